@@ -1,0 +1,91 @@
+package protocol
+
+import "time"
+
+// Specification: all implementations agree on these.
+const (
+	// Version of the link's Hello.
+	Version = 1
+
+	MaxAnnouncementBytes = 1024 // an announcement's envelope
+	MaxGenesisBytes      = 320
+	MaxMessageBytes      = 768 // a RoomMessage
+	MaxTitleBytes        = 120
+	MaxNameBytes         = 48
+	MaxLanguageBytes     = 12
+	MaxTopics            = 3
+	MaxTopicBytes        = 20
+	MaxNetworkBytes      = 20
+	MaxAddresses         = 8
+	MaxAddressesBytes    = 400 // of an announcement, together
+	MaxAddressBytes      = 128
+	MaxClaimAddresses    = 4 // of a relay, of a standby
+	MaxCertificates      = 64
+	MaxChain             = 2 // founder -> delegate -> announcer
+
+	// The founder's node certifies this many carriers by itself.
+	Carriers = 12
+
+	ClockRate = 48000 // of RTP timestamps, Hz (RFC 7587 section 4.1)
+
+	MinPacketDuration = 10 * time.Millisecond
+	MaxPacketDuration = 60 * time.Millisecond
+	MaxPacketBytes    = 1200
+	MaxPacketsASecond = 130     // of a source
+	MaxBitsASecond    = 128_000 // of a source
+
+	// An announcement is refreshed every max(RefreshFloor, rooms/RoomsASecond)
+	// and dead after Misses missed refreshes.
+	RefreshFloor = 20 * time.Second
+	RoomsASecond = 50
+	Misses       = 3
+	MaxLife      = 10 * time.Minute
+
+	CertificateLife = 24 * time.Hour
+	MaxCertificate  = 7 * 24 * time.Hour
+
+	// RingSpan is what a forwarder keeps of each source.
+	RingSpan = time.Second
+
+	PresenceBeat = 10 * time.Second
+	PresenceLife = 32 * time.Second
+
+	// A child takes its parent for silent after max(SilenceFloor, 4 x its
+	// measured p99 interarrival), StarvedSilence under a starved one.
+	SilenceFloor   = 80 * time.Millisecond
+	StarvedSilence = 300 * time.Millisecond
+	SwitchHoldOff  = 2 * time.Second
+	// Heartbeat is the longest pause of a parent's media path while a source is hot.
+	Heartbeat = 20 * time.Millisecond
+	// HotFor is how long after its last frame an unended source counts as hot
+	// (browsers' DTX sends one frame in 400 ms).
+	HotFor = 600 * time.Millisecond
+
+	// A lost packet is asked for at the gap, again each 1.5 round trips, until this old.
+	NackSpan = 250 * time.Millisecond
+)
+
+// Names on the wire.
+const (
+	RoomsTopic       = "/earshot/rooms/1" // "/"+network after it for a named network
+	RoomTopicPrefix  = "/earshot/room/1/" // room ID after it
+	DirectoryStream  = "/earshot/directory/1.0.0"
+	LinkStream       = "/earshot/link/1.0.0"
+	EnvelopeDomain   = "earshot-room-announcement"
+	AnnouncementType = "/earshot/room-announcement"
+	LevelExtension   = "urn:ietf:params:rtp-hdrext:ssrc-audio-level" // RFC 6464
+	FrameExtension   = "urn:earshot:frame"
+)
+
+// Implementation: ours to tune.
+const (
+	MaxLinkMessageBytes  = 16 << 10
+	MaxDirectoryEntries  = 512
+	MaxDirectoryRooms    = 4096
+	MaxAnnouncersOfARoom = 4
+	MaxMembers           = 512 // that a node remembers of a room
+	MaxSources           = 64  // open at once in a room
+	MaxChildren          = 64
+	MaxHeard             = 3 // loudest speakers that go to children
+	MaxHints             = 4 // peers in a link
+)
