@@ -1,0 +1,128 @@
+package election
+
+import (
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Tick lets time pass: it is called at least every 100 ms, and after each input.
+func (m *Machine) Tick(now time.Duration) Out {
+	m.age(now)
+	if !m.candidate() {
+		return Out{Max: m.max}
+	}
+	if m.due(now) {
+		m.take(now)
+	}
+	return m.send(now)
+}
+
+// age does what silence does: it makes the relay a suspect (rule 7) and ends solo
+// and yielding (rule 12).
+func (m *Machine) age(now time.Duration) {
+	if m.best.Term == 0 {
+		return
+	}
+	if m.suspectedAt == never && !m.live(now) {
+		m.doubt(now, false)
+	}
+	if m.metAt != never && now-m.metAt >= 2*Beat {
+		m.best.Solo, m.metAt = false, never
+	}
+	if m.yields && now-m.lowAt > Suspect {
+		m.yields = false
+	}
+}
+
+func (m *Machine) suspecting(now time.Duration) bool {
+	return m.suspectedAt != never && now >= m.suspectedAt
+}
+
+// due tells whether this node has to claim now (rules 10 and 13).
+func (m *Machine) due(now time.Duration) bool {
+	if m.max.Term+1 >= termLimit {
+		return false
+	}
+	if m.Relaying() {
+		return m.best.Key != m.max && (m.reclaim || now-m.maxAt >= Suspect)
+	}
+	if !m.suspecting(now) {
+		return false
+	}
+	alive := m.alive(now)
+	waited, turn := now-m.suspectedAt, time.Duration(m.place(alive))*Step
+	if waited < turn {
+		return false
+	}
+	return m.free || len(alive) == 0 || m.witness(alive) || waited >= Lease-Suspect+turn
+}
+
+// take claims the room under the next term (rule 11).
+func (m *Machine) take(now time.Duration) {
+	standby := m.choose(m.alive(now))
+	m.forget()
+	m.best = protocol.Claim{
+		Era:     m.roster.Era,
+		Key:     protocol.Key{Term: m.max.Term + 1, Relay: m.self},
+		Standby: standby,
+		Boot:    m.boot,
+		Solo:    m.alone(now),
+	}
+	m.max, m.maxAt = m.best.Key, now
+	m.unsent = true
+	m.renew(now)
+}
+
+// send gives what is due (rule 14).
+func (m *Machine) send(now time.Duration) Out {
+	out := Out{Max: m.max}
+	beat := m.beatAt == never || now-m.beatAt >= Beat
+	if m.Relaying() && (beat || m.unsent) && (m.claimedAt == never || now-m.claimedAt >= spacing) {
+		out.Claim = m.claim(now)
+	}
+	if beat || m.urgent || out.Claim != nil {
+		m.beatAt, m.urgent = now, false
+		out.Pulse = m.pulse(now)
+	}
+	if m.max.Term > 0 && (m.max != m.stored || m.roster.Era != m.storedEra) {
+		m.stored, m.storedEra = m.max, m.roster.Era
+		out.Persist = true
+	}
+	return out
+}
+
+// claim gives best as this relay's next message.
+func (m *Machine) claim(now time.Duration) *protocol.Claim {
+	m.best.Standby = m.choose(m.alive(now))
+	m.heir = m.best.Standby
+	m.sequence++
+	m.best.Sequence = m.sequence
+	m.unsent, m.claimedAt = false, now
+	c := m.best
+	return &c
+}
+
+func (m *Machine) pulse(now time.Duration) *protocol.Pulse {
+	m.sequence++
+	return &protocol.Pulse{
+		From: m.self, Boot: m.boot, Sequence: m.sequence, Era: m.roster.Era, Class: m.class,
+		Max: m.max, Suspects: m.suspecting(now), Yields: m.yields,
+	}
+}
+
+// Bye gives this node's last pulse, by which its peers need not wait for its
+// silence. Afterwards the machine observes; a node that comes back does so with a
+// new machine and a later boot.
+func (m *Machine) Bye(now time.Duration) Out {
+	if !m.candidate() {
+		return Out{Max: m.max}
+	}
+	p := m.pulse(now)
+	p.Bye = true
+	m.over = true
+	if m.best.Relay == m.self {
+		m.forget()
+	}
+	return Out{Max: m.max, Pulse: p}
+}

@@ -1,0 +1,199 @@
+package protocol
+
+import (
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/multiformats/go-multiaddr"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Message is what somebody in a room tells the others, by gossip and along the
+// links. Exactly one of the pointers is set.
+type Message struct {
+	From     PeerID
+	Boot     uint64 // grows with each start of the sender
+	Sequence uint64 // grows with each message of a boot
+
+	Claim       *RelayClaim
+	Pulse       *Pulse
+	Presence    *Presence
+	Certificate *pb.Certificate // OpenCertificate checks it
+	Voice       *Voice
+	Closed      *bool // by the founder
+
+	Raw             []byte // as signed
+	body, signature []byte
+}
+
+// RelayClaim is a Claim with the addresses that its followers need.
+type RelayClaim struct {
+	Claim
+	RelayAddresses, StandbyAddresses []multiaddr.Multiaddr
+}
+
+// Presence is what somebody in a room says of themselves.
+type Presence struct {
+	Name                                                   Name
+	Listening, Speaking, Recording, Muted, Offers, Leaving bool
+}
+
+// Voice opens one source of its sender, or ends it.
+type Voice struct {
+	Session Session
+	Ended   bool
+}
+
+// Seal signs m for room as its sender; Boot, Sequence and one pointer are set.
+// It sets From and Raw.
+func (m *Message) Seal(room RoomID, key crypto.PrivKey) error {
+	signer, err := key.GetPublic().Raw()
+	if err != nil {
+		return err
+	}
+	if m.From, err = PeerOf(signer); err != nil {
+		return err
+	}
+	body := &pb.RoomBody{Boot: m.Boot, Sequence: m.Sequence}
+	if err := m.fill(body); err != nil {
+		return err
+	}
+	if m.body, err = (proto.MarshalOptions{Deterministic: true}).Marshal(body); err != nil {
+		return err
+	}
+	if m.signature, err = sign(key, domainMessage, room[:], m.body); err != nil {
+		return err
+	}
+	m.Raw, err = proto.MarshalOptions{Deterministic: true}.Marshal(&pb.RoomMessage{Signer: signer, Body: m.body, Signature: m.signature})
+	if err == nil && len(m.Raw) > MaxMessageBytes {
+		return ErrLarge
+	}
+	return err
+}
+
+func (m *Message) fill(b *pb.RoomBody) error {
+	switch {
+	case m.Claim != nil:
+		c := &pb.Claim{Era: m.Claim.Era, Term: m.Claim.Term, Solo: m.Claim.Solo,
+			RelayAddresses:   AddressBytes(m.Claim.RelayAddresses, MaxClaimAddresses),
+			StandbyAddresses: AddressBytes(m.Claim.StandbyAddresses, MaxClaimAddresses)}
+		if m.Claim.Standby != "" {
+			var err error
+			if c.Standby, err = PeerKey(m.Claim.Standby); err != nil {
+				return err
+			}
+		}
+		b.What = &pb.RoomBody_Claim{Claim: c}
+	case m.Pulse != nil:
+		p := &pb.Pulse{Era: m.Pulse.Era, Class: uint32(m.Pulse.Class), Suspects: m.Pulse.Suspects, Yields: m.Pulse.Yields, Bye: m.Pulse.Bye}
+		if m.Pulse.Max.Term > 0 {
+			relay, err := PeerKey(m.Pulse.Max.Relay)
+			if err != nil {
+				return err
+			}
+			p.Max = &pb.Key{Term: m.Pulse.Max.Term, Relay: relay}
+		}
+		b.What = &pb.RoomBody_Pulse{Pulse: p}
+	case m.Presence != nil:
+		p := m.Presence
+		b.What = &pb.RoomBody_Presence{Presence: &pb.Presence{Name: string(p.Name), Listening: p.Listening, Speaking: p.Speaking,
+			Recording: p.Recording, Muted: p.Muted, Offers: p.Offers, Leaving: p.Leaving}}
+	case m.Certificate != nil:
+		b.What = &pb.RoomBody_Certificate{Certificate: m.Certificate}
+	case m.Voice != nil:
+		b.What = &pb.RoomBody_Voice{Voice: &pb.Voice{Session: m.Voice.Session[:], Ended: m.Voice.Ended}}
+	case m.Closed != nil:
+		b.What = &pb.RoomBody_Closed{Closed: &pb.Closed{Closed: *m.Closed}}
+	default:
+		return ErrMalformed
+	}
+	return nil
+}
+
+// ParseMessage reads a message from the wire without checking its signature,
+// so that who may send it can be asked first; Verify comes after.
+func ParseMessage(raw []byte) (*Message, error) {
+	if len(raw) > MaxMessageBytes {
+		return nil, ErrLarge
+	}
+	var w pb.RoomMessage
+	var b pb.RoomBody
+	if proto.Unmarshal(raw, &w) != nil || proto.Unmarshal(w.Body, &b) != nil {
+		return nil, ErrMalformed
+	}
+	from, err := PeerOf(w.Signer)
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{From: from, Boot: b.Boot, Sequence: b.Sequence, Raw: raw, body: w.Body, signature: w.Signature}
+	return m, m.take(&b)
+}
+
+func (m *Message) take(b *pb.RoomBody) (err error) {
+	switch w := b.What.(type) {
+	case *pb.RoomBody_Claim:
+		m.Claim, err = takeClaim(m, w.Claim)
+	case *pb.RoomBody_Pulse:
+		m.Pulse, err = takePulse(m, w.Pulse)
+	case *pb.RoomBody_Presence:
+		m.Presence, err = takePresence(w.Presence)
+	case *pb.RoomBody_Certificate:
+		m.Certificate = w.Certificate
+	case *pb.RoomBody_Voice:
+		if len(w.Voice.Session) != len(Session{}) {
+			return ErrMalformed
+		}
+		m.Voice = &Voice{Session: Session(w.Voice.Session), Ended: w.Voice.Ended}
+	case *pb.RoomBody_Closed:
+		m.Closed = &w.Closed.Closed
+	default:
+		return ErrMalformed
+	}
+	return err
+}
+
+func takeClaim(m *Message, w *pb.Claim) (*RelayClaim, error) {
+	c := &RelayClaim{Claim: Claim{Era: w.Era, Key: Key{Term: w.Term, Relay: m.From}, Boot: m.Boot, Sequence: m.Sequence, Solo: w.Solo}}
+	if w.Term == 0 || w.Term >= 1<<63 {
+		return nil, ErrMalformed
+	}
+	var err error
+	if len(w.Standby) > 0 {
+		if c.Standby, err = PeerOf(w.Standby); err != nil {
+			return nil, err
+		}
+	}
+	if c.RelayAddresses, err = Addresses(w.RelayAddresses, MaxClaimAddresses); err != nil {
+		return nil, err
+	}
+	c.StandbyAddresses, err = Addresses(w.StandbyAddresses, MaxClaimAddresses)
+	return c, err
+}
+
+func takePulse(m *Message, w *pb.Pulse) (*Pulse, error) {
+	p := &Pulse{From: m.From, Boot: m.Boot, Sequence: m.Sequence, Era: w.Era, Class: uint8(min(w.Class, 255)),
+		Suspects: w.Suspects, Yields: w.Yields, Bye: w.Bye}
+	if w.Max == nil {
+		return p, nil
+	}
+	if w.Max.Term == 0 || w.Max.Term >= 1<<63 {
+		return nil, ErrMalformed
+	}
+	relay, err := PeerOf(w.Max.Relay)
+	p.Max = Key{Term: w.Max.Term, Relay: relay}
+	return p, err
+}
+
+func takePresence(w *pb.Presence) (*Presence, error) {
+	name, err := ParseName(w.Name)
+	if err != nil || string(name) != w.Name {
+		return nil, ErrName
+	}
+	return &Presence{Name: name, Listening: w.Listening, Speaking: w.Speaking, Recording: w.Recording,
+		Muted: w.Muted, Offers: w.Offers, Leaving: w.Leaving}, nil
+}
+
+// Verify checks the signature of a parsed message for room.
+func (m *Message) Verify(room RoomID) error {
+	return verify(m.From, domainMessage, room[:], m.body, m.signature)
+}
