@@ -1714,6 +1714,7 @@ type Ping struct {
 	Stamp         uint64                 `protobuf:"varint,1,opt,name=stamp,proto3" json:"stamp,omitempty"`       // the sender's own clock, returned as it is
 	Received      uint64                 `protobuf:"varint,2,opt,name=received,proto3" json:"received,omitempty"` // media packets received on this link so far
 	Lost          uint64                 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`         // and lost for good
+	Wanted        bool                   `protobuf:"varint,4,opt,name=wanted,proto3" json:"wanted,omitempty"`     // the sender wants this link kept
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1767,6 +1768,13 @@ func (x *Ping) GetLost() uint64 {
 		return x.Lost
 	}
 	return 0
+}
+
+func (x *Ping) GetWanted() bool {
+	if x != nil {
+		return x.Wanted
+	}
+	return false
 }
 
 type Pong struct {
@@ -2947,11 +2955,12 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x14\n" +
-	"\x05agent\x18\x03 \x01(\tR\x05agent\"L\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent\"d\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05stamp\x18\x01 \x01(\x04R\x05stamp\x12\x1a\n" +
 	"\breceived\x18\x02 \x01(\x04R\breceived\x12\x12\n" +
-	"\x04lost\x18\x03 \x01(\x04R\x04lost\"\x1c\n" +
+	"\x04lost\x18\x03 \x01(\x04R\x04lost\x12\x16\n" +
+	"\x06wanted\x18\x04 \x01(\bR\x06wanted\"\x1c\n" +
 	"\x04Pong\x12\x14\n" +
 	"\x05stamp\x18\x01 \x01(\x04R\x05stamp\"\x99\x01\n" +
 	"\vDescription\x12-\n" +
