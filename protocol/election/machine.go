@@ -112,7 +112,7 @@ func (m *Machine) SetRoster(r Roster, now time.Duration) {
 	}
 	era, stood := m.roster.Era, m.candidate()
 	was := m.best
-	live := m.live(now)
+	live := m.Live(now)
 	m.enrol(r)
 	switch {
 	case r.Era > era:
@@ -196,12 +196,13 @@ func (m *Machine) Claim(c protocol.Claim, now time.Duration) {
 		return
 	}
 	m.see(c.Key, now)
+	m.reborn(c.Relay, c.Boot, now)
 	order := c.Key.Compare(m.best.Key, m.room)
 	switch {
 	case order == 0:
 		m.best, m.heir = c, c.Standby
 		m.renew(now)
-	case order > 0 && !(c.Solo && m.live(now) && !m.best.Solo):
+	case order > 0 && !(c.Solo && m.Live(now) && !m.best.Solo):
 		m.forget()
 		m.best, m.heir = c, c.Standby
 		m.renew(now)
@@ -210,7 +211,6 @@ func (m *Machine) Claim(c protocol.Claim, now time.Duration) {
 		if m.Relaying() && m.best.Solo && !c.Solo {
 			m.yields, m.urgent = true, true
 		}
-		m.reborn(c.Relay, c.Boot, now)
 	}
 }
 
@@ -305,9 +305,7 @@ func (m *Machine) Suspect(now time.Duration) {
 func (m *Machine) Best() protocol.Claim { return m.best }
 
 // Live tells whether best's relay has been heard lately (rule 6).
-func (m *Machine) Live(now time.Duration) bool { return m.live(now) }
-
-func (m *Machine) live(now time.Duration) bool {
+func (m *Machine) Live(now time.Duration) bool {
 	return m.best.Term > 0 && (m.best.Relay == m.self || m.bestAt != never && now-m.bestAt <= Suspect)
 }
 

@@ -24,7 +24,7 @@ func (m *Machine) age(now time.Duration) {
 	if m.best.Term == 0 {
 		return
 	}
-	if m.suspectedAt == never && !m.live(now) {
+	if m.suspectedAt == never && !m.Live(now) {
 		m.doubt(now, false)
 	}
 	if m.metAt != never && now-m.metAt >= 2*Beat {
@@ -85,11 +85,17 @@ func (m *Machine) send(now time.Duration) Out {
 		m.beatAt, m.urgent = now, false
 		out.Pulse = m.pulse(now)
 	}
-	if m.max.Term > 0 && (m.max != m.stored || m.roster.Era != m.storedEra) {
-		m.stored, m.storedEra = m.max, m.roster.Era
-		out.Persist = true
-	}
+	out.Persist = m.store()
 	return out
+}
+
+// store tells whether max has to be stored before it is shown to anybody.
+func (m *Machine) store() bool {
+	if m.max.Term == 0 || m.max == m.stored && m.roster.Era == m.storedEra {
+		return false
+	}
+	m.stored, m.storedEra = m.max, m.roster.Era
+	return true
 }
 
 // claim gives best as this relay's next message.
@@ -124,5 +130,5 @@ func (m *Machine) Bye(now time.Duration) Out {
 	if m.best.Relay == m.self {
 		m.forget()
 	}
-	return Out{Max: m.max, Pulse: p}
+	return Out{Persist: m.store(), Max: m.max, Pulse: p}
 }
