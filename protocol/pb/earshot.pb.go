@@ -220,7 +220,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -1950,20 +1950,80 @@ func (x *Attach) GetHops() uint32 {
 	return 0
 }
 
+// RoomState is what a newcomer needs: what the room is, who may do what, and
+// the newest word of everyone.
+type RoomState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Genesis       *SignedGenesis         `protobuf:"bytes,1,opt,name=genesis,proto3" json:"genesis,omitempty"`
+	Certificates  []*Certificate         `protobuf:"bytes,2,rep,name=certificates,proto3" json:"certificates,omitempty"`
+	Messages      [][]byte               `protobuf:"bytes,3,rep,name=messages,proto3" json:"messages,omitempty"` // RoomMessages: claim, presences, voices
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoomState) Reset() {
+	*x = RoomState{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoomState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoomState) ProtoMessage() {}
+
+func (x *RoomState) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
+func (*RoomState) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *RoomState) GetGenesis() *SignedGenesis {
+	if x != nil {
+		return x.Genesis
+	}
+	return nil
+}
+
+func (x *RoomState) GetCertificates() []*Certificate {
+	if x != nil {
+		return x.Certificates
+	}
+	return nil
+}
+
+func (x *RoomState) GetMessages() [][]byte {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
 type Accept struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
-	Genesis       *SignedGenesis         `protobuf:"bytes,2,opt,name=genesis,proto3" json:"genesis,omitempty"`
-	Certificates  []*Certificate         `protobuf:"bytes,3,rep,name=certificates,proto3" json:"certificates,omitempty"`
-	Messages      [][]byte               `protobuf:"bytes,4,rep,name=messages,proto3" json:"messages,omitempty"` // RoomMessages: newest claim, presences, voices
-	Hops          uint32                 `protobuf:"varint,5,opt,name=hops,proto3" json:"hops,omitempty"`
+	State         *RoomState             `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	Hops          uint32                 `protobuf:"varint,3,opt,name=hops,proto3" json:"hops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1975,7 +2035,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1988,7 +2048,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -1998,23 +2058,9 @@ func (x *Accept) GetRoom() []byte {
 	return nil
 }
 
-func (x *Accept) GetGenesis() *SignedGenesis {
+func (x *Accept) GetState() *RoomState {
 	if x != nil {
-		return x.Genesis
-	}
-	return nil
-}
-
-func (x *Accept) GetCertificates() []*Certificate {
-	if x != nil {
-		return x.Certificates
-	}
-	return nil
-}
-
-func (x *Accept) GetMessages() [][]byte {
-	if x != nil {
-		return x.Messages
+		return x.State
 	}
 	return nil
 }
@@ -2036,7 +2082,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2094,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2107,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -2081,14 +2127,15 @@ func (x *Refuse) GetReason() Refuse_Reason {
 type Redirect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
-	To            []*Address             `protobuf:"bytes,2,rep,name=to,proto3" json:"to,omitempty"`
+	State         *RoomState             `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	To            []*Address             `protobuf:"bytes,3,rep,name=to,proto3" json:"to,omitempty"` // relay first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +2147,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,12 +2160,19 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Redirect) GetRoom() []byte {
 	if x != nil {
 		return x.Room
+	}
+	return nil
+}
+
+func (x *Redirect) GetState() *RoomState {
+	if x != nil {
+		return x.State
 	}
 	return nil
 }
@@ -2140,7 +2194,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2152,7 +2206,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2165,7 +2219,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -2191,7 +2245,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2203,7 +2257,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2216,7 +2270,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -2226,7 +2280,8 @@ func (x *Detach) GetRoom() []byte {
 	return nil
 }
 
-// Bind names a source on this link before its frames use the handle.
+// Bind names a source on this link before its frames use the handle; without a
+// voice it names the room's heartbeats.
 type Bind struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
@@ -2238,7 +2293,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2305,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2318,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -2297,7 +2352,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2364,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2377,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -2348,7 +2403,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2415,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2428,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -2393,7 +2448,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2460,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2473,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -2445,7 +2500,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2457,7 +2512,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2470,7 +2525,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -2497,7 +2552,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2564,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2577,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -2549,7 +2604,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2616,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2629,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -2599,7 +2654,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2666,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2679,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 type Hints struct {
@@ -2637,7 +2692,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2649,7 +2704,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2662,7 +2717,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -2694,7 +2749,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2761,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2774,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -2778,7 +2833,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +2845,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2858,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -2984,13 +3039,15 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04WARM\x10\x00\x12\b\n" +
 	"\x04LIVE\x10\x01\x12\n" +
 	"\n" +
-	"\x06MIRROR\x10\x02\"\xb8\x01\n" +
+	"\x06MIRROR\x10\x02\"\x93\x01\n" +
+	"\tRoomState\x120\n" +
+	"\agenesis\x18\x01 \x01(\v2\x16.earshot.SignedGenesisR\agenesis\x128\n" +
+	"\fcertificates\x18\x02 \x03(\v2\x14.earshot.CertificateR\fcertificates\x12\x1a\n" +
+	"\bmessages\x18\x03 \x03(\fR\bmessages\"Z\n" +
 	"\x06Accept\x12\x12\n" +
-	"\x04room\x18\x01 \x01(\fR\x04room\x120\n" +
-	"\agenesis\x18\x02 \x01(\v2\x16.earshot.SignedGenesisR\agenesis\x128\n" +
-	"\fcertificates\x18\x03 \x03(\v2\x14.earshot.CertificateR\fcertificates\x12\x1a\n" +
-	"\bmessages\x18\x04 \x03(\fR\bmessages\x12\x12\n" +
-	"\x04hops\x18\x05 \x01(\rR\x04hops\"\x8d\x01\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
+	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12\x12\n" +
+	"\x04hops\x18\x03 \x01(\rR\x04hops\"\x8d\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12.\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\"?\n" +
@@ -2999,10 +3056,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\n" +
 	"\x06CLOSED\x10\x01\x12\b\n" +
 	"\x04FULL\x10\x02\x12\r\n" +
-	"\tNOT_RELAY\x10\x03\"@\n" +
+	"\tNOT_RELAY\x10\x03\"j\n" +
 	"\bRedirect\x12\x12\n" +
-	"\x04room\x18\x01 \x01(\fR\x04room\x12 \n" +
-	"\x02to\x18\x02 \x03(\v2\x10.earshot.AddressR\x02to\";\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
+	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12 \n" +
+	"\x02to\x18\x03 \x03(\v2\x10.earshot.AddressR\x02to\";\n" +
 	"\aAddress\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\fR\x04peer\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\fR\taddresses\"\x1c\n" +
@@ -3065,7 +3123,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Description_Kind)(0),     // 1: earshot.Description.Kind
@@ -3092,22 +3150,23 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Pong)(nil),              // 22: earshot.Pong
 	(*Description)(nil),       // 23: earshot.Description
 	(*Attach)(nil),            // 24: earshot.Attach
-	(*Accept)(nil),            // 25: earshot.Accept
-	(*Refuse)(nil),            // 26: earshot.Refuse
-	(*Redirect)(nil),          // 27: earshot.Redirect
-	(*Address)(nil),           // 28: earshot.Address
-	(*Detach)(nil),            // 29: earshot.Detach
-	(*Bind)(nil),              // 30: earshot.Bind
-	(*Bound)(nil),             // 31: earshot.Bound
-	(*Unbind)(nil),            // 32: earshot.Unbind
-	(*Resume)(nil),            // 33: earshot.Resume
-	(*Position)(nil),          // 34: earshot.Position
-	(*Activity)(nil),          // 35: earshot.Activity
-	(*Feed)(nil),              // 36: earshot.Feed
-	(*Bye)(nil),               // 37: earshot.Bye
-	(*Hints)(nil),             // 38: earshot.Hints
-	(*LocalFrame)(nil),        // 39: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 40: earshot.LocalEvent
+	(*RoomState)(nil),         // 25: earshot.RoomState
+	(*Accept)(nil),            // 26: earshot.Accept
+	(*Refuse)(nil),            // 27: earshot.Refuse
+	(*Redirect)(nil),          // 28: earshot.Redirect
+	(*Address)(nil),           // 29: earshot.Address
+	(*Detach)(nil),            // 30: earshot.Detach
+	(*Bind)(nil),              // 31: earshot.Bind
+	(*Bound)(nil),             // 32: earshot.Bound
+	(*Unbind)(nil),            // 33: earshot.Unbind
+	(*Resume)(nil),            // 34: earshot.Resume
+	(*Position)(nil),          // 35: earshot.Position
+	(*Activity)(nil),          // 36: earshot.Activity
+	(*Feed)(nil),              // 37: earshot.Feed
+	(*Bye)(nil),               // 38: earshot.Bye
+	(*Hints)(nil),             // 39: earshot.Hints
+	(*LocalFrame)(nil),        // 40: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 41: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
@@ -3126,31 +3185,33 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	22, // 13: earshot.LinkMessage.pong:type_name -> earshot.Pong
 	23, // 14: earshot.LinkMessage.description:type_name -> earshot.Description
 	24, // 15: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	25, // 16: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	26, // 17: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	27, // 18: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	29, // 19: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	30, // 20: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	31, // 21: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	32, // 22: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	33, // 23: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	35, // 24: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	36, // 25: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	37, // 26: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	26, // 16: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	27, // 17: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	28, // 18: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	30, // 19: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	31, // 20: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	32, // 21: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	33, // 22: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	34, // 23: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	36, // 24: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	37, // 25: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	38, // 26: earshot.LinkMessage.bye:type_name -> earshot.Bye
 	1,  // 27: earshot.Description.kind:type_name -> earshot.Description.Kind
 	2,  // 28: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	5,  // 29: earshot.Accept.genesis:type_name -> earshot.SignedGenesis
-	6,  // 30: earshot.Accept.certificates:type_name -> earshot.Certificate
-	3,  // 31: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	28, // 32: earshot.Redirect.to:type_name -> earshot.Address
-	34, // 33: earshot.Resume.positions:type_name -> earshot.Position
-	28, // 34: earshot.Hints.peers:type_name -> earshot.Address
-	39, // 35: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	5,  // 29: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	6,  // 30: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	25, // 31: earshot.Accept.state:type_name -> earshot.RoomState
+	3,  // 32: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	25, // 33: earshot.Redirect.state:type_name -> earshot.RoomState
+	29, // 34: earshot.Redirect.to:type_name -> earshot.Address
+	35, // 35: earshot.Resume.positions:type_name -> earshot.Position
+	29, // 36: earshot.Hints.peers:type_name -> earshot.Address
+	40, // 37: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -3184,7 +3245,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Feed)(nil),
 		(*LinkMessage_Bye)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[36].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[37].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -3194,7 +3255,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
