@@ -1,0 +1,86 @@
+package link
+
+import (
+	"sync"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Media counts the media packets that came on a link so far, and those lost for
+// good: what one side tells the other in its Pings.
+type Media struct {
+	Received, Lost uint64
+}
+
+// lossReports is over how many of the far side's Pings loss is taken.
+const lossReports = 10
+
+// health is what Ping and Pong tell about a link. The reader writes it, anybody
+// reads it.
+type health struct {
+	mu        sync.Mutex
+	rtt       time.Duration // smoothed; 0: not known yet
+	far       Media         // what the far side counted, now
+	past      [lossReports]Media
+	reports   int
+	farWanted time.Time // when the far side last wanted the link
+}
+
+// pinged takes the far side's Ping.
+func (h *health) pinged(p *pb.Ping, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p.Wanted {
+		h.farWanted = now
+	}
+	m := Media{Received: p.Received, Lost: p.Lost}
+	if m.Received < h.far.Received || m.Lost < h.far.Lost {
+		h.reports = 0 // it counts anew
+	}
+	if h.reports == 0 {
+		for i := range h.past {
+			h.past[i] = m
+		}
+	}
+	h.far = m
+	h.past[h.reports%lossReports] = m
+	h.reports++
+}
+
+// ponged takes a round trip, smoothed as TCP does (RFC 6298 section 2, alpha
+// 1/8).
+func (h *health) ponged(rtt time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rtt == 0 {
+		h.rtt = rtt
+		return
+	}
+	h.rtt += (rtt - h.rtt) / 8
+}
+
+func (h *health) roundTrip() (time.Duration, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rtt, h.rtt > 0
+}
+
+func (h *health) lastWanted() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.farWanted
+}
+
+// loss is the fraction of what this side sent that the far side lost, over its
+// last reports.
+func (h *health) loss() (Media, float64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	oldest := h.past[h.reports%lossReports]
+	lost, received := h.far.Lost-oldest.Lost, h.far.Received-oldest.Received
+	if lost == 0 {
+		return h.far, 0
+	}
+	return h.far, float64(lost) / (float64(lost) + float64(received))
+}

@@ -1,0 +1,78 @@
+package link
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Implementation: ours to tune.
+const (
+	MaxInbound = 256 // links that others opened and this node does not want
+
+	beat   = time.Second     // between Pings
+	dead   = 3 * time.Second // without a whole message: the link is dead
+	redial = time.Second     // between the starts of two attempts, give or take a fifth
+
+	dialTimeout  = 4 * time.Second // of connecting; QUIC's retransmissions thin out later
+	helloTimeout = 3 * time.Second // of the handshake on a fresh stream
+	holdOff      = 10 * time.Second
+	goodbye      = 300 * time.Millisecond // for Byes to be heard when Run ends
+
+	// settle is how long after a link came up a stream that the far side
+	// opened at the same time may still arrive; later it means that the far
+	// side has lost the link and starts anew.
+	settle = 2 * time.Second
+
+	maxHandshakes       = 64 // at once, of streams that others opened
+	maxHandshakesOfPeer = 2
+	maxContacts         = 2048 // peers remembered, held off ones included
+	maxAddressesOfPeer  = 16
+	maxAgentBytes       = 64
+
+	outboxMessages = 256
+	outboxPongs    = 8
+	inboxMoves     = 64
+
+	// What one peer may send: the room feed at its busiest is a tenth of it.
+	messageRate  rate.Limit = 400 // a second
+	messageBurst            = 1000
+	byteRate     rate.Limit = 512 << 10 // a second
+	byteBurst               = 2 << 20
+)
+
+// Why a link came down, or never came up. protocol.ErrNetwork,
+// protocol.ErrMalformed, protocol.ErrLarge and protocol.ErrPeer stand beside them.
+var (
+	ErrBye        = errors.New("the far side said goodbye")
+	ErrDead       = errors.New("the far side fell silent")
+	ErrClosed     = errors.New("the far side closed the link")
+	ErrReleased   = errors.New("neither side wants the link")
+	ErrReplaced   = errors.New("the far side opened the link anew")
+	ErrStopped    = errors.New("this node is stopping")
+	ErrDropped    = errors.New("this node dropped the link")
+	ErrVersion    = errors.New("the far side speaks another version of Earshot; update the older of the two")
+	ErrFlood      = errors.New("the far side sent too much")
+	ErrInboxFull  = errors.New("messages came faster than they could be taken")
+	ErrOutboxFull = errors.New("the far side reads too slowly")
+	ErrFull       = errors.New("no room for another link")
+	ErrHeldOff    = errors.New("the far side is held off for what it sent before")
+
+	errCrossed = errors.New("the far side's own stream won")
+)
+
+// hostile says whether err is the far side's doing, so that it is held off.
+func hostile(err error) bool {
+	for _, e := range []error{
+		protocol.ErrMalformed, protocol.ErrLarge, protocol.ErrNetwork, ErrVersion,
+		ErrFlood, ErrInboxFull, ErrDropped,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
