@@ -1,0 +1,83 @@
+package room
+
+import (
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// announce tells the directory of the room while this node relays it.
+func (r *Room) announce(now time.Duration) {
+	if !r.root || r.genesis.Unlisted || len(r.cfg.Addresses()) == 0 {
+		return
+	}
+	refresh := max(protocol.RefreshFloor, time.Duration(r.cfg.Rooms())*time.Second/protocol.RoomsASecond)
+	if now-r.announced < refresh && (r.announceDue == 0 || now < r.announceDue) {
+		return
+	}
+	r.announced, r.announceDue = now, 0
+	r.sendAnnouncement(false, min(protocol.Misses*refresh, protocol.MaxLife), now)
+}
+
+// announceClosed tells the directory that the founder closed the room.
+func (r *Room) announceClosed() {
+	if !r.genesis.Unlisted {
+		r.sendAnnouncement(true, protocol.MaxLife, r.cfg.Now())
+	}
+}
+
+func (r *Room) sendAnnouncement(closed bool, life, now time.Duration) {
+	chain, ok := r.ownChain(now)
+	if !ok {
+		return
+	}
+	speakers, listeners := r.counts(now)
+	a := &protocol.Announcement{Genesis: r.genesis, Chain: chain, Sequence: r.cfg.Sequence(), Life: life,
+		Addresses: r.cfg.Addresses(), Speakers: uint32(speakers), Listeners: uint32(listeners), Closed: closed}
+	envelope, err := a.Seal(r.cfg.Key)
+	if err != nil {
+		r.cfg.Log.Error("sign an announcement", "err", err)
+		return
+	}
+	r.cfg.Announce(envelope)
+}
+
+// ownChain proves this node's right to announce.
+func (r *Room) ownChain(now time.Duration) ([]protocol.Certificate, bool) {
+	if r.hosting() {
+		return nil, true
+	}
+	h, ok := r.rights[r.cfg.Self]
+	if !ok || !r.may(r.cfg.Self, protocol.Carry, now) {
+		return nil, false
+	}
+	return r.chainTo(h.Certificate, now), true
+}
+
+// counts gives who is on the stage, as far as it is known to be someone's place,
+// and who listens.
+func (r *Room) counts(now time.Duration) (speakers, listeners int) {
+	one := func(p protocol.PeerID, m *protocol.Presence) {
+		switch {
+		case m.Speaking || r.placed(p, now):
+			speakers++
+		case m.Listening:
+			listeners++
+		}
+	}
+	one(r.cfg.Self, r.ownPresence())
+	for p, m := range r.members {
+		one(p, &m.presence)
+	}
+	return speakers, listeners
+}
+
+// placed says whether p has a place on the stage of its own: as the host, or by
+// the host's certificate.
+func (r *Room) placed(p protocol.PeerID, now time.Duration) bool {
+	if p == r.genesis.Founder {
+		return true
+	}
+	h, ok := r.rights[p]
+	return ok && h.holds(now) && h.Duties&protocol.Speak != 0
+}

@@ -1,0 +1,191 @@
+package room
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// stateBytes is how much of a room's messages goes into one RoomState; the rest
+// follows as feed.
+const stateBytes = 8 << 10
+
+// linkMessage takes what a link brought for this room.
+func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Duration) {
+	switch w := m.What.(type) {
+	case *pb.LinkMessage_Attach:
+		r.takeAttach(id, w.Attach)
+	case *pb.LinkMessage_Detach:
+		if p := r.paths[id]; p != nil {
+			p.child = false
+			r.aim(id)
+		}
+	case *pb.LinkMessage_Accept:
+		r.takeAccept(id, w.Accept, now)
+	case *pb.LinkMessage_Redirect:
+		r.takeRedirect(id, w.Redirect, now)
+	case *pb.LinkMessage_Refuse:
+		r.takeRefuse(id, w.Refuse)
+	case *pb.LinkMessage_Bind:
+		r.takeBind(id, w.Bind, now)
+	case *pb.LinkMessage_Resume:
+		r.takeResume(id, w.Resume)
+	case *pb.LinkMessage_Activity:
+		if _, ok := r.parents[id]; ok && id != r.live {
+			r.cfg.Forwarder.OtherHot(w.Activity.Hot)
+		}
+	case *pb.LinkMessage_Feed:
+		r.takeFeed(id, w.Feed, now)
+	}
+}
+
+// takeAttach takes a child, or tells it whom to ask.
+func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
+	p := r.paths[id]
+	switch {
+	case r.genesis == nil || p == nil:
+		r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
+	case p.way == nil: // the far side's path came up first
+		p.early = m
+	case !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
+		r.redirect(id)
+	case !p.child && r.children() >= protocol.MaxChildren:
+		r.refuse(id, pb.Refuse_FULL)
+	default:
+		fresh := !p.child
+		p.child, p.childMode = true, m.Mode
+		if fresh {
+			r.accept(id)
+		}
+		r.aim(id)
+	}
+}
+
+func (r *Room) refuse(id protocol.PeerID, why pb.Refuse_Reason) {
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: r.cfg.Room[:], Reason: why}}})
+}
+
+func (r *Room) children() (n int) {
+	for _, p := range r.paths {
+		if p.child {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Room) accept(id protocol.PeerID) {
+	state, rest := r.state()
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Accept{Accept: &pb.Accept{Room: r.cfg.Room[:], State: state}}})
+	for _, raw := range rest {
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: raw}}})
+	}
+	r.cfg.Links.Send(id, r.activity())
+}
+
+func (r *Room) redirect(id protocol.PeerID) {
+	state, _ := r.state()
+	m := &pb.Redirect{Room: r.cfg.Room[:], State: state}
+	for _, to := range []protocol.PeerID{r.relay, r.standby} {
+		if to == "" || to == id {
+			continue
+		}
+		if a, err := protocol.WireAddress(peer.AddrInfo{ID: to, Addrs: r.claimedAddresses(to)}, protocol.MaxClaimAddresses); err == nil {
+			m.To = append(m.To, a)
+		}
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Redirect{Redirect: m}})
+}
+
+// state gives what a newcomer needs: rights, the claim, voices, and as many
+// presences as fit; rest is what did not fit.
+func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
+	s = &pb.RoomState{Genesis: r.genesis.Signed()}
+	founders, others := []*pb.Certificate{}, []*pb.Certificate{}
+	for _, h := range r.rights {
+		if h.Issuer == r.genesis.Founder {
+			founders = append(founders, h.Wire())
+		} else {
+			others = append(others, h.Wire())
+		}
+	}
+	s.Certificates = append(founders, others...) // a delegate's stand on the founder's
+	room := stateBytes
+	add := func(raw []byte) {
+		if room -= len(raw); room < 0 {
+			rest = append(rest, raw)
+			return
+		}
+		s.Messages = append(s.Messages, raw)
+	}
+	if r.claim != nil {
+		add(r.claim.Raw)
+	}
+	for _, v := range r.voices {
+		if !v.ended {
+			add(v.raw)
+		}
+	}
+	own := &protocol.Message{Boot: r.cfg.Boot, Sequence: r.sequence + 1, Presence: r.ownPresence()}
+	r.sequence++
+	if own.Seal(r.cfg.Room, r.cfg.Key) == nil {
+		add(own.Raw)
+	}
+	for _, m := range r.members {
+		if m.raw != nil {
+			add(m.raw)
+		}
+	}
+	return s, rest
+}
+
+// takeFeed takes a signed message that a link brought; who may not send us any
+// is not listened to.
+func (r *Room) takeFeed(id protocol.PeerID, m *pb.Feed, now time.Duration) {
+	p := r.paths[id]
+	if p == nil || !p.child && r.parents[id] == nil && r.seeds[id] == nil {
+		r.drop("fed by a stranger")
+		return
+	}
+	r.hearRaw(m.Message, id, now)
+}
+
+func (r *Room) hearRaw(raw []byte, from protocol.PeerID, now time.Duration) {
+	m, err := protocol.ParseMessage(raw)
+	if err != nil {
+		r.drop("malformed")
+		return
+	}
+	r.hear(m, from, now)
+}
+
+// takeResume makes a warm child live, from where it stands.
+func (r *Room) takeResume(id protocol.PeerID, m *pb.Resume) {
+	p := r.paths[id]
+	if p == nil || !p.child || len(m.Positions) > protocol.MaxSources {
+		r.drop("resume by a stranger")
+		return
+	}
+	p.childMode = pb.Attach_LIVE
+	p.mode = Live
+	r.cfg.Forwarder.Resume(id, m.Positions)
+}
+
+// setHot tells those attached that somebody speaks: a warm child whose parent
+// died in silence learns so that it misses something.
+func (r *Room) setHot(hot bool) {
+	r.hot = hot
+	for id, p := range r.paths {
+		if p.child {
+			r.cfg.Links.Send(id, r.activity())
+		}
+	}
+	r.changed()
+}
+
+func (r *Room) activity() *pb.LinkMessage {
+	return &pb.LinkMessage{What: &pb.LinkMessage_Activity{Activity: &pb.Activity{Room: r.cfg.Room[:], Hot: r.hot}}}
+}

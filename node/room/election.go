@@ -1,0 +1,111 @@
+package room
+
+import (
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/election"
+)
+
+// elect lets the machine act, and follows what it decided.
+func (r *Room) elect(now time.Duration) {
+	if r.machine == nil {
+		return
+	}
+	r.tell(r.machine.Tick(now))
+	best := r.machine.Best()
+	root := r.machine.Relaying()
+	moved := best.Term != r.term || best.Relay != r.relay
+	if !moved && best.Standby == r.standby && root == r.root {
+		return
+	}
+	if moved {
+		r.termAt = now
+		r.cfg.Log.Info("relay", "room", r.cfg.Room.Short(), "term", best.Term, "relay", best.Relay, "standby", best.Standby)
+	}
+	r.term, r.relay, r.standby = best.Term, best.Relay, best.Standby
+	if root != r.root {
+		r.root = root
+		r.cfg.Forwarder.SetRoot(root)
+		r.announceDue = now
+	}
+	if moved && best.Relay != "" {
+		r.cfg.Relayed(RelayChange{Term: best.Term, Relay: best.Relay})
+	}
+	r.steer(now)
+	r.aimAll()
+	r.settle()
+	r.changed()
+}
+
+// tell stores and sends what the machine gave out. A term that can't be stored
+// is not claimed: after a restart it might be claimed twice.
+func (r *Room) tell(out election.Out) {
+	if out.Persist {
+		if err := r.cfg.SaveTerm(r.machine.Era(), out.Max); err != nil {
+			r.cfg.Log.Error("store a term", "err", err)
+			return
+		}
+	}
+	if c := out.Claim; c != nil {
+		m := &protocol.Message{Boot: c.Boot, Sequence: c.Sequence, Claim: &protocol.RelayClaim{Claim: *c, RelayAddresses: r.cfg.Addresses()}}
+		if c.Standby != "" {
+			m.Claim.StandbyAddresses = r.cfg.Links.Addresses(c.Standby)
+		}
+		r.say(m)
+		r.claim = m
+	}
+	if p := out.Pulse; p != nil {
+		r.say(&protocol.Message{Boot: p.Boot, Sequence: p.Sequence, Pulse: p})
+	}
+}
+
+// follow keeps the best claim as it was signed: newcomers get it, and with it
+// the addresses.
+func (r *Room) follow(m *protocol.Message, now time.Duration) {
+	r.claim = m
+	r.steer(now)
+}
+
+func (r *Room) class() uint8 {
+	if r.cfg.Lends {
+		return 1
+	}
+	return 0
+}
+
+// apart says whether two nodes share no /24 (IPv4) or /48 (IPv6), as far as
+// their addresses are known.
+func (r *Room) apart(a, b protocol.PeerID) bool {
+	for _, x := range r.addressesOf(a) {
+		for _, y := range r.addressesOf(b) {
+			if sameNeighbourhood(x, y) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (r *Room) addressesOf(p protocol.PeerID) []multiaddr.Multiaddr {
+	if p == r.cfg.Self {
+		return r.cfg.Addresses()
+	}
+	return r.cfg.Links.Addresses(p)
+}
+
+func sameNeighbourhood(x, y multiaddr.Multiaddr) bool {
+	a, err := manet.ToIP(x)
+	b, err2 := manet.ToIP(y)
+	if err != nil || err2 != nil || (a.To4() == nil) != (b.To4() == nil) {
+		return false
+	}
+	n := 6 // bytes of a /48
+	if a.To4() != nil {
+		a, b, n = a.To4(), b.To4(), 3
+	}
+	return string(a[:n]) == string(b[:n])
+}

@@ -1,0 +1,284 @@
+package room
+
+import (
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// kind is a sort of message, each with a newest one a sender.
+type kind uint8
+
+const (
+	claims kind = iota
+	pulses
+	presences
+	closings
+	others // certificates and voices tell their own age
+	kinds
+)
+
+// messagesASecond bounds what one sender may say of each kind; an election's
+// urgent pulses come between the regular 2.5.
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, others: 16}
+
+func kindOf(m *protocol.Message) kind {
+	switch {
+	case m.Claim != nil:
+		return claims
+	case m.Pulse != nil:
+		return pulses
+	case m.Presence != nil:
+		return presences
+	case m.Closed != nil:
+		return closings
+	}
+	return others
+}
+
+// member is somebody heard in the room.
+type member struct {
+	presence protocol.Presence
+	raw      []byte // their newest Presence as signed
+	at       time.Duration
+	pulseAt  time.Duration // 0: never pulsed
+
+	boot   uint64
+	newest [kinds]uint64
+	second time.Duration // of the count below
+	said   [kinds]int
+}
+
+// hear takes a message from the topic (from == "") or from a link.
+func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration) {
+	if m.From == r.cfg.Self {
+		if m.Claim != nil && m.Boot != r.cfg.Boot && r.machine != nil && m.Verify(r.cfg.Room) == nil {
+			r.machine.Claim(m.Claim.Claim, now) // of an earlier life
+		}
+		return
+	}
+	if r.genesis == nil || !r.mayShow(m, now) {
+		r.drop("without right")
+		return
+	}
+	if !r.fresh(m, now) {
+		return
+	}
+	// What came by gossip was verified there.
+	if from != "" && m.Verify(r.cfg.Room) != nil {
+		r.drop("wrongly signed")
+		return
+	}
+	r.remember(m, now)
+	if r.take(m, now) {
+		r.pass(m, from)
+	}
+}
+
+// mayShow says whether the sender has the right to this kind of message.
+func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
+	switch {
+	case m.Claim != nil, m.Pulse != nil:
+		return r.may(m.From, protocol.Carry, now)
+	case m.Closed != nil:
+		return m.From == r.genesis.Founder
+	case m.Voice != nil:
+		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
+	}
+	return true
+}
+
+// fresh says whether m is newer than what its sender said before, and within
+// the sender's rate. It changes nothing that an unsigned message must not.
+func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
+	s, k := r.members[m.From], kindOf(m)
+	if s == nil {
+		if len(r.members) >= protocol.MaxMembers {
+			r.drop("room of members full")
+			return false
+		}
+		return true
+	}
+	switch {
+	case m.Boot < s.boot:
+		return false
+	case m.Boot == s.boot && k != others && m.Sequence <= s.newest[k]:
+		return false
+	case now-s.second < time.Second && s.said[k] >= messagesASecond[k]:
+		r.drop("too often")
+		return false
+	}
+	return true
+}
+
+// remember notes a verified message's sender.
+func (r *Room) remember(m *protocol.Message, now time.Duration) {
+	s, k := r.members[m.From], kindOf(m)
+	if s == nil {
+		s = &member{second: now}
+		r.members[m.From] = s
+		r.changed()
+	}
+	if m.Boot > s.boot {
+		s.boot, s.newest = m.Boot, [kinds]uint64{}
+	}
+	if now-s.second >= time.Second {
+		s.second, s.said = now, [kinds]int{}
+	}
+	s.newest[k] = max(s.newest[k], m.Sequence)
+	s.said[k]++
+	s.at = now
+}
+
+// take does what a message says; false if it is not worth passing on.
+func (r *Room) take(m *protocol.Message, now time.Duration) bool {
+	s := r.members[m.From]
+	switch {
+	case m.Claim != nil:
+		r.machine.Claim(m.Claim.Claim, now)
+		r.elect(now)
+		if best := r.machine.Best(); best.Key == m.Claim.Key {
+			r.follow(m, now)
+		}
+	case m.Pulse != nil:
+		s.pulseAt = now
+		r.machine.Pulse(*m.Pulse, now)
+		r.elect(now)
+		if m.Pulse.Bye {
+			r.forget(m.From, now)
+		}
+	case m.Presence != nil:
+		return r.takePresence(s, m, now)
+	case m.Certificate != nil:
+		c, err := protocol.OpenCertificate(r.cfg.Room, m.Certificate)
+		return err == nil && r.hold(c, now)
+	case m.Voice != nil:
+		return r.takeVoice(m, now) == nil
+	case m.Closed != nil && *m.Closed:
+		r.end = ErrClosed
+	}
+	return true
+}
+
+func (r *Room) takePresence(s *member, m *protocol.Message, now time.Duration) bool {
+	if m.Presence.Leaving {
+		r.forget(m.From, now)
+		return true
+	}
+	if s.presence != *m.Presence {
+		s.presence = *m.Presence
+		r.changed()
+	}
+	s.raw = m.Raw
+	return true
+}
+
+// forget drops a member who left.
+func (r *Room) forget(p protocol.PeerID, now time.Duration) {
+	delete(r.members, p)
+	for id, v := range r.voices {
+		if v.owner == p {
+			r.endVoice(id, now)
+		}
+	}
+	r.changed()
+}
+
+// say signs what this node has to say, and sends it out.
+func (r *Room) say(m *protocol.Message) {
+	if m.Boot == 0 {
+		r.sequence++
+		m.Boot, m.Sequence = r.cfg.Boot, r.sequence
+	}
+	if err := m.Seal(r.cfg.Room, r.cfg.Key); err != nil {
+		r.cfg.Log.Error("sign a room message", "err", err)
+		return
+	}
+	now := r.cfg.Now()
+	if r.onStage(r.cfg.Self, now) {
+		r.cfg.Topic.Publish(m.Raw)
+	}
+	r.feed(m, "", true)
+}
+
+// onStage says whether p publishes for itself.
+func (r *Room) onStage(p protocol.PeerID, now time.Duration) bool {
+	return r.may(p, protocol.Speak, now) || r.may(p, protocol.Carry, now)
+}
+
+// pass sends on what came: down to children, from the standby up to its relay,
+// and for the audience, whom the topic does not hear, to the topic.
+func (r *Room) pass(m *protocol.Message, from protocol.PeerID) {
+	if p := r.paths[from]; from != "" && p != nil && p.child && !r.onStage(m.From, r.cfg.Now()) {
+		r.cfg.Topic.Publish(m.Raw)
+	}
+	r.feed(m, from, from != "")
+}
+
+// feed sends a message along the links: to children, and up if up. Pulses go
+// only to those who vote.
+func (r *Room) feed(m *protocol.Message, from protocol.PeerID, up bool) {
+	msg := &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: m.Raw}}}
+	now := r.cfg.Now()
+	for id, p := range r.paths {
+		parent := r.parents[id]
+		switch {
+		case id == from || id == m.From:
+		case parent != nil && parent.accepted:
+			if up || p.child {
+				r.cfg.Links.Send(id, msg)
+			}
+		case !p.child, m.Pulse != nil && !r.may(id, protocol.Carry, now):
+		default:
+			r.cfg.Links.Send(id, msg)
+		}
+	}
+}
+
+// presentNow tells the others of this node at once; present does so regularly.
+func (r *Room) presentNow() { r.presentAt = r.cfg.Now() - protocol.PresenceBeat }
+
+func (r *Room) present(now time.Duration) {
+	if r.genesis == nil || now-r.presentAt < protocol.PresenceBeat {
+		return
+	}
+	r.presentAt = now
+	r.say(&protocol.Message{Presence: r.ownPresence()})
+}
+
+func (r *Room) ownPresence() *protocol.Presence {
+	return &protocol.Presence{Name: r.cfg.Name, Offers: r.cfg.Lends, Listening: r.use.Listening > 0,
+		Speaking: r.use.Speaking > 0, Recording: r.use.Recording > 0}
+}
+
+// expire drops whom nobody hears of any more, and voices that ended a while ago.
+func (r *Room) expire(now time.Duration) {
+	for p, m := range r.members {
+		quiet := m.pulseAt != 0 && now-m.pulseAt > pulseLife && r.machine != nil && r.may(p, protocol.Carry, now)
+		if now-m.at > protocol.PresenceLife || quiet {
+			r.forget(p, now)
+		}
+	}
+	for s, v := range r.voices {
+		if v.ended && now-v.endedAt > voiceLinger {
+			r.closeVoice(s)
+		}
+	}
+	for p, h := range r.rights {
+		if !h.holds(now) {
+			delete(r.rights, p)
+			r.rosterChanged(now)
+		}
+	}
+}
+
+// close is the founder's: everyone is told, and the room ends here.
+func (r *Room) close(now time.Duration) {
+	closed := true
+	r.say(&protocol.Message{Closed: &closed})
+	r.announceClosed()
+	r.end = ErrClosed
+}
+
+func (r *Room) changed() { r.cfg.Changed() }

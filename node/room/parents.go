@@ -1,0 +1,281 @@
+package room
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// parent is a node that this one gets the room from: the relay, the standby.
+type parent struct {
+	since    time.Duration
+	accepted bool
+	mode     pb.Attach_Mode // as last asked for
+	askedAt  time.Duration
+	asked    bool
+}
+
+// seed is a node that may know a room of which this one knows nothing yet.
+type seed struct {
+	asked   bool
+	refused bool
+}
+
+func (r *Room) addSeed(info peer.AddrInfo) {
+	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints {
+		return
+	}
+	r.seeds[info.ID] = &seed{}
+	r.cfg.Links.Want(info)
+	r.steer(r.cfg.Now())
+}
+
+// wanted gives the nodes that this one should be attached to, and how.
+func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
+	out := map[protocol.PeerID]pb.Attach_Mode{}
+	if r.relay == "" || r.root {
+		return out
+	}
+	for _, p := range []protocol.PeerID{r.relay, r.standby} {
+		switch {
+		case p == "" || p == r.cfg.Self:
+		case p == r.relay && r.standby == r.cfg.Self:
+			out[p] = pb.Attach_MIRROR
+		case p == r.live && r.use.Listening > 0:
+			out[p] = pb.Attach_LIVE
+		default:
+			out[p] = pb.Attach_WARM
+		}
+	}
+	return out
+}
+
+// steer keeps this node attached to relay and standby, and chooses whose sound
+// it takes.
+func (r *Room) steer(now time.Duration) {
+	r.chooseLive(now)
+	want := r.wanted()
+	for p := range r.parents {
+		if _, ok := want[p]; !ok {
+			r.detach(p)
+		}
+	}
+	for p, mode := range want {
+		r.attach(p, mode, now)
+	}
+	r.askSeeds(now)
+	r.watch()
+}
+
+// chooseLive takes the relay's sound, the standby's if the relay does not accept
+// in time, and stays with the standby after a switch until the relay changes.
+func (r *Room) chooseLive(now time.Duration) {
+	if r.root || r.relay == "" {
+		r.live = ""
+		return
+	}
+	if r.live != r.relay && (r.live != r.standby || r.live == r.cfg.Self || r.live == "") {
+		r.live, r.liveAt = r.relay, now
+	}
+	p, other := r.parents[r.live], r.otherParent()
+	if (p == nil || !p.accepted) && now-r.liveAt > attachPatience && other != "" {
+		r.switchTo(other, nil, now)
+	}
+}
+
+// otherParent gives the accepted parent that is not live; "" if there is none.
+func (r *Room) otherParent() protocol.PeerID {
+	for id, p := range r.parents {
+		if id != r.live && p.accepted && r.paths[id] != nil {
+			return id
+		}
+	}
+	return ""
+}
+
+func (r *Room) attach(id protocol.PeerID, mode pb.Attach_Mode, now time.Duration) {
+	p := r.parents[id]
+	if p == nil {
+		p = &parent{since: now}
+		r.parents[id] = p
+		r.cfg.Links.Want(peer.AddrInfo{ID: id, Addrs: r.claimedAddresses(id)})
+	}
+	path := r.paths[id]
+	if path == nil || path.way == nil {
+		return
+	}
+	if p.asked && p.mode == mode && (p.accepted || now-p.askedAt < askAgain) {
+		return
+	}
+	p.asked, p.askedAt, p.mode = true, now, mode
+	offers := uint32(0)
+	if r.cfg.Lends {
+		offers = protocol.MaxChildren
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: mode, Offers: offers}}})
+}
+
+func (r *Room) detach(id protocol.PeerID) {
+	delete(r.parents, id)
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
+	if r.seeds[id] == nil {
+		r.cfg.Links.Release(id)
+	}
+	r.aim(id)
+}
+
+// claimedAddresses gives what the best claim says of a node's addresses, and
+// what else is known.
+func (r *Room) claimedAddresses(id protocol.PeerID) []multiaddr.Multiaddr {
+	var out []multiaddr.Multiaddr
+	if c := r.claim; c != nil && c.Claim.Relay == id {
+		out = append(out, c.Claim.RelayAddresses...)
+	} else if c != nil && c.Claim.Standby == id {
+		out = append(out, c.Claim.StandbyAddresses...)
+	}
+	return append(out, r.cfg.Links.Addresses(id)...)
+}
+
+// accepted: a parent, or a seed, took this node as a child.
+func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
+	r.takeState(id, m.GetState(), now)
+	p := r.parents[id]
+	if p == nil {
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
+		return
+	}
+	if !p.accepted {
+		p.accepted = true
+		r.presentNow()
+		r.aim(id)
+	}
+	r.steer(now)
+	r.settle()
+}
+
+// takeRedirect learns from a member that is neither relay nor standby.
+func (r *Room) takeRedirect(id protocol.PeerID, m *pb.Redirect, now time.Duration) {
+	r.takeState(id, m.GetState(), now)
+	for i, a := range m.To {
+		if info, err := protocol.OpenAddress(a); err == nil && i < 2 && info.ID != r.cfg.Self {
+			r.cfg.Links.Want(info) // addresses; released with the seed or parent
+			if r.seeds[info.ID] == nil && r.parents[info.ID] == nil {
+				r.addSeed(info)
+			}
+		}
+	}
+	if p := r.parents[id]; p != nil {
+		p.askedAt = now // ask again, later
+	}
+	r.steer(now)
+}
+
+func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse) {
+	if s := r.seeds[id]; s != nil && r.genesis == nil {
+		s.refused = true
+	}
+	if m.Reason == pb.Refuse_CLOSED && (r.genesis == nil || id == r.genesis.Founder) {
+		r.joinErr = ErrClosed
+		r.end = ErrClosed
+	}
+	if p := r.parents[id]; p != nil && p.accepted {
+		p.accepted = false
+		r.aim(id)
+	}
+}
+
+// takeState takes a newcomer's lesson; each part proves itself.
+func (r *Room) takeState(id protocol.PeerID, s *pb.RoomState, now time.Duration) {
+	if r.genesis == nil && s.GetGenesis() != nil {
+		if g, err := protocol.OpenGenesis(s.Genesis); err == nil {
+			r.learn(g, now)
+		} else {
+			r.drop("malformed")
+		}
+	}
+	if r.genesis == nil {
+		return
+	}
+	for i, w := range s.GetCertificates() {
+		if i >= protocol.MaxCertificates {
+			break
+		}
+		if old, ok := r.known(w); ok && old.Serial >= w.GetSerial() {
+			continue
+		}
+		if c, err := protocol.OpenCertificate(r.cfg.Room, w); err == nil {
+			r.hold(c, now)
+		}
+	}
+	for _, raw := range s.GetMessages() {
+		r.hearRaw(raw, id, now)
+	}
+}
+
+// known gives the certificate that this node holds for w's subject from w's
+// issuer.
+func (r *Room) known(w *pb.Certificate) (held, bool) {
+	subject, err := protocol.PeerOf(w.GetSubject())
+	if err != nil {
+		return held{}, false
+	}
+	issuer, err := protocol.PeerOf(w.GetIssuer())
+	h, ok := r.rights[subject]
+	return h, err == nil && ok && h.Issuer == issuer
+}
+
+// askSeeds asks whoever may know the room, until a relay is known; then lets
+// them go.
+func (r *Room) askSeeds(now time.Duration) {
+	for id, s := range r.seeds {
+		path := r.paths[id]
+		switch {
+		case r.relay != "" && (r.root || r.parents[r.live] != nil && r.parents[r.live].accepted):
+			delete(r.seeds, id)
+			if r.parents[id] == nil {
+				r.cfg.Links.Release(id)
+			}
+		case s.asked || path == nil || path.way == nil || r.parents[id] != nil:
+		default:
+			s.asked = true
+			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: pb.Attach_WARM}}})
+		}
+	}
+}
+
+// silent: the live parent's path is; the other one goes on from where this node
+// has everything.
+func (r *Room) silent(id protocol.PeerID, have []*pb.Position, now time.Duration) {
+	if id != r.live {
+		return
+	}
+	if other := r.otherParent(); other != "" {
+		r.switchTo(other, have, now)
+	}
+}
+
+func (r *Room) switchTo(id protocol.PeerID, have []*pb.Position, now time.Duration) {
+	r.cfg.Log.Info("take the sound from another", "room", r.cfg.Room.Short(), "from", r.live, "to", id)
+	r.live, r.liveAt = id, now
+	if r.use.Listening == 0 {
+		return
+	}
+	r.parents[id].mode = pb.Attach_LIVE
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Resume{Resume: &pb.Resume{Room: r.cfg.Room[:], Positions: have}}})
+	r.watch()
+	r.changed()
+}
+
+// watch tells the forwarder whose silence matters.
+func (r *Room) watch() {
+	p := r.parents[r.live]
+	if r.use.Listening > 0 && !r.root && r.standby != r.cfg.Self && p != nil && p.accepted {
+		r.cfg.Forwarder.Watch(r.live)
+		return
+	}
+	r.cfg.Forwarder.Watch("")
+}

@@ -1,0 +1,254 @@
+package room
+
+import (
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// path is this room's share of the link to one node.
+type path struct {
+	way   Path // nil until frames can pass
+	early *pb.Attach
+
+	child     bool // the far side gets the room from here
+	childMode pb.Attach_Mode
+
+	outlet Outlet // nil: no sink
+	mode   Mode
+	out    map[protocol.Source]*binding
+	in     map[protocol.Handle]protocol.Source
+	later  map[protocol.Handle]*pb.Bind // refused for now
+}
+
+// binding is a source that is named to the far side.
+type binding struct {
+	handle protocol.Handle
+	bound  bool
+	at     time.Duration // last asked
+}
+
+const maxInHandles = 2 * protocol.MaxSources
+
+func (r *Room) pathTo(id protocol.PeerID) *path {
+	p := r.paths[id]
+	if p == nil {
+		p = &path{out: map[protocol.Source]*binding{}, in: map[protocol.Handle]protocol.Source{}, later: map[protocol.Handle]*pb.Bind{}}
+		r.paths[id] = p
+	}
+	return p
+}
+
+func (r *Room) pathUp(id protocol.PeerID, now time.Duration) {
+	p := r.pathTo(id)
+	if p.way != nil {
+		r.pathDown(id, now) // another one: nothing of the old holds
+		p = r.pathTo(id)
+	}
+	if p.way = r.cfg.Links.Path(id); p.way == nil {
+		return
+	}
+	if early := p.early; early != nil {
+		p.early = nil
+		r.takeAttach(id, early)
+	}
+	r.steer(now)
+}
+
+func (r *Room) pathDown(id protocol.PeerID, now time.Duration) {
+	if r.paths[id] == nil {
+		return
+	}
+	r.closePath(id)
+	if s := r.seeds[id]; s != nil {
+		s.asked = false
+	}
+	if p := r.parents[id]; p != nil {
+		p.accepted, p.asked = false, false
+		if other := r.otherParent(); id == r.live && other != "" {
+			r.switchTo(other, nil, now)
+		}
+	}
+	r.steer(now)
+	r.changed()
+}
+
+func (r *Room) closePath(id protocol.PeerID) {
+	p := r.paths[id]
+	if p.outlet != nil {
+		r.cfg.Forwarder.RemoveSink(id)
+	}
+	for h := range p.in {
+		if p.way != nil {
+			p.way.Forget(h)
+		}
+	}
+	delete(r.paths, id)
+}
+
+func (r *Room) aimAll() {
+	for id := range r.paths {
+		r.aim(id)
+	}
+}
+
+// aim gives the far side of a path what it should get from here: as a child what
+// it asked for, as a parent this node's own voices, and between relay and
+// standby everything.
+func (r *Room) aim(id protocol.PeerID) {
+	p := r.paths[id]
+	if p == nil || p.way == nil {
+		return
+	}
+	up := r.parents[id] != nil && r.parents[id].accepted
+	mode, any := Up, up || p.child
+	pair := id == r.relay && r.standby == r.cfg.Self || id == r.standby && r.root
+	switch {
+	case !any:
+		if p.outlet != nil {
+			r.cfg.Forwarder.RemoveSink(id)
+			p.outlet, p.out = nil, map[protocol.Source]*binding{}
+		}
+		return
+	case pair:
+		mode = Mirror
+	case p.child && p.childMode == pb.Attach_LIVE || p.child && p.childMode == pb.Attach_MIRROR:
+		mode = Live
+	case p.child && !up:
+		mode = Warm
+	}
+	if p.outlet == nil {
+		h := p.way.Handle()
+		p.outlet, p.mode = p.way.Outlet(h), mode
+		r.cfg.Forwarder.AddSink(id, mode, p.outlet)
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bind{Bind: &pb.Bind{Room: r.cfg.Room[:], Handle: uint32(h)}}})
+	} else if p.mode != mode {
+		p.mode = mode
+		r.cfg.Forwarder.SetMode(id, mode)
+	}
+	for s, v := range r.voices {
+		r.bind(id, p, s, v)
+	}
+}
+
+// bind names a source to the far side, before frames under its handle go there.
+func (r *Room) bind(id protocol.PeerID, p *path, s protocol.Source, v *voice) {
+	carried := p.outlet != nil && v.owner != id && !v.ended && (v.owner == r.cfg.Self || p.child || p.mode == Mirror)
+	if !carried || p.out[s] != nil {
+		return
+	}
+	b := &binding{handle: p.way.Handle(), at: r.cfg.Now()}
+	p.out[s] = b
+	p.outlet.Bind(s, b.handle)
+	r.sendBind(id, b.handle, v)
+}
+
+func (r *Room) sendBind(id protocol.PeerID, h protocol.Handle, v *voice) {
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bind{Bind: &pb.Bind{Room: r.cfg.Room[:], Handle: uint32(h), Voice: v.raw}}})
+}
+
+// bindAgain repeats what the far side has not answered with yes: it may have
+// learnt of a certificate since.
+func (r *Room) bindAgain(now time.Duration) {
+	for id, p := range r.paths {
+		for s, b := range p.out {
+			if v := r.voices[s]; !b.bound && v != nil && now-b.at >= refreshBinds {
+				b.at = now
+				r.sendBind(id, b.handle, v)
+			}
+		}
+	}
+}
+
+// Bound answers a Bind; it names no room, so every room of the link is asked.
+func (r *Room) Bound(id protocol.PeerID, h protocol.Handle, refused bool) bool {
+	return r.post(func(r *Room) {
+		p := r.paths[id]
+		if p == nil {
+			return
+		}
+		for s, b := range p.out {
+			if b.handle == h && !b.bound && !refused {
+				b.bound = true
+				r.cfg.Forwarder.Enable(id, s)
+			}
+		}
+	})
+}
+
+// Unbind ends what the far side had bound.
+func (r *Room) Unbind(id protocol.PeerID, h protocol.Handle) bool {
+	return r.post(func(r *Room) {
+		if p := r.paths[id]; p != nil {
+			delete(p.later, h)
+			if _, ok := p.in[h]; ok {
+				delete(p.in, h)
+				p.way.Forget(h)
+			}
+		}
+	})
+}
+
+// takeBind lets frames under a handle in, if the source may be heard here and
+// the sender may bring it.
+func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
+	p, h := r.paths[id], protocol.Handle(m.Handle)
+	if p == nil || p.way == nil || len(p.in) >= maxInHandles || h == 0 {
+		return
+	}
+	if len(m.Voice) == 0 {
+		p.in[h] = 0
+		p.way.Accept(h, 0)
+		r.bound(id, h, false)
+		return
+	}
+	v, err := protocol.ParseMessage(m.Voice)
+	if err != nil || v.Voice == nil {
+		r.drop("malformed")
+		return
+	}
+	upstream := r.parents[id] != nil || id == r.relay || id == r.standby
+	if v.From != id && !upstream {
+		r.drop("brought by a stranger")
+		return
+	}
+	if err := r.openHeard(v, now); err != nil {
+		if len(p.later) < protocol.MaxSources {
+			p.later[h] = m
+		}
+		r.drop("not on the stage")
+		r.bound(id, h, true)
+		return
+	}
+	s := protocol.SourceOf(r.cfg.Room, v.From, v.Voice.Session)
+	delete(p.later, h)
+	p.in[h] = s
+	p.way.Accept(h, s)
+	r.bound(id, h, false)
+}
+
+// bindPending looks again at what was refused: a certificate came.
+func (r *Room) bindPending(now time.Duration) {
+	for id, p := range r.paths {
+		for _, m := range p.later {
+			r.takeBind(id, m, now)
+		}
+	}
+}
+
+func (r *Room) bound(id protocol.PeerID, h protocol.Handle, refused bool) {
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bound{Bound: &pb.Bound{Handle: uint32(h), Refused: refused}}})
+}
+
+func (r *Room) unbindAll(s protocol.Source) {
+	for id, p := range r.paths {
+		b := p.out[s]
+		if b == nil {
+			continue
+		}
+		delete(p.out, s)
+		p.outlet.Unbind(s)
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Unbind{Unbind: &pb.Unbind{Handle: uint32(b.handle)}}})
+	}
+}

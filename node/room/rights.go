@@ -1,0 +1,158 @@
+package room
+
+import (
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/election"
+)
+
+// held is a certificate and when this node first saw it: its life runs from
+// there, on this node's clock.
+type held struct {
+	protocol.Certificate
+	since time.Duration
+}
+
+func (h held) holds(now time.Duration) bool { return now-h.since < h.Life }
+
+// hold keeps a certificate whose signature was checked, if its issuer had the
+// right to it; true if it is new.
+func (r *Room) hold(c protocol.Certificate, now time.Duration) bool {
+	old, known := r.rights[c.Subject]
+	switch {
+	case c.Subject == r.genesis.Founder:
+		return false
+	case known && old.Issuer == c.Issuer && c.Serial <= old.Serial:
+		return false
+	case known && old.holds(now) && old.Issuer == r.genesis.Founder && c.Issuer != r.genesis.Founder:
+		return false // a delegate's word does not replace the founder's
+	case !known && len(r.rights) >= protocol.MaxCertificates:
+		r.drop("certificates full")
+		return false
+	case protocol.CheckChain(r.genesis.Founder, c.Subject, c.Duties, r.chainTo(c, now)) != nil:
+		r.drop("certificate without right")
+		return false
+	}
+	r.rights[c.Subject] = held{c, now}
+	r.rosterChanged(now)
+	r.bindPending(now)
+	return true
+}
+
+// chainTo gives the certificates from the founder to c.
+func (r *Room) chainTo(c protocol.Certificate, now time.Duration) []protocol.Certificate {
+	if c.Issuer == r.genesis.Founder {
+		return []protocol.Certificate{c}
+	}
+	up, ok := r.rights[c.Issuer]
+	if !ok || !up.holds(now) || up.Issuer != r.genesis.Founder {
+		return nil
+	}
+	return []protocol.Certificate{up.Certificate, c}
+}
+
+// may says whether p has a duty in this room now.
+func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) bool {
+	if r.genesis == nil {
+		return false
+	}
+	if p == r.genesis.Founder || duty == protocol.Speak && r.genesis.Stage == protocol.StageOpen {
+		return true
+	}
+	h, ok := r.rights[p]
+	return ok && h.holds(now) && h.Duties&duty != 0 && len(r.chainTo(h.Certificate, now)) > 0
+}
+
+// roster gives the candidates: the founder and those certified to carry.
+func (r *Room) roster(now time.Duration) election.Roster {
+	out := election.Roster{Candidates: []protocol.PeerID{r.genesis.Founder}}
+	for p := range r.rights {
+		if r.may(p, protocol.Carry, now) {
+			out.Candidates = append(out.Candidates, p)
+		}
+	}
+	return out
+}
+
+func (r *Room) rosterChanged(now time.Duration) {
+	if r.machine == nil {
+		return
+	}
+	roster := r.roster(now)
+	r.carriers.Store(&roster.Candidates)
+	r.machine.SetRoster(roster, now)
+	r.elect(now)
+}
+
+// issue certifies p and tells everyone.
+func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duration) {
+	c := protocol.Certificate{Subject: p, Duties: duties, Life: protocol.CertificateLife, Serial: r.cfg.Sequence()}
+	if old, ok := r.rights[p]; ok {
+		c.Duties |= old.Duties
+	}
+	if !r.hosting() { // a delegate gives no duty that it lacks
+		c.Duties &= r.rights[r.cfg.Self].Duties
+	}
+	if err := c.Issue(r.cfg.Room, r.cfg.Key); err != nil {
+		r.cfg.Log.Error("certify", "peer", p, "err", err)
+		return
+	}
+	if r.hold(c, now) {
+		r.say(&protocol.Message{Certificate: c.Wire()})
+	}
+}
+
+// certifySpeakers gives those named at opening their place on the stage, before
+// they come: the founder may be gone by then.
+func (r *Room) certifySpeakers(now time.Duration) {
+	for _, p := range r.cfg.Speakers {
+		r.issue(p, protocol.Speak|protocol.Carry, now)
+	}
+}
+
+// certify lets the first dozen who speak or offer carry the room: the founder's
+// node does it, and while the founder is away a delegate that relays. A
+// certificate past half its life is renewed for who is still here.
+func (r *Room) certify(now time.Duration) {
+	if now-r.certifiedAt < certifyEach || !r.certifier(now) {
+		return
+	}
+	r.certifiedAt = now
+	carriers := 0
+	for p := range r.rights {
+		if r.may(p, protocol.Carry, now) {
+			carriers++
+		}
+	}
+	for p, m := range r.members {
+		if p == r.cfg.Self || p == r.genesis.Founder || !(m.presence.Offers || m.presence.Speaking) || !r.reachable(p) {
+			continue
+		}
+		h, known := r.rights[p]
+		fresh := known && h.holds(now) && h.Duties&protocol.Carry != 0
+		switch {
+		case fresh && (now-h.since < h.Life/2 || h.Issuer != r.cfg.Self && !r.hosting()):
+		case fresh:
+			r.issue(p, h.Duties, now)
+		case carriers < protocol.Carriers:
+			r.issue(p, protocol.Carry, now)
+			carriers++
+		}
+	}
+}
+
+func (r *Room) certifier(now time.Duration) bool {
+	if r.hosting() {
+		return true
+	}
+	h, ok := r.rights[r.cfg.Self]
+	_, here := r.members[r.genesis.Founder]
+	return ok && h.holds(now) && h.Issuer == r.genesis.Founder && h.Duties&protocol.Carry != 0 && r.root && !here
+}
+
+// reachable says whether p could be asked for sound: a path to it is up, here or
+// at the relay that passed its presence on.
+func (r *Room) reachable(p protocol.PeerID) bool {
+	return r.paths[p] != nil || !r.root
+}

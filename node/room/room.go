@@ -1,0 +1,345 @@
+// Package room is one room on one node: a goroutine that owns the room's
+// members, certificates, election and links, and decides who sends what to
+// whom. It sees no frame: it opens and closes sources and sinks at the relay's
+// forwarder, which the frames pass.
+//
+//	messages.go  what people in the room say, and who may say it
+//	rights.go    certificates
+//	election.go  the machine's claims and pulses
+//	parents.go   the two nodes that this one gets the room from
+//	children.go  the nodes that get the room from this one
+//	paths.go     sources bound to a link's handles, both ways
+//	voices.go    sources
+//	announce.go  the directory
+//	view.go      what is shown of it
+package room
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/election"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+const (
+	tick      = 100 * time.Millisecond
+	inboxSize = 1024
+
+	// attachPatience is how long a live parent may take to accept before the
+	// other one's sound is taken.
+	attachPatience = 700 * time.Millisecond
+	askAgain       = time.Second
+	refreshBinds   = time.Second
+	certifyEach    = 300 * time.Millisecond
+	pulseLife      = 5 * time.Second // of a candidate that was heard pulsing
+	voiceLinger    = protocol.RingSpan + 200*time.Millisecond
+	announceSoon   = 3 * time.Second // after a count changed
+)
+
+// Links reaches other nodes. Its methods don't block.
+type Links interface {
+	// Want keeps a path to a node, until Release.
+	Want(info peer.AddrInfo)
+	Release(p protocol.PeerID)
+	Send(p protocol.PeerID, m *pb.LinkMessage) bool
+	// Path gives the way of frames to a node; nil while there is none.
+	Path(p protocol.PeerID) Path
+	// Addresses gives what is known of a node's addresses.
+	Addresses(p protocol.PeerID) []multiaddr.Multiaddr
+}
+
+// Path carries frames to and from one node.
+type Path interface {
+	// Handle gives a handle that nothing on this path uses yet.
+	Handle() protocol.Handle
+	// Accept lets frames under the far side's handle in; source 0: heartbeats.
+	Accept(h protocol.Handle, s protocol.Source)
+	Forget(h protocol.Handle)
+	// Outlet is this room's way out, its heartbeats under the handle.
+	Outlet(beats protocol.Handle) Outlet
+}
+
+// Outlet is a sink whose sources have to be bound to handles first.
+type Outlet interface {
+	Bind(s protocol.Source, h protocol.Handle)
+	Unbind(s protocol.Source)
+}
+
+// Mode says which frames a sink is given.
+type Mode uint8
+
+const (
+	Warm   Mode = iota // none, until it resumes
+	Live               // the loudest few
+	Mirror             // all
+	Up                 // this node's own voices
+)
+
+// Forwarder is the relay's part of this room.
+type Forwarder interface {
+	OpenSource(s protocol.Source, owner protocol.PeerID)
+	CloseSource(s protocol.Source)
+	AddSink(p protocol.PeerID, mode Mode, out Outlet)
+	SetMode(p protocol.PeerID, mode Mode)
+	RemoveSink(p protocol.PeerID)
+	Enable(p protocol.PeerID, s protocol.Source)
+	Disable(p protocol.PeerID, s protocol.Source)
+	Resume(p protocol.PeerID, from []*pb.Position)
+	Watch(parent protocol.PeerID)
+	SetRoot(root bool)
+	OtherHot(hot bool)
+}
+
+// Topic is the room's gossip.
+type Topic interface {
+	Publish(raw []byte)
+}
+
+// Config is what a room needs. Functions in it don't block.
+type Config struct {
+	Room    protocol.RoomID
+	Genesis *protocol.Genesis // nil until somebody tells
+	Seeds   []peer.AddrInfo   // who may know the room
+
+	Self  protocol.PeerID
+	Key   crypto.PrivKey
+	Boot  uint64
+	Name  protocol.Name
+	Lends bool // would carry
+
+	New          bool // opened just now: relay it at once
+	Speakers     []protocol.PeerID
+	Certificates []protocol.Certificate
+	Term         protocol.Key
+	TermEra      uint32
+
+	Links     Links
+	Topic     Topic
+	Forwarder Forwarder
+	Addresses func() []multiaddr.Multiaddr // this node's own
+	SaveTerm  func(era uint32, k protocol.Key) error
+	Announce  func(envelope []byte)
+	Rooms     func() int        // how many rooms the directory has
+	Sequence  func() uint64     // of announcements
+	Changed   func()            // something that View shows
+	Relayed   func(RelayChange) // another relay
+	Now       func() time.Duration
+	Log       *slog.Logger
+}
+
+// RelayChange tells a listener who relays now.
+type RelayChange struct {
+	Term  uint64
+	Relay protocol.PeerID
+}
+
+// ErrClosed ends Run when the founder closed the room.
+var ErrClosed = errors.New("the room was closed by its host")
+
+// ErrLeft ends Run when this node left.
+var ErrLeft = errors.New("left the room")
+
+// Room is one room. Its state belongs to the goroutine of Run.
+type Room struct {
+	cfg   Config
+	inbox chan func(*Room)
+	done  chan struct{}
+
+	carriers atomic.Pointer[[]protocol.PeerID] // for Check
+
+	genesis  *protocol.Genesis
+	rights   map[protocol.PeerID]held
+	members  map[protocol.PeerID]*member
+	voices   map[protocol.Source]*voice
+	paths    map[protocol.PeerID]*path
+	parents  map[protocol.PeerID]*parent
+	seeds    map[protocol.PeerID]*seed
+	live     protocol.PeerID // the parent whose sound is taken
+	liveAt   time.Duration
+	machine  *election.Machine
+	claim    *protocol.Message // the best claim as signed
+	relay    protocol.PeerID
+	standby  protocol.PeerID
+	term     uint64
+	termAt   time.Duration
+	root     bool
+	hot      bool
+	sequence uint64
+	use      Use
+	dropped  map[string]int64
+	waiting  []chan<- error // joiners
+	joinErr  error
+	end      error
+
+	announced   time.Duration
+	announceDue time.Duration
+	presentAt   time.Duration
+	certifiedAt time.Duration
+}
+
+// Use is what programs on this machine do with the room.
+type Use struct{ Listening, Speaking, Recording int }
+
+// New makes a room; Run starts it.
+func New(cfg Config) *Room {
+	now := cfg.Now()
+	r := &Room{
+		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
+		rights: map[protocol.PeerID]held{}, members: map[protocol.PeerID]*member{}, voices: map[protocol.Source]*voice{},
+		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
+		dropped: map[string]int64{}, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
+	}
+	return r
+}
+
+// Run carries the room until ctx ends, this node leaves it (ErrLeft) or its
+// founder closes it (ErrClosed).
+func (r *Room) Run(ctx context.Context) error {
+	defer close(r.done)
+	r.start(r.cfg.Now())
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for r.end == nil {
+		select {
+		case <-ctx.Done():
+			r.end = ctx.Err()
+		case do := <-r.inbox:
+			do(r)
+		case <-t.C:
+			r.beat(r.cfg.Now())
+		}
+	}
+	r.stop()
+	return r.end
+}
+
+func (r *Room) start(now time.Duration) {
+	if r.cfg.Genesis != nil {
+		r.learn(r.cfg.Genesis, now)
+	}
+	for _, c := range r.cfg.Certificates {
+		r.hold(c, now)
+	}
+	for _, s := range r.cfg.Seeds {
+		r.addSeed(s)
+	}
+	if r.hosting() {
+		r.certifySpeakers(now)
+	}
+}
+
+// learn takes the room's genesis: from here on, what is said can be checked.
+func (r *Room) learn(g *protocol.Genesis, now time.Duration) {
+	if r.genesis != nil || g.Room != r.cfg.Room {
+		return
+	}
+	r.genesis = g
+	roster := r.roster(now)
+	r.carriers.Store(&roster.Candidates)
+	r.machine = election.New(election.Config{
+		Room: r.cfg.Room, Self: r.cfg.Self, Boot: r.cfg.Boot, Class: r.class(), Roster: roster,
+		Persisted: r.cfg.Term, PersistedEra: r.cfg.TermEra, Apart: r.apart,
+	}, now)
+	if r.cfg.New {
+		r.machine.Open(now)
+	}
+	r.elect(now)
+	r.cfg.Changed()
+}
+
+func (r *Room) hosting() bool { return r.genesis != nil && r.genesis.Founder == r.cfg.Self }
+
+// beat is what time alone brings about.
+func (r *Room) beat(now time.Duration) {
+	r.expire(now)
+	if r.genesis != nil {
+		r.certify(now)
+		r.elect(now)
+	}
+	r.steer(now)
+	r.bindAgain(now)
+	r.present(now)
+	r.announce(now)
+	r.settle()
+}
+
+// stop says goodbye: with it, nobody has to wait for this node's silence.
+func (r *Room) stop() {
+	if r.machine != nil {
+		r.tell(r.machine.Bye(r.cfg.Now()))
+	}
+	r.say(&protocol.Message{Presence: &protocol.Presence{Name: r.cfg.Name, Leaving: true}})
+	for p := range r.paths {
+		r.cfg.Links.Send(p, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
+		r.closePath(p)
+	}
+	for p := range r.parents {
+		r.cfg.Links.Release(p)
+	}
+	for p := range r.seeds {
+		r.cfg.Links.Release(p)
+	}
+	if r.joinErr == nil {
+		r.joinErr = r.end
+	}
+	for _, w := range r.waiting {
+		w <- r.joinErr
+	}
+}
+
+// drop counts something refused.
+func (r *Room) drop(why string) { r.dropped[why]++ }
+
+// post hands the room's goroutine something to do; false if its inbox is full
+// or the room has ended.
+func (r *Room) post(do func(*Room)) bool {
+	select {
+	case <-r.done:
+		return false
+	default:
+	}
+	select {
+	case r.inbox <- do:
+		return true
+	default:
+		return false
+	}
+}
+
+// ask runs do in the room's goroutine and waits for it.
+func (r *Room) ask(ctx context.Context, do func(*Room)) error {
+	ready := make(chan struct{})
+	select {
+	case r.inbox <- func(r *Room) { do(r); close(ready) }:
+	case <-r.done:
+		return r.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-ready:
+		return nil
+	case <-r.done:
+		return r.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Done is closed when Run has ended.
+func (r *Room) Done() <-chan struct{} { return r.done }
+
+// Err says why Run has ended; it waits for that.
+func (r *Room) Err() error {
+	<-r.done
+	return r.end
+}

@@ -1,0 +1,92 @@
+package room
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// View is what this node knows of a room, for showing.
+type View struct {
+	Genesis        *protocol.Genesis // nil while nobody told
+	Term           uint64
+	TermFor        time.Duration
+	Relay, Standby protocol.PeerID
+	Independent    bool
+	Live           protocol.PeerID // whose sound this node takes
+	Members        []Member
+	Paths          []PathView
+	Voices         map[protocol.Source]protocol.PeerID
+	Certificates   []protocol.Certificate
+	Dropped        map[string]int64
+}
+
+// Member is somebody in the room.
+type Member struct {
+	Peer     protocol.PeerID
+	Presence protocol.Presence
+	Role     string // host, speaker, carrier or listener
+}
+
+// PathView is a link as this room uses it.
+type PathView struct {
+	Peer          protocol.PeerID
+	Parent, Child bool
+	Live          bool // sound flows on it
+}
+
+// View gives the room as it stands.
+func (r *Room) View(ctx context.Context) (v View, err error) {
+	err = r.ask(ctx, func(r *Room) { v = r.view(r.cfg.Now()) })
+	return v, err
+}
+
+func (r *Room) view(now time.Duration) View {
+	v := View{Genesis: r.genesis, Term: r.term, TermFor: now - r.termAt, Relay: r.relay, Standby: r.standby, Live: r.live,
+		Dropped: maps.Clone(r.dropped), Voices: map[protocol.Source]protocol.PeerID{}}
+	if r.genesis == nil {
+		return v
+	}
+	v.Independent = r.machine.Independent()
+	v.Members = append(v.Members, Member{r.cfg.Self, *r.ownPresence(), r.role(r.cfg.Self, now)})
+	for p, m := range r.members {
+		if m.presence.Name != "" {
+			v.Members = append(v.Members, Member{p, m.presence, r.role(p, now)})
+		}
+	}
+	for id, p := range r.paths {
+		parent := r.parents[id]
+		up := parent != nil && parent.accepted
+		if up || p.child {
+			v.Paths = append(v.Paths, PathView{Peer: id, Parent: up, Child: p.child,
+				Live: up && id == r.live || p.child && (p.mode == Live || p.mode == Mirror)})
+		}
+	}
+	for s, w := range r.voices {
+		if !w.ended {
+			v.Voices[s] = w.owner
+		}
+	}
+	for _, h := range r.rights {
+		if h.holds(now) {
+			v.Certificates = append(v.Certificates, h.Certificate)
+		}
+	}
+	return v
+}
+
+func (r *Room) role(p protocol.PeerID, now time.Duration) string {
+	m := r.members[p]
+	speaking := m != nil && m.presence.Speaking || p == r.cfg.Self && r.use.Speaking > 0
+	switch {
+	case p == r.genesis.Founder:
+		return "host"
+	case r.placed(p, now), speaking && r.may(p, protocol.Speak, now):
+		return "speaker"
+	case r.may(p, protocol.Carry, now):
+		return "carrier"
+	}
+	return "listener"
+}

@@ -1,0 +1,195 @@
+// Package web is a node's face to this machine: the HTTP API of
+// docs/protocol.md's "outside contract", its events, WHIP and WHEP, metrics.
+package web
+
+import (
+	"context"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Backend is what the API needs of its node. Rooms are named as people do: a
+// link, an ID or a unique prefix. Errors are *protocol.Problem where a person
+// can do something about them.
+type Backend interface {
+	Status(ctx context.Context) (Status, error)
+	// Rooms gives the live listed rooms, and those this node is in.
+	Rooms(ctx context.Context) ([]RoomLine, error)
+	// Changes returns a channel that holds a value whenever something that
+	// Rooms, Room or Status show may have changed, until stop is called.
+	Changes() (changed <-chan struct{}, stop func())
+	Open(ctx context.Context, r OpenRequest) (Opened, error)
+	Room(ctx context.Context, room string) (RoomView, error)
+	// Listen joins the room and gives what is heard, in order.
+	Listen(ctx context.Context, room string, recording bool) (Listening, error)
+	// Speak joins the room and opens a source of this node.
+	Speak(ctx context.Context, room string) (Speaking, error)
+	// Publish and Play are WHIP (RFC 9725) and WHEP: they take an SDP offer.
+	Publish(ctx context.Context, room, offer string) (session, answer string, err error)
+	Play(ctx context.Context, room, offer string) (session, answer string, err error)
+	// EndSession ends what Publish or Play began; false if there is none.
+	EndSession(session string) bool
+	Leave(ctx context.Context, room string) error
+	Close(ctx context.Context, room string) error
+	Reopen(ctx context.Context, room string) (Opened, error)
+}
+
+// Listening is one local listener of a room.
+type Listening interface {
+	// Next gives the next frame or event; io.EOF after the room closed or
+	// this node left it.
+	Next(ctx context.Context) (*pb.LocalEvent, error)
+	// Close ends the listening and gives its figures.
+	Close() Summary
+}
+
+// Speaking is one local speaker of a room.
+type Speaking interface {
+	// Packet hands over an Opus packet. It blocks while the speaker is ahead
+	// of its own pace. gap is silence before the packet.
+	Packet(ctx context.Context, packet []byte, gap time.Duration, level uint8) error
+	// Close waits until what was handed over has been sent, unless ctx ends.
+	Close(ctx context.Context) (SpeakSummary, error)
+}
+
+// Status is this node.
+type Status struct {
+	Peer      protocol.Name    `json:"peer"`
+	PeerID    string           `json:"peer_id"`
+	Version   string           `json:"version"`
+	Network   string           `json:"network"`
+	Addrs     []string         `json:"addrs"`
+	API       string           `json:"api"`
+	Home      string           `json:"home"`
+	UptimeMS  int64            `json:"uptime_ms"`
+	Neighbors int              `json:"neighbors"` // nodes connected
+	Rooms     []string         `json:"rooms"`     // this node is in
+	Links     []LinkLine       `json:"links"`
+	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
+	Warnings  []string         `json:"warnings"`
+}
+
+// RoomLine is a room of the directory.
+type RoomLine struct {
+	Room      string    `json:"room"`
+	Title     string    `json:"title"`
+	Link      string    `json:"link"`
+	Host      string    `json:"host"` // peer ID
+	Speakers  int       `json:"speakers"`
+	Listeners int       `json:"listeners"`
+	Language  string    `json:"language"`
+	Topics    []string  `json:"topics"`
+	Started   time.Time `json:"started"`
+	Stage     string    `json:"stage"` // "host" or "open"
+	Listed    bool      `json:"listed"`
+	Joined    bool      `json:"joined"` // this node is in it
+	Closed    bool      `json:"closed"`
+}
+
+// OpenRequest opens a room.
+type OpenRequest struct {
+	Title    string   `json:"title"`
+	Language string   `json:"language,omitempty"`
+	Topics   []string `json:"topics,omitempty"`
+	Stage    string   `json:"stage,omitempty"` // "host" (default) or "open"
+	Speakers []string `json:"speakers,omitempty"`
+	Unlisted bool     `json:"unlisted,omitempty"`
+}
+
+// Opened is a room that this node carries.
+type Opened struct {
+	Room string `json:"room"`
+	Link string `json:"link"`
+	// Notice says in one line who can see the room and this node's address.
+	Notice string `json:"notice,omitempty"`
+}
+
+// RoomView is one room as this node sees it.
+type RoomView struct {
+	Room        string     `json:"room"`
+	Title       string     `json:"title"`
+	Link        string     `json:"link"`
+	Host        string     `json:"host"`
+	Stage       string     `json:"stage"`
+	Language    string     `json:"language"`
+	Topics      []string   `json:"topics"`
+	Started     time.Time  `json:"started"`
+	Listed      bool       `json:"listed"`
+	Closed      bool       `json:"closed"`
+	Term        uint64     `json:"term"`
+	TermSinceMS int64      `json:"term_since_ms"`
+	Relay       string     `json:"relay"`       // peer ID; "" while unknown
+	Standby     string     `json:"standby"`     // peer ID; "" while unknown
+	Independent bool       `json:"independent"` // relay and standby are not neighbours
+	Members     []Member   `json:"members"`
+	Links       []LinkLine `json:"links"`
+	Log         string     `json:"log"` // hash of its head; "" until rooms have logs
+	// Dropped counts what this node refused to forward or play, by reason.
+	Dropped map[string]int64 `json:"dropped"`
+	Sources []SourceLine     `json:"sources"`
+}
+
+// Member is somebody in a room.
+type Member struct {
+	Peer      string        `json:"peer"` // peer ID
+	Name      protocol.Name `json:"name"`
+	Role      string        `json:"role"` // host, speaker, carrier or listener
+	Muted     bool          `json:"muted"`
+	Hand      int           `json:"hand"` // place in the queue; 0: down
+	Speaking  bool          `json:"speaking"`
+	Listening bool          `json:"listening"`
+	Recording bool          `json:"recording"`
+	You       bool          `json:"you"`
+}
+
+// LinkLine is one link of this node.
+type LinkLine struct {
+	Peer      string  `json:"peer"`
+	Name      string  `json:"name"`
+	Direction string  `json:"direction"` // up, down or standby
+	Path      string  `json:"path"`      // udp, tcp or stream
+	RTTms     float64 `json:"rtt_ms"`
+	Loss      float64 `json:"loss"` // 0 to 1
+	Sent      uint64  `json:"sent"`
+	Received  uint64  `json:"received"`
+}
+
+// SourceLine is one speaker's audio as it passes this node.
+type SourceLine struct {
+	Peer   string `json:"peer"`
+	Source uint32 `json:"source"`
+	Frames uint64 `json:"frames"`
+	Lost   uint64 `json:"lost"`
+	Hot    bool   `json:"hot"`
+	Level  uint8  `json:"level"` // -dBov
+}
+
+// Summary is what one listener heard.
+type Summary struct {
+	Seconds      float64         `json:"seconds"`
+	Frames       uint64          `json:"frames"`
+	Lost         uint64          `json:"lost"`
+	Late         uint64          `json:"late"`
+	Resumed      uint64          `json:"resumed"`
+	LongestGapMS int64           `json:"longest_gap_ms"`
+	FirstFrameMS int64           `json:"first_frame_ms"` // -1: none
+	Sources      []SourceSummary `json:"sources"`
+}
+
+// SourceSummary is what one listener heard of one source.
+type SourceSummary struct {
+	Peer         string `json:"peer"`
+	Name         string `json:"name"`
+	Source       uint32 `json:"source"`
+	Frames       uint64 `json:"frames"`
+	Lost         uint64 `json:"lost"`
+	LongestGapMS int64  `json:"longest_gap_ms"`
+}
+
+// SpeakSummary is what one speaker sent.
+type SpeakSummary struct {
+	Frames  uint64  `json:"frames"`
+	Seconds float64 `json:"seconds"`
+}
