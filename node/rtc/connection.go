@@ -1,0 +1,302 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/transport/v4/packetio"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+const (
+	maxDescriptionBytes = 8 << 10 // SDP between nodes
+	maxCandidates       = 32      // in one of them: each is an address that gets packets of ours
+	maxStreams          = 8       // SSRCs of RTP and RTCP in a connection; an honest one has three
+
+	mediaBuffer   = 128 << 10 // received and not read yet
+	controlBuffer = 16 << 10
+	// replayWindow covers what a far side may resend of a busy link: with
+	// SRTP's usual 64 packets, most resends of 20 sources count as replays.
+	replayWindow = 2048
+
+	gatherTimeout = 2 * time.Second
+)
+
+var (
+	errStreams     = errors.New("the far side sends more streams than a link has")
+	errNoFrames    = errors.New("the far side does not take frames: a header extension is missing")
+	errLost        = errors.New("no packet comes through any more")
+	errClosed      = errors.New("the far side closed the connection")
+	errDescription = errors.New("not a description of a link")
+)
+
+// connection is one PeerConnection of a link. Its owner, the link's goroutine,
+// makes and closes it; pion's callbacks only post to changed.
+type connection struct {
+	link       *Link
+	pc         *webrtc.PeerConnection
+	sender     *webrtc.RTPSender
+	track      *track
+	generation uint32
+	changed    chan struct{} // there is something new in state, track or fault
+
+	state   atomic.Int32 // webrtc.PeerConnectionState
+	streams atomic.Int32
+	remote  atomic.Uint32 // SSRC of what arrives
+	out     atomic.Pointer[sending]
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     sync.Mutex // of closed and reads
+	closed bool
+	reads  bool
+	tasks  sync.WaitGroup
+}
+
+// connect makes a connection with its one m-line. The offerer adds it, the
+// answerer finds it in the offer.
+func (l *Link) connection(generation uint32) (*connection, error) {
+	c := &connection{link: l, generation: generation, changed: make(chan struct{}, 1)}
+	api, err := l.engine.api(l.loopback.Load(), c.buffer)
+	if err != nil {
+		return nil, err
+	}
+	c.pc, err = api.NewPeerConnection(webrtc.Configuration{
+		Certificates: []webrtc.Certificate{l.engine.certificate},
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.ctx, c.cancel = context.WithCancel(l.ctx)
+	c.track = &track{id: "frames", stream: "earshot", bound: c.post}
+	c.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		c.state.Store(int32(s))
+		c.post()
+	})
+	c.pc.OnTrack(c.read)
+	return c, nil
+}
+
+// api gives pion as links want it: no interceptors, no mDNS, no STUN server.
+func (e *Engine) api(loopback bool, buffer func(packetio.BufferPacketType, uint32) io.ReadWriteCloser) (*webrtc.API, error) {
+	m := &webrtc.MediaEngine{}
+	codec := opus("minptime=10;useinbandfec=1")
+	codec.RTCPFeedback = []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}}
+	if err := m.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, err
+	}
+	for _, uri := range []string{protocol.LevelExtension, protocol.FrameExtension} {
+		x := webrtc.RTPHeaderExtensionCapability{URI: uri}
+		if err := m.RegisterHeaderExtension(x, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, err
+		}
+	}
+	s := webrtc.SettingEngine{LoggerFactory: pionLogs{e.log}, BufferFactory: buffer}
+	s.SetICEUDPMux(e.mux)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
+	s.SetIncludeLoopbackCandidate(loopback)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	t := e.cfg.times
+	s.SetICETimeouts(t.disconnected, t.failed, t.keepalive)
+	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	s.SetSRTPReplayProtectionWindow(replayWindow)
+	s.SetReceiveMTU(receiveMTU)
+	s.SetFireOnTrackBeforeFirstRTP(true)
+	return webrtc.NewAPI(
+		webrtc.WithMediaEngine(m),
+		webrtc.WithSettingEngine(s),
+		webrtc.WithInterceptorRegistry(&interceptor.Registry{}),
+	), nil
+}
+
+// buffer gives pion a buffer for a stream. SSRCs are the far side's to choose:
+// with too many of them it is not an honest node.
+func (c *connection) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+	b := packetio.NewBuffer()
+	b.SetLimitSize(mediaBuffer)
+	if kind == packetio.RTCPBufferPacket {
+		b.SetLimitSize(controlBuffer)
+	}
+	if c.streams.Add(1) > maxStreams {
+		_ = b.Close()
+		c.post()
+	}
+	return b
+}
+
+func (c *connection) post() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// offer describes the connection to the far side.
+func (c *connection) offer() (string, error) {
+	transceiver, err := c.pc.AddTransceiverFromTrack(c.track, webrtc.RTPTransceiverInit{
+		Direction: webrtc.RTPTransceiverDirectionSendrecv,
+	})
+	if err != nil {
+		return "", err
+	}
+	c.sender = transceiver.Sender()
+	return c.describe(func() (webrtc.SessionDescription, error) { return c.pc.CreateOffer(nil) })
+}
+
+// answer takes an offer and describes this side of it.
+func (c *connection) answer(offer string) (string, error) {
+	if err := c.take(webrtc.SDPTypeOffer, offer); err != nil {
+		return "", err
+	}
+	sender, err := c.pc.AddTrack(c.track)
+	if err != nil {
+		return "", err
+	}
+	c.sender = sender
+	return c.describe(func() (webrtc.SessionDescription, error) { return c.pc.CreateAnswer(nil) })
+}
+
+// describe gives SDP with all candidates in it.
+func (c *connection) describe(create func() (webrtc.SessionDescription, error)) (string, error) {
+	d, err := create()
+	if err != nil {
+		return "", err
+	}
+	sdp, err := gather(c.ctx, c.pc, d)
+	if err != nil {
+		return "", err
+	}
+	c.tasks.Go(func() { c.serve(c.sender) })
+	return sdp, nil
+}
+
+// gather sets the local description and waits for its candidates.
+func gather(ctx context.Context, pc *webrtc.PeerConnection, d webrtc.SessionDescription) (string, error) {
+	complete := webrtc.GatheringCompletePromise(pc)
+	if err := pc.SetLocalDescription(d); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
+	defer cancel()
+	select {
+	case <-complete:
+		return pc.LocalDescription().SDP, nil
+	case <-ctx.Done():
+		return "", fmt.Errorf("gathering addresses: %w", ctx.Err())
+	}
+}
+
+// take bounds and sets the far side's description.
+func (c *connection) take(kind webrtc.SDPType, sdp string) error {
+	if len(sdp) > maxDescriptionBytes {
+		return protocol.ErrLarge
+	}
+	d := webrtc.SessionDescription{Type: kind, SDP: sdp}
+	parsed, err := d.Unmarshal()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDescription, err)
+	}
+	if len(parsed.MediaDescriptions) != 1 || parsed.MediaDescriptions[0].MediaName.Media != "audio" {
+		return errDescription
+	}
+	candidates := 0
+	for _, a := range append(parsed.Attributes, parsed.MediaDescriptions[0].Attributes...) {
+		if a.IsICECandidate() {
+			candidates++
+		}
+	}
+	if candidates > maxCandidates {
+		return fmt.Errorf("%w: more than %d candidates", errDescription, maxCandidates)
+	}
+	return c.pc.SetRemoteDescription(d)
+}
+
+// read is pion's callback for the far side's track; it has a goroutine of its
+// own there, in which it stays.
+func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	c.mu.Lock()
+	if c.closed || c.reads {
+		c.mu.Unlock()
+		return
+	}
+	c.reads = true
+	c.tasks.Add(1)
+	c.mu.Unlock()
+	defer c.tasks.Done()
+
+	c.remote.Store(uint32(from.SSRC()))
+	r := &receiving{link: c.link, connection: c, gaps: newGaps(c.link.engine.cfg.first)}
+	r.level, r.frame = extensions(receiver.GetParameters().HeaderExtensions)
+	r.run(c.ctx, from)
+}
+
+// ready says whether frames may go out, or why they never will.
+func (c *connection) ready() (*sending, error) {
+	switch state := webrtc.PeerConnectionState(c.state.Load()); {
+	case c.streams.Load() > maxStreams:
+		return nil, errStreams
+	case state == webrtc.PeerConnectionStateFailed:
+		return nil, errLost
+	case state == webrtc.PeerConnectionStateClosed:
+		return nil, errClosed
+	case state != webrtc.PeerConnectionStateConnected:
+		return nil, nil
+	}
+	path := c.track.path.Load()
+	if path == nil {
+		return nil, nil
+	}
+	if path.level == 0 || path.frame == 0 {
+		return nil, errNoFrames
+	}
+	out := c.out.Load()
+	if out == nil {
+		out = newSending(c.link.engine, path, &c.link.stats)
+		c.out.Store(out)
+	}
+	return out, nil
+}
+
+// ssrc is what this side sends under.
+func (c *connection) ssrc() uint32 {
+	if path := c.track.path.Load(); path != nil {
+		return path.ssrc
+	}
+	return 0
+}
+
+// where gives the path that ICE chose.
+func (c *connection) where() *where {
+	pair, err := c.sender.Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return &where{}
+	}
+	w := &where{path: pair.Local.Protocol.String()}
+	if addr, err := netip.ParseAddr(pair.Remote.Address); err == nil {
+		w.remote = netip.AddrPortFrom(addr, pair.Remote.Port)
+	}
+	return w
+}
+
+// close ends the connection and returns when all its goroutines have ended.
+func (c *connection) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	if err := c.pc.GracefulClose(); err != nil {
+		c.link.log.Debug("closing a connection", "error", err)
+	}
+	c.tasks.Wait()
+}
