@@ -42,6 +42,7 @@ const (
 	CodeHomeUnwritable = "home_unwritable" // the home can't be written
 	CodeHomeInUse      = "home_in_use"     // by another node
 	CodeHomeNewer      = "home_newer"      // written by a newer version
+	CodeHomeDamaged    = "home_damaged"    // its database does not read
 	CodeBadAddress     = "bad_address"     // not a multiaddress
 	CodeUnreachable    = "unreachable"     // nobody answers there
 	CodeBadToken       = "bad_token"       // missing or wrong
