@@ -91,7 +91,7 @@ func (l *Link) connection(generation uint32) (*connection, error) {
 // api gives pion as links want it: no interceptors, no mDNS, no STUN server.
 func (e *Engine) api(loopback bool, buffer func(packetio.BufferPacketType, uint32) io.ReadWriteCloser) (*webrtc.API, error) {
 	m := &webrtc.MediaEngine{}
-	codec := opus("minptime=10;useinbandfec=1")
+	codec := opusCodec("minptime=10;useinbandfec=1")
 	codec.RTCPFeedback = []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}}
 	if err := m.RegisterCodec(codec, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
@@ -237,7 +237,7 @@ func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver
 
 	c.remote.Store(uint32(from.SSRC()))
 	r := &receiving{link: c.link, connection: c, gaps: newGaps(c.link.engine.cfg.first)}
-	r.level, r.frame = extensions(receiver.GetParameters().HeaderExtensions)
+	r.levelID, r.frameID = extensions(receiver.GetParameters().HeaderExtensions)
 	r.run(c.ctx, from)
 }
 

@@ -13,7 +13,7 @@ const (
 	// allows and a slow way there.
 	historySpan = protocol.NackSpan + 100*time.Millisecond
 
-	maxResends  = 4                    // of one packet
+	maxResends  = 6                    // of one packet
 	resendPause = 5 * time.Millisecond // between two of them
 )
 

@@ -236,7 +236,7 @@ func TestGlareAndIdempotence(t *testing.T) {
 	both.Wait()
 	receiveFrom(t, "Up", a.up)
 	receiveFrom(t, "Up", b.up)
-	if a.connect() != a.connect() {
+	if again := a.connect(); again != a.connect() {
 		t.Error("Connect gives another link")
 	}
 	// Once up, more of Connect changes nothing.

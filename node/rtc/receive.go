@@ -13,7 +13,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"github.com/earshot-audio/earshot/protocol"
-	opuspacket "github.com/earshot-audio/earshot/protocol/opus"
+	"github.com/earshot-audio/earshot/protocol/opus"
 )
 
 // receiveMTU is the largest packet read: Ethernet's.
@@ -36,12 +36,13 @@ var errMalformed = errors.New("not a frame or a heartbeat of Earshot")
 // receiving is the incoming half of one connection; it belongs to one
 // goroutine.
 type receiving struct {
-	link         *Link
-	connection   *connection
-	level, frame uint8 // negotiated header extension IDs
-	gaps         gaps
-	header       rtp.Header
-	ask          []uint16
+	link             *Link
+	connection       *connection
+	levelID, frameID uint8 // negotiated header extension IDs
+	gaps             gaps
+	header           rtp.Header
+	ask              []uint16
+	passed           protocol.Frame // the frame at hand, here so that it needs no allocation
 }
 
 // run reads the track until the connection ends.
@@ -126,12 +127,12 @@ func (r *receiving) take(b []byte) {
 		}
 		return
 	}
-	f := protocol.Frame{Source: in.source, Timestamp: r.header.Timestamp, Packet: payload}
-	if err := readFrame(&f, &r.header, r.level, r.frame); err != nil {
+	r.passed = protocol.Frame{Source: in.source, Timestamp: r.header.Timestamp, Packet: payload}
+	if err := readFrame(&r.passed, &r.header, r.levelID, r.frameID); err != nil {
 		stats.malformed.Add(1)
 		return
 	}
-	in.to.Push(r.link.peer, &f)
+	in.to.Push(r.link.peer, &r.passed)
 }
 
 // parse reads a packet's RTP header (RFC 3550 section 5.1) into r.header, which
@@ -159,7 +160,7 @@ func readFrame(f *protocol.Frame, h *rtp.Header, level, frame uint8) error {
 	if err := f.TakeExtension(x); err != nil {
 		return err
 	}
-	span, err := opuspacket.Duration(f.Packet)
+	span, err := opus.Duration(f.Packet)
 	if err != nil {
 		return err
 	}

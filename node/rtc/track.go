@@ -16,8 +16,8 @@ const opusPayloadType = 111
 
 var errNoOpus = errors.New("the far side takes no Opus")
 
-// opus is Opus as RFC 7587 names it in SDP.
-func opus(fmtp string) webrtc.RTPCodecParameters {
+// opusCodec is Opus as RFC 7587 names it in SDP.
+func opusCodec(fmtp string) webrtc.RTPCodecParameters {
 	return webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType:    webrtc.MimeTypeOpus,
