@@ -1,0 +1,185 @@
+// Package client speaks to a running node through its HTTP API, for the
+// commands. Errors are *protocol.Problem where a person can do something
+// about them; no node at the address is CodeNoNode.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+const (
+	// dialPatience is for loopback: a node that is there answers at once.
+	dialPatience   = 3 * time.Second
+	maxAnswerBytes = 16 << 20
+)
+
+// Client is one program's way to one node.
+type Client struct {
+	api   string
+	token string
+	http  *http.Client
+}
+
+// New makes a client of the node at api (http://127.0.0.1:8733). Nothing is
+// sent yet.
+func New(api, token string) *Client {
+	return &Client{
+		api: strings.TrimSuffix(api, "/"), token: token,
+		http: &http.Client{
+			Transport: &http.Transport{ // no proxy: the node is on this machine
+				DialContext:        (&net.Dialer{Timeout: dialPatience}).DialContext,
+				DisableCompression: true,
+				IdleConnTimeout:    10 * time.Second,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// CloseIdle ends the connections that nothing uses.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+// Status asks who the node is.
+func (c *Client) Status(ctx context.Context) (web.Status, error) {
+	return ask[web.Status](ctx, c, http.MethodGet, "/api/v1/node", nil)
+}
+
+// Page asks for an address that opens the node's page once.
+func (c *Client) Page(ctx context.Context) (string, error) {
+	page, err := ask[web.Page](ctx, c, http.MethodPost, "/api/v1/page", nil)
+	return page.Page, err
+}
+
+// Rooms asks for the live rooms, and those that the node is in.
+func (c *Client) Rooms(ctx context.Context) ([]web.RoomLine, error) {
+	return ask[[]web.RoomLine](ctx, c, http.MethodGet, "/api/v1/rooms", nil)
+}
+
+// Open opens a room, which the node carries from then on.
+func (c *Client) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
+	return ask[web.Opened](ctx, c, http.MethodPost, "/api/v1/rooms", r)
+}
+
+// Room asks for one room, named by a link, an ID or a unique prefix.
+func (c *Client) Room(ctx context.Context, room string) (web.RoomView, error) {
+	return ask[web.RoomView](ctx, c, http.MethodGet, roomPath(room, ""), nil)
+}
+
+// Leave takes the node out of the room.
+func (c *Client) Leave(ctx context.Context, room string) error {
+	return c.tell(ctx, roomPath(room, "/leave"))
+}
+
+// Close silences the room until its host reopens it.
+func (c *Client) Close(ctx context.Context, room string) error {
+	return c.tell(ctx, roomPath(room, "/close"))
+}
+
+// Reopen opens a closed room again under its link.
+func (c *Client) Reopen(ctx context.Context, room string) (web.Opened, error) {
+	return ask[web.Opened](ctx, c, http.MethodPost, roomPath(room, "/reopen"), nil)
+}
+
+// roomPath gives the path of something of a room. Dots alone would climb out
+// of it; the node knows no room by them, whatever follows.
+func roomPath(room, what string) string {
+	if strings.Trim(room, ".") == "" {
+		room += "?"
+	}
+	return "/api/v1/rooms/" + url.PathEscape(room) + what
+}
+
+func (c *Client) tell(ctx context.Context, path string) error {
+	response, err := c.send(ctx, http.MethodPost, path, nil, nil)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
+}
+
+// ask sends a request, with a JSON body unless it is nil, and reads the answer.
+func ask[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
+	var answer T
+	var header http.Header
+	var text io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return answer, err
+		}
+		header, text = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b)
+	}
+	response, err := c.send(ctx, method, path, header, text)
+	if err != nil {
+		return answer, err
+	}
+	defer response.Body.Close()
+	err = json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&answer)
+	if err != nil {
+		return answer, c.failed(ctx, err)
+	}
+	return answer, nil
+}
+
+// send makes a request and gives a response that is no error.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.api+path, body)
+	if err != nil {
+		return nil, notANode(err)
+	}
+	if header != nil {
+		request.Header = header
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	if response.StatusCode < 300 {
+		return response, nil
+	}
+	defer response.Body.Close()
+	var failure web.Failure
+	err = json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&failure)
+	if err != nil || failure.Code == "" {
+		return nil, notANode(fmt.Errorf("status %s", response.Status))
+	}
+	return nil, failure.Problem()
+}
+
+// failed tells a transport's error to a person.
+func (c *Client) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "dial" {
+		return &protocol.Problem{
+			Code: protocol.CodeNoNode, Message: "no node is running here",
+			Hint: "start one with: earshot up", Cause: err,
+		}
+	}
+	return &protocol.Problem{
+		Code: protocol.CodeNoNode, Message: "the node ended before it answered",
+		Hint: "start it again with: earshot up", Cause: err,
+	}
+}
+
+func notANode(err error) error {
+	return &protocol.Problem{
+		Code: protocol.CodeNoNode, Message: "another program answers at the node's address",
+		Hint: "start a node with: earshot up", Cause: err,
+	}
+}

@@ -1,0 +1,96 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The guard stands before every route. A web page that somebody opens on this
+// machine can send requests here too, under its own name (Origin,
+// Sec-Fetch-Site), or under a name of its own that it lets point here (DNS
+// rebinding: Host). So all three are checked, then the token or the cookie.
+
+// hostsOf gives the Hosts that mean the listener, and nothing else.
+func hostsOf(addr net.Addr) []string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	port := strconv.Itoa(tcp.Port)
+	names := []string{tcp.IP.String(), "localhost"}
+	var hosts []string
+	for _, name := range names {
+		hosts = append(hosts, net.JoinHostPort(name, port))
+		if tcp.Port == 80 { // browsers leave it out
+			hosts = append(hosts, strings.TrimSuffix(net.JoinHostPort(name, ""), ":"))
+		}
+	}
+	return hosts
+}
+
+// guard refuses what does not come from this machine's own programs or from
+// the node's own page.
+func (s *Server) guard(r *http.Request) error {
+	if !slices.Contains(s.hosts, r.Host) {
+		return refuse(http.StatusMisdirectedRequest, "this node does not answer to that host name", "use "+s.Address())
+	}
+	for _, origin := range r.Header["Origin"] {
+		if origin != "http://"+r.Host {
+			return refuse(http.StatusForbidden, "another site's page may not use this node", "")
+		}
+	}
+	for _, site := range r.Header["Sec-Fetch-Site"] {
+		if site != "same-origin" && site != "none" {
+			return refuse(http.StatusForbidden, "another site's page may not use this node", "")
+		}
+	}
+	if way := r.URL.EscapedPath(); way != path.Clean(way) || r.Method == http.MethodConnect {
+		return refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json")
+	}
+	if strings.HasPrefix(r.URL.Path, openPath) {
+		return nil // its one-use key is what it takes
+	}
+	return s.known(r)
+}
+
+// known checks the token (RFC 6750 section 2.1) or the page's cookie.
+func (s *Server) known(r *http.Request) error {
+	if words := r.Header["Authorization"]; len(words) > 0 {
+		scheme, token, _ := strings.Cut(words[0], " ")
+		sum := sha256.Sum256([]byte(token))
+		if len(words) == 1 && strings.EqualFold(scheme, "Bearer") && s.bearer != nil &&
+			subtle.ConstantTimeCompare(sum[:], s.bearer[:]) == 1 {
+			return nil
+		}
+		return badToken("the token does not fit this node")
+	}
+	if !s.door.knows(r) {
+		return badToken("no token came with the request")
+	}
+	// A cookie goes along with requests that other programs of this machine
+	// make a browser send; what changes something must say that it is ours.
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !safe && len(r.Header["Origin"]) == 0 {
+		return refuse(http.StatusForbidden, "with the page's cookie this needs an Origin", "")
+	}
+	return nil
+}
+
+// shield sets what keeps a browser from framing, sniffing, storing or sharing
+// what the node says.
+func shield(h http.Header) {
+	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", pageStyle))
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+}

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"context"
+	_ "embed"
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+//go:embed openapi.json
+var openapi []byte
+
+// Page is an address that opens the page once.
+type Page struct {
+	Page string `json:"page"`
+}
+
+func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) error {
+	s.metrics.ServeHTTP(w, r)
+	return nil
+}
+
+func (s *Server) openapi(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Content-Type", typeJSON)
+	w.Write(openapi)
+	return nil
+}
+
+func (s *Server) node(w http.ResponseWriter, r *http.Request) error {
+	status, err := s.backend.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, status.whole())
+}
+
+func (s *Server) newPage(w http.ResponseWriter, r *http.Request) error {
+	return answer(w, http.StatusCreated, Page{s.PageURL()})
+}
+
+func (s *Server) rooms(w http.ResponseWriter, r *http.Request) error {
+	rooms, err := s.backend.Rooms(r.Context())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, wholeRooms(rooms))
+}
+
+func (s *Server) openRoom(w http.ResponseWriter, r *http.Request) error {
+	var request OpenRequest
+	if err := decode(w, r, &request); err != nil {
+		return err
+	}
+	opened, err := s.backend.Open(r.Context(), request)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/v1/rooms/"+opened.Room)
+	return answer(w, http.StatusCreated, opened)
+}
+
+func (s *Server) room(w http.ResponseWriter, r *http.Request) error {
+	room, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	view, err := s.backend.Room(r.Context(), room)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, view.whole())
+}
+
+func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
+	return done(w, r, s.backend.Leave)
+}
+
+func (s *Server) closeRoom(w http.ResponseWriter, r *http.Request) error {
+	return done(w, r, s.backend.Close)
+}
+
+func (s *Server) reopen(w http.ResponseWriter, r *http.Request) error {
+	room, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	opened, err := s.backend.Reopen(r.Context(), room)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, opened)
+}
+
+// done does something to a room that has no more to say than that it is done.
+func done(w http.ResponseWriter, r *http.Request, do func(context.Context, string) error) error {
+	room, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	if err := do(r.Context(), room); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// roomOf gives the words that name the room in the path. The node knows what
+// they mean; here they are only bounded.
+func roomOf(r *http.Request) (string, error) {
+	room := r.PathValue("id")
+	odd := func(c rune) bool { return !unicode.IsPrint(c) }
+	if len(room) > maxRoomBytes || !utf8.ValidString(room) || strings.ContainsFunc(room, odd) || strings.Trim(room, ".") == "" {
+		return "", &protocol.Problem{
+			Code: protocol.CodeLinkForm, Message: "this is not a room's name",
+			Hint: "give its link, its ID or the beginning of its ID",
+		}
+	}
+	return room, nil
+}

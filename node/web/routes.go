@@ -1,0 +1,191 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Media types.
+const (
+	typeJSON   = "application/json"
+	typeLines  = "application/x-ndjson"
+	typeSDP    = "application/sdp"
+	typeStream = "application/x-earshot" // varint-delimited messages of earshot.proto
+	typeEvents = "text/event-stream"
+)
+
+const openPath = "/open/" // a one-use key after it
+
+// route is one method of one path.
+type route struct {
+	method, path string
+	body         string   // media type of the request's body; "": it takes none
+	mayBeEmpty   bool     // the body may be left out
+	query        []string // the parameters it knows
+	streams      bool     // it takes one of maxStreams
+	serve        func(http.ResponseWriter, *http.Request) error
+}
+
+// routes is every route of the API. openapi.json says what they mean.
+func (s *Server) routes() []route {
+	const room = "/api/v1/rooms/{id}"
+	return []route{
+		{method: "GET", path: "/{$}", serve: s.page},
+		{method: "GET", path: openPath + "{key}", serve: s.open},
+		{method: "GET", path: "/metrics", serve: s.serveMetrics},
+
+		{method: "GET", path: "/api/v1/openapi.json", serve: s.openapi},
+		{method: "GET", path: "/api/v1/node", serve: s.node},
+		{method: "POST", path: "/api/v1/page", serve: s.newPage},
+		{method: "GET", path: "/api/v1/events", streams: true, serve: s.events},
+
+		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
+		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
+		{method: "GET", path: room, serve: s.room},
+		{method: "POST", path: room + "/leave", serve: s.leave},
+		{method: "POST", path: room + "/close", serve: s.closeRoom},
+		{method: "POST", path: room + "/reopen", serve: s.reopen},
+		{method: "POST", path: room + "/listen", body: typeStream, mayBeEmpty: true, query: []string{"recording"}, streams: true, serve: s.listen},
+		{method: "POST", path: room + "/speak", body: typeStream, streams: true, serve: s.speak},
+
+		{method: "POST", path: room + "/whip", body: typeSDP, serve: s.negotiate(s.backend.Publish)},
+		{method: "OPTIONS", path: room + "/whip", serve: acceptsSDP},
+		{method: "POST", path: room + "/whep", body: typeSDP, serve: s.negotiate(s.backend.Play)},
+		{method: "OPTIONS", path: room + "/whep", serve: acceptsSDP},
+		{method: "DELETE", path: "/api/v1/sessions/{sid}", serve: s.endSession},
+	}
+}
+
+// routed puts the routes on a mux. A path's other methods get a 405 that
+// names those it has (RFC 9110 section 15.5.6).
+func (s *Server) routed() *http.ServeMux {
+	mux := http.NewServeMux()
+	methods := map[string][]string{}
+	for _, rt := range s.routes() {
+		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			if err := s.run(rt, w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		})
+		methods[rt.path] = append(methods[rt.path], rt.method)
+		if rt.method == "GET" {
+			methods[rt.path] = append(methods[rt.path], "HEAD")
+		}
+	}
+	for path, has := range methods {
+		slices.Sort(has)
+		allow := strings.Join(has, ", ")
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			s.fail(w, r, refuse(http.StatusMethodNotAllowed, "this path does not take "+r.Method, "it takes "+allow))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json"))
+	})
+	return mux
+}
+
+// serve is the way of every request.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.serving.Add(1)
+	defer s.serving.Done()
+	shield(w.Header())
+	// Answers do not wait for bodies: a stream's has no end yet, and what is
+	// refused need not be read.
+	http.NewResponseController(w).EnableFullDuplex()
+	if err := s.guard(r); err != nil {
+		s.log.Debug("refused a request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
+		if _, status := problemOf(err); status == http.StatusUnauthorized && r.URL.Path == "/" {
+			locked(w)
+			return
+		}
+		s.fail(w, r, err)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// run checks a request's form by its route, and serves it.
+func (s *Server) run(rt route, w http.ResponseWriter, r *http.Request) error {
+	if err := rt.fits(r); err != nil {
+		return err
+	}
+	if rt.streams {
+		select {
+		case s.streams <- struct{}{}:
+			defer func() { <-s.streams }()
+		default:
+			return refuse(http.StatusTooManyRequests, "too many streams are open at this node", "end one")
+		}
+	}
+	return rt.serve(w, r)
+}
+
+// fits checks the request's query and the type of its body.
+func (rt route) fits(r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the query is malformed", "")
+	}
+	for name, values := range query {
+		if !slices.Contains(rt.query, name) || len(values) > 1 {
+			return refuse(http.StatusBadRequest, "a query parameter is unknown or twice there", "see /api/v1/openapi.json")
+		}
+	}
+	if r.ContentLength == 0 && (rt.body == "" || rt.mayBeEmpty) {
+		return nil
+	}
+	if rt.body == "" {
+		return refuse(http.StatusBadRequest, "this request takes no body", "")
+	}
+	kinds := r.Header["Content-Type"]
+	if len(kinds) == 1 {
+		if kind, _, err := mime.ParseMediaType(kinds[0]); err == nil && kind == rt.body {
+			return nil
+		}
+	}
+	return refuse(http.StatusUnsupportedMediaType, "the body is of another type", "send it as "+rt.body)
+}
+
+// decode reads a JSON body into v: one value, and no field that v lacks.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJSONBytes))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		if _, err = d.Token(); err == io.EOF {
+			return nil
+		}
+	}
+	return malformed("the body is not the JSON that this takes", "see /api/v1/openapi.json", err)
+}
+
+// answer sends v as JSON.
+func answer(w http.ResponseWriter, status int, v any) error {
+	text, err := line(v)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", typeJSON)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	w.Write(text) // an error means that nobody waits for it
+	return nil
+}
+
+// line gives v as JSON on one line, its end included, as people would read it.
+func line(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}

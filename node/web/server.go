@@ -1,0 +1,132 @@
+package web
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Limits of the API.
+const (
+	maxConns       = 512      // open at once
+	maxStreams     = 128      // of listening, speaking and events, open at once
+	maxHeaderBytes = 16 << 10 // the request line with it
+	maxJSONBytes   = 16 << 10 // of a request's body
+	maxSDPBytes    = 64 << 10
+	maxRoomBytes   = 4 << 10 // of the words that name a room
+
+	headerPatience = 5 * time.Second  // until a request's head is whole
+	bodyPatience   = 10 * time.Second // until a request is whole, unless it streams
+	writePatience  = 10 * time.Second // until a client takes what it was sent
+	idlePatience   = time.Minute
+	// shutdownPatience is what open streams get for their last words.
+	shutdownPatience = 400 * time.Millisecond
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	// Listener is on loopback and open already; Listen makes one. Run closes it.
+	Listener net.Listener
+	// Token lets programs in that can read it in the node's home. Without
+	// one only the page gets in.
+	Token   string
+	Backend Backend
+	Metrics http.Handler // Prometheus, at /metrics; nil: none
+	Version string
+	Log     *slog.Logger // nil: silent
+}
+
+// Server is the API of one node.
+type Server struct {
+	backend Backend
+	metrics http.Handler
+	version string
+	log     *slog.Logger
+
+	listener net.Listener
+	hosts    []string // that a request may name, as in its Host
+	bearer   *[sha256.Size]byte
+	door     *door
+	feed     *feed
+	mux      *http.ServeMux
+	streams  chan struct{}  // holds one value for each open stream
+	serving  sync.WaitGroup // requests
+}
+
+// New makes a server; Run serves.
+func New(cfg Config) *Server {
+	s := &Server{
+		backend:  cfg.Backend,
+		metrics:  cfg.Metrics,
+		version:  cfg.Version,
+		log:      cfg.Log,
+		listener: cfg.Listener,
+		hosts:    hostsOf(cfg.Listener.Addr()),
+		streams:  make(chan struct{}, maxStreams),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.metrics == nil {
+		s.metrics = http.NotFoundHandler()
+	}
+	if cfg.Token != "" {
+		sum := sha256.Sum256([]byte(cfg.Token))
+		s.bearer = &sum
+	}
+	s.door = newDoor(cfg.Listener.Addr())
+	s.feed = newFeed(cfg.Backend, s.log)
+	s.mux = s.routed()
+	return s
+}
+
+// Address gives the API's URL, such as http://127.0.0.1:8733.
+func (s *Server) Address() string { return "http://" + s.listener.Addr().String() }
+
+// PageURL gives an address that opens the page once, within ten minutes: it
+// trades its one-use key for the page's cookie.
+func (s *Server) PageURL() string { return s.Address() + "/open/" + s.door.issue(time.Now()) }
+
+// Run serves until ctx ends, tells open streams to end, and returns when no
+// request is left.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &http.Server{
+		Handler:                      http.HandlerFunc(s.serve),
+		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout:            headerPatience,
+		ReadTimeout:                  bodyPatience,
+		WriteTimeout:                 bodyPatience + writePatience,
+		IdleTimeout:                  idlePatience,
+		MaxHeaderBytes:               maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // OPTIONS * must pass the guard too
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	var children sync.WaitGroup
+	children.Go(func() { s.feed.run(ctx) })
+	children.Go(func() {
+		<-ctx.Done()
+		patience, done := context.WithTimeout(context.Background(), shutdownPatience)
+		defer done()
+		if server.Shutdown(patience) != nil {
+			server.Close()
+		}
+	})
+	err := server.Serve(netutil.LimitListener(s.listener, maxConns))
+	cancel()
+	children.Wait()
+	s.serving.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve the API: %w", err)
+}

@@ -1,0 +1,48 @@
+package web
+
+// A list or a map that is empty is [] or {} in JSON, never null: scripts walk
+// it as it is. These fill in what a backend left nil.
+
+func list[T any](v []T) []T {
+	if v == nil {
+		return []T{}
+	}
+	return v
+}
+
+func counts(v map[string]int64) map[string]int64 {
+	if v == nil {
+		return map[string]int64{}
+	}
+	return v
+}
+
+func (s Status) whole() Status {
+	s.Addrs, s.Rooms, s.Links, s.Warnings = list(s.Addrs), list(s.Rooms), list(s.Links), list(s.Warnings)
+	s.Dropped = counts(s.Dropped)
+	return s
+}
+
+func (l RoomLine) whole() RoomLine {
+	l.Topics = list(l.Topics)
+	return l
+}
+
+func wholeRooms(rooms []RoomLine) []RoomLine {
+	whole := make([]RoomLine, len(rooms))
+	for i, l := range rooms {
+		whole[i] = l.whole()
+	}
+	return whole
+}
+
+func (v RoomView) whole() RoomView {
+	v.Topics, v.Members, v.Links, v.Sources = list(v.Topics), list(v.Members), list(v.Links), list(v.Sources)
+	v.Dropped = counts(v.Dropped)
+	return v
+}
+
+func (s Summary) whole() Summary {
+	s.Sources = list(s.Sources)
+	return s
+}
