@@ -7,6 +7,8 @@ const (
 	Start    Marks = 1 << iota // first frame of a talkspurt
 	End                        // last frame of a talkspurt
 	Replayed                   // sent out of a forwarder's ring on Resume
+	Selected                   // passed a relay's choice of the loudest: forwarders below don't choose again
+	Skipped                    // its source's frames just before it were left out on purpose: they are not lost
 )
 
 // Frame is one Opus packet of one source. (room, Source, Timestamp) is its
@@ -35,7 +37,7 @@ func (f *Frame) TakeExtension(b []byte) error {
 		return ErrFrame
 	}
 	f.Counter = uint16(b[0])<<8 | uint16(b[1])
-	f.Marks = Marks(b[2]) & (Start | End | Replayed)
+	f.Marks = Marks(b[2]) & (Start | End | Replayed | Selected | Skipped)
 	return nil
 }
 
