@@ -1,0 +1,122 @@
+package gossip
+
+import (
+	"context"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-msgio/pbio"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Implementation: how directory sync answers.
+const (
+	servers = 3 // requests served at once
+	// requestPatience bounds the wait for a request's few bytes.
+	requestPatience = 2 * time.Second
+
+	askInterval     = 10 * time.Second // a neighbour's
+	asksAtOnce      = 2
+	requestsASecond = 5 // all neighbours' together
+	requestsAtOnce  = 50
+	askersKept      = 512
+)
+
+// request is the stream handler: it posts to serve's inbox.
+func (g *Gossip) request(s network.Stream) {
+	select {
+	case g.requests <- s:
+	default:
+		g.refuse(s)
+	}
+}
+
+func (g *Gossip) refuse(s network.Stream) {
+	g.counts.refused.Add(1)
+	_ = s.ResetWithError(network.StreamRateLimited) // it may be gone already
+}
+
+// serve answers requests, as many as its limits allow.
+func (g *Gossip) serve(ctx context.Context) error {
+	var answers errgroup.Group
+	answers.SetLimit(servers)
+	all := rate.NewLimiter(requestsASecond, requestsAtOnce)
+	askers := make(map[peer.ID]*rate.Limiter)
+	for {
+		select {
+		case <-ctx.Done():
+			return answers.Wait()
+		case s := <-g.requests:
+			allowed := mayAsk(askers, s.Conn().RemotePeer()) && all.Allow()
+			if !allowed || !answers.TryGo(func() error { g.answer(ctx, s); return nil }) {
+				g.refuse(s)
+			}
+		}
+	}
+}
+
+// mayAsk says whether p has not asked too often, and notes that it asked.
+func mayAsk(askers map[peer.ID]*rate.Limiter, p peer.ID) bool {
+	if len(askers) >= askersKept {
+		for q, l := range askers {
+			if l.Tokens() >= asksAtOnce {
+				delete(askers, q)
+			}
+		}
+	}
+	l := askers[p]
+	if l == nil {
+		if len(askers) >= askersKept {
+			return false
+		}
+		l = rate.NewLimiter(rate.Every(askInterval), asksAtOnce)
+		askers[p] = l
+	}
+	return l.Allow()
+}
+
+// answer serves one request.
+func (g *Gossip) answer(ctx context.Context, s network.Stream) {
+	defer s.Reset() // nothing after a clean Close
+	stop := context.AfterFunc(ctx, func() { s.Reset() })
+	defer stop()
+	if s.SetReadDeadline(time.Now().Add(requestPatience)) != nil ||
+		s.SetWriteDeadline(time.Now().Add(syncPatience)) != nil {
+		return
+	}
+	var request pb.DirectoryRequest
+	if pbio.NewDelimitedReader(s, maxRequestBytes).ReadMsg(&request) != nil {
+		g.counts.refused.Add(1)
+		return
+	}
+	if pbio.NewDelimitedWriter(s).WriteMsg(g.response(request.Most)) != nil {
+		return
+	}
+	if s.Close() == nil {
+		g.counts.served.Add(1)
+	}
+}
+
+// response gives up to most live announcements, 0 for as many as may be, within
+// maxResponseBytes.
+func (g *Gossip) response(most uint32) *pb.DirectoryResponse {
+	if most == 0 || most > protocol.MaxDirectoryEntries {
+		most = protocol.MaxDirectoryEntries
+	}
+	m := &pb.DirectoryResponse{}
+	size := 0
+	for _, e := range g.directory.Entries(int(most)) {
+		entry := &pb.DirectoryEntry{RemainingMs: uint32(e.Remaining / time.Millisecond), Envelope: e.Envelope}
+		if size += proto.Size(entry) + entryOverhead; size > maxResponseBytes {
+			break
+		}
+		m.Entries = append(m.Entries, entry)
+	}
+	return m
+}
