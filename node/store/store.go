@@ -1,0 +1,226 @@
+// Package store keeps what outlives a node's run in its home directory: keys,
+// rooms, contacts and the terms it has claimed, in one embedded database
+// (earshot.db, bbolt), and beside it the address of the running node's API
+// (api.json).
+//
+// What a method has stored is on the disk when it returns. Errors that a person
+// can mend are *protocol.Problem.
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Version of the database's layout; a store refuses those above its own.
+const Version = 1
+
+const (
+	file     = "earshot.db"
+	lockWait = 200 * time.Millisecond
+)
+
+// Buckets and the keys of the first.
+const (
+	nodeBucket     = "node"
+	sequenceBucket = "sequences" // name -> uint64
+	peerBucket     = "peers"     // peer ID -> contact
+	termBucket     = "terms"     // room ID -> era, term, relay
+	roomBucket     = "rooms"     // room ID -> Room
+
+	versionKey  = "version"
+	identityKey = "identity"
+	nameKey     = "name"
+	tokenKey    = "token"
+	bootKey     = "boot"
+)
+
+// Store is an open home. Its methods may be called from any goroutine.
+type Store struct {
+	home string
+	db   *bbolt.DB
+}
+
+// Open opens the database of a home, and makes both where they are missing. One
+// process can have a home open at a time. A database that does not read, or is
+// of a newer version, is left as it is.
+func Open(home string) (*Store, error) {
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return nil, unwritable(home, err)
+	}
+	s := &Store{home: home}
+	path := filepath.Join(home, file)
+	version, err := inspect(path)
+	if err == nil && version <= Version {
+		s.db, err = open(path, false)
+	}
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return nil, &protocol.Problem{
+			Code:    protocol.CodeHomeInUse,
+			Message: fmt.Sprintf("another node is using %s", home),
+			Hint:    "stop it, or take another home with --home DIR", Cause: err,
+		}
+	case errors.Is(err, errDamaged):
+		return nil, &protocol.Problem{
+			Code:    protocol.CodeHomeDamaged,
+			Message: fmt.Sprintf("%s is damaged", path),
+			Hint:    "put a copy back, or move it away to start with a new identity; it was left as it is", Cause: err,
+		}
+	case err != nil:
+		return nil, unwritable(home, err)
+	case version > Version:
+		return nil, &protocol.Problem{
+			Code:    protocol.CodeHomeNewer,
+			Message: fmt.Sprintf("%s was written by a newer Earshot", home),
+			Hint:    "update this one, or take another home with --home DIR",
+		}
+	case version == 0:
+		if err := s.create(); err != nil {
+			s.db.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+var errDamaged = errors.New("not a database of this program, or a damaged one")
+
+// inspect gives the version of a database, 0 if there is none yet. It reads all
+// of it without the right to write: bbolt takes the pages of a file on trust,
+// and would fall over one that is cut short or scribbled on long after the start.
+func inspect(path string) (version uint64, err error) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, os.ErrNotExist):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !info.Mode().IsRegular():
+		return 0, fmt.Errorf("%s is not a file", file)
+	case info.Size() == 0:
+		return 0, nil
+	}
+	db, err := open(path, true)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	// The file is mapped into memory: reading beyond its end is a fault.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	err = db.View(func(tx *bbolt.Tx) error {
+		first, _ := tx.Cursor().First()
+		if first == nil {
+			return nil // made, but never written
+		}
+		b := tx.Bucket([]byte(nodeBucket))
+		if b == nil {
+			return errDamaged
+		}
+		var ok bool
+		if version, ok = number(b.Get([]byte(versionKey))); !ok || version == 0 {
+			return errDamaged
+		}
+		return readAll(tx)
+	})
+	return version, err
+}
+
+// open opens the database. What is not the system's fault is the file's.
+func open(path string, readOnly bool) (db *bbolt.DB, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil { // the list of free pages is damaged
+			err = fmt.Errorf("%w: %v", errDamaged, r)
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
+	})
+	var system syscall.Errno
+	if err != nil && !errors.As(err, &system) && !errors.Is(err, bbolterrors.ErrTimeout) {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
+	return db, err
+}
+
+// readAll touches every page that holds something.
+func readAll(tx *bbolt.Tx) error {
+	return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+		sum := byte(0)
+		return b.ForEach(func(k, v []byte) error {
+			for _, x := range v {
+				sum ^= x
+			}
+			return nil
+		})
+	})
+}
+
+// create lays out a new database.
+func (s *Store) create() error {
+	return s.update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket([]byte(nodeBucket)).Put([]byte(versionKey), bytesOf(Version))
+	})
+}
+
+// Close lets go of the home; later calls of any method fail. Closing again does
+// nothing.
+func (s *Store) Close() error { return s.db.Close() }
+
+// update runs a transaction and syncs it to the disk.
+func (s *Store) update(f func(*bbolt.Tx) error) error {
+	if err := s.db.Update(f); err != nil {
+		return unwritable(s.home, err)
+	}
+	return nil
+}
+
+func unwritable(home string, err error) error {
+	return &protocol.Problem{
+		Code:    protocol.CodeHomeUnwritable,
+		Message: fmt.Sprintf("can't write to %s (%v)", home, root(err)),
+		Hint:    "make it writable, free some space, or take another home with --home DIR", Cause: err,
+	}
+}
+
+// root gives the innermost error: what the system said, without paths again.
+func root(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// number reads what bytesOf wrote.
+func number(b []byte) (uint64, bool) {
+	if len(b) != 8 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(b), true
+}
+
+func bytesOf(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
