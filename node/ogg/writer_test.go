@@ -1,0 +1,531 @@
+package ogg
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/opus"
+)
+
+// clock is a time that tests move.
+type clock struct{ now time.Time }
+
+func newClock() *clock { return &clock{now: time.Unix(1_800_000_000, 0)} }
+
+func (c *clock) Now() time.Time        { return c.now }
+func (c *clock) pass(d time.Duration)  { c.now = c.now.Add(d) }
+func (c *clock) options() Options      { return Options{Now: c.Now} }
+func (c *clock) at(f *os.File) Options { return Options{Now: c.Now, At: f} }
+func celt(n int, fill ...byte) []byte {
+	return append(append([]byte{31 << 3}, fill...), make([]byte, n)...)
+}
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+func content(t testing.TB, f *os.File) []byte {
+	t.Helper()
+	b, err := os.ReadFile(f.Name())
+	must(t, err)
+	return b
+}
+
+func file(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "recording.ogg"))
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// voice makes packets of all sizes and durations that frames have.
+type voice struct {
+	random    *rand.Rand
+	source    uint32
+	timestamp uint32
+	sent      [][]byte
+	ends      []int64 // in samples after the first one's start
+}
+
+func newVoice(source uint32) *voice {
+	return &voice{random: rand.New(rand.NewPCG(1, uint64(source))), source: source, timestamp: source * 7919}
+}
+
+func (v *voice) speak(t testing.TB, w *Writer) time.Duration {
+	t.Helper()
+	toc := []byte{31 << 3, 30 << 3, 9 << 3, 11<<3 | 4, 13 << 3}[v.random.IntN(5)]
+	p := append([]byte{toc}, make([]byte, v.random.IntN(protocol.MaxPacketBytes-1))...)
+	for i := range p[1:] {
+		p[1+i] = byte(v.random.Uint32())
+	}
+	must(t, w.Packet(v.source, "peer"+string(rune('a'+v.source)), "name", v.timestamp, p))
+	samples, _ := opus.Samples(p)
+	end := int64(samples)
+	if len(v.ends) > 0 {
+		end += v.ends[len(v.ends)-1]
+	}
+	v.sent, v.ends = append(v.sent, p), append(v.ends, end)
+	v.timestamp += uint32(samples)
+	d, _ := opus.Duration(p)
+	return d
+}
+
+func same(t testing.TB, s *heard, sent [][]byte) {
+	t.Helper()
+	if !slices.EqualFunc(s.packets, sent, bytes.Equal) {
+		t.Fatalf("stream %08x has %d packets, not the %d that were spoken", s.serial, len(s.packets), len(sent))
+	}
+}
+
+func TestOneSpeaker(t *testing.T) {
+	c, out := newClock(), &bytes.Buffer{}
+	w := NewWriter(out, c.options())
+	v := newVoice(7)
+	for range 500 {
+		c.pass(v.speak(t, w))
+	}
+	must(t, w.Close())
+	streams, links := demux(t, out.Bytes())
+	if len(streams) != 1 || links != 1 || streams[0].serial != 7 || !streams[0].ended {
+		t.Fatalf("%d streams in %d links", len(streams), links)
+	}
+	same(t, streams[0], v.sent)
+	if !slices.Equal(streams[0].granules, v.ends) {
+		t.Errorf("granule positions differ")
+	}
+}
+
+func TestTags(t *testing.T) {
+	out := &bytes.Buffer{}
+	w := NewWriter(out, Options{Title: "Why the sky is dark"})
+	must(t, w.Packet(1, "a", "Ana", 0, celt(9)))
+	must(t, w.Close())
+	streams, _ := demux(t, out.Bytes())
+	for _, want := range []string{"Earshot", "TITLE=Ana", "ARTIST=Ana", "ALBUM=Why the sky is dark"} {
+		if !strings.Contains(streams[0].tags, want) {
+			t.Errorf("no %s in %q", want, streams[0].tags)
+		}
+	}
+}
+
+// A pause is a jump of the granule position, of the page that begins after it;
+// timestamps may wrap.
+func TestPause(t *testing.T) {
+	c, out := newClock(), &bytes.Buffer{}
+	w := NewWriter(out, c.options())
+	timestamp := uint32(0xffffffff - 2000)
+	for i := range 6 {
+		if i == 3 {
+			timestamp += 48000 * 5
+		}
+		must(t, w.Packet(1, "a", "Ana", timestamp, celt(9, byte(i))))
+		timestamp += 960
+	}
+	must(t, w.Close())
+	streams, _ := demux(t, out.Bytes())
+	if want := []int64{960, 1920, 2880, 243840, 244800, 245760}; !slices.Equal(streams[0].granules, want) {
+		t.Errorf("granule positions %v, want %v", streams[0].granules, want)
+	}
+}
+
+func TestFilledPause(t *testing.T) {
+	for _, toc := range []byte{31 << 3, 16 << 3, 9<<3 | 4, 11 << 3, 12 << 3} {
+		out := &bytes.Buffer{}
+		w := NewWriter(out, Options{FillPauses: true})
+		p := []byte{toc, 1, 2, 3}
+		samples, _ := opus.Samples(p)
+		must(t, w.Packet(1, "a", "Ana", 0, p))
+		must(t, w.Packet(1, "a", "Ana", uint32(samples)+48000+840+7, p))
+		must(t, w.Close())
+		streams, _ := demux(t, out.Bytes())
+		end := int64(0)
+		for i, p := range streams[0].packets {
+			n, _ := opus.Samples(p)
+			if opus.Channels(p) != opus.Channels([]byte{toc}) {
+				t.Errorf("%02x: packet %d changes the channels", toc, i)
+			}
+			end += int64(n)
+			if i == len(streams[0].packets)-1 {
+				end += 7 // shorter than any packet
+			}
+			if streams[0].granules[i] != end {
+				t.Fatalf("%02x: packet %d ends at %d, want %d", toc, i, streams[0].granules[i], end)
+			}
+		}
+		if n := len(streams[0].packets); n != 2+50+3 {
+			t.Errorf("%02x: %d packets", toc, n)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	out := &bytes.Buffer{}
+	w := NewWriter(out, Options{})
+	must(t, w.Packet(1, "a", "Ana", 9600, celt(9)))
+	for _, test := range []struct {
+		timestamp uint32
+		packet    []byte
+		want      error
+	}{
+		{9600, celt(9), ErrOrder},
+		{8640, celt(9), ErrOrder},
+		{10560, nil, opus.ErrEmpty},
+		{10560, []byte{3}, opus.ErrMalformed},
+		{10560, celt(protocol.MaxPacketBytes), protocol.ErrLarge},
+	} {
+		if err := w.Packet(1, "a", "Ana", test.timestamp, test.packet); !errors.Is(err, test.want) {
+			t.Errorf("at %d: %v, want %v", test.timestamp, err, test.want)
+		}
+	}
+	must(t, w.Packet(1, "a", "Ana", 10560, celt(8)))
+	must(t, w.Close())
+	if err := w.Packet(1, "a", "Ana", 20000, celt(8)); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	must(t, w.Close())
+	streams, _ := demux(t, out.Bytes())
+	same(t, streams[0], [][]byte{celt(9), celt(8)})
+}
+
+func TestNobodySpoke(t *testing.T) {
+	out := &bytes.Buffer{}
+	w := NewWriter(out, Options{})
+	w.Announce("a", "Ana")
+	must(t, w.Flush())
+	must(t, w.Close())
+	if out.Len() != 0 {
+		t.Errorf("%d bytes", out.Len())
+	}
+}
+
+// What has been written is whole pages, at most pageSpan behind, and what lags
+// is there after Flush.
+func TestWhileBeingWritten(t *testing.T) {
+	c, out := newClock(), &bytes.Buffer{}
+	w := NewWriter(out, c.options())
+	a, b := newVoice(1), newVoice(2)
+	b.speak(t, w)
+	for range 200 {
+		d := a.speak(t, w)
+		streams, _ := demux(t, out.Bytes())
+		written := int64(0)
+		if n := len(streams[0].granules); n > 0 {
+			written = streams[0].granules[n-1]
+		}
+		if lag := a.ends[len(a.ends)-1] - written; streams[0].serial == 1 && lag >= samplesOf(pageSpan) {
+			t.Fatalf("%d samples behind", lag)
+		}
+		c.pass(d)
+	}
+	streams, _ := demux(t, out.Bytes())
+	for _, s := range streams {
+		if s.serial == 2 {
+			same(t, s, b.sent)
+		}
+	}
+	must(t, w.Flush())
+	streams, _ = demux(t, out.Bytes())
+	n := 0
+	for _, s := range streams {
+		n += len(s.packets)
+	}
+	if n != len(a.sent)+len(b.sent) {
+		t.Errorf("%d packets after Flush, want %d", n, len(a.sent)+len(b.sent))
+	}
+}
+
+// In a file, each speaker has one stream in one link, whenever they begin.
+func TestLateSpeakersInAFile(t *testing.T) {
+	c, f := newClock(), file(t)
+	w := NewWriter(f, c.at(f))
+	var voices []*voice
+	began := map[uint32]int64{}
+	start := c.now
+	for i := range 30 {
+		voices = append(voices, newVoice(uint32(1+i)))
+		began[uint32(1+i)] = samplesOf(c.now.Sub(start))
+		for range 20 {
+			for _, v := range voices {
+				v.speak(t, w)
+			}
+			c.pass(20 * time.Millisecond)
+		}
+		if i%8 == 0 {
+			demux(t, content(t, f))
+		}
+	}
+	must(t, w.Close())
+	streams, links := demux(t, content(t, f))
+	if len(streams) != len(voices) || links != 1 {
+		t.Fatalf("%d streams in %d links", len(streams), links)
+	}
+	for i, s := range streams {
+		same(t, s, voices[i].sent)
+		first, _ := opus.Samples(s.packets[0])
+		if got := s.granules[0] - int64(first); s.serial != voices[i].source || got != began[s.serial] {
+			t.Errorf("stream %d begins at %d, want %d", s.serial, got, began[s.serial])
+		}
+	}
+}
+
+// Names of all lengths make first pages of all sizes.
+func TestFirstPagesFitTheirRoom(t *testing.T) {
+	for n := range 300 {
+		c, f := newClock(), file(t)
+		w := NewWriter(f, c.at(f))
+		must(t, w.Packet(1, "a", strings.Repeat("a", n%7), 0, celt(3)))
+		must(t, w.Packet(2, "b", strings.Repeat("b", n), 0, celt(4)))
+		must(t, w.Packet(3, "c", "", 0, celt(5)))
+		must(t, w.Close())
+		if streams, links := demux(t, content(t, f)); len(streams) != 3 || links != 1 {
+			t.Fatalf("name of %d bytes: %d streams in %d links", n, len(streams), links)
+		}
+		f.Close()
+	}
+}
+
+// When the room at the start is used up, a new link has more.
+func TestMoreSpeakersThanRoom(t *testing.T) {
+	c, f := newClock(), file(t)
+	w := NewWriter(f, c.at(f))
+	var sent [100][]byte
+	for i := range sent {
+		sent[i] = celt(3, byte(i))
+		must(t, w.Packet(uint32(i+1), string(rune('a'+i)), "somebody", 0, sent[i]))
+		c.pass(time.Second)
+	}
+	must(t, w.Close())
+	streams, links := demux(t, content(t, f))
+	if links < 2 || links > 4 {
+		t.Errorf("%d links", links)
+	}
+	var got [][]byte
+	for _, s := range streams {
+		got = append(got, s.packets...)
+	}
+	slices.SortFunc(got, func(a, b []byte) int { return int(a[1]) - int(b[1]) })
+	if !slices.EqualFunc(got, sent[:], bytes.Equal) {
+		t.Errorf("%d packets of %d", len(got), len(sent))
+	}
+}
+
+// In a pipe, who was announced, or speaks at once, shares the first link; who
+// comes unannounced begins another, and the timeline goes on.
+func TestLateSpeakersInAPipe(t *testing.T) {
+	c, out := newClock(), &bytes.Buffer{}
+	o := c.options()
+	o.Gather = 100 * time.Millisecond
+	w := NewWriter(out, o)
+	w.Announce("a", "Ana")
+	w.Announce("b", "Budi")
+	must(t, w.Packet(1, "a", "Ana", 0, celt(3, 1)))
+	c.pass(20 * time.Millisecond)
+	must(t, w.Packet(3, "c", "Citra", 0, celt(3, 2)))
+	if out.Len() != 0 {
+		t.Fatalf("%d bytes too early", out.Len())
+	}
+	c.pass(100 * time.Millisecond)
+	must(t, w.Packet(2, "b", "Budi", 0, celt(3, 3)))
+	if _, links := demux(t, out.Bytes()); links != 1 {
+		t.Fatalf("%d links", links)
+	}
+	c.pass(time.Second)
+	must(t, w.Packet(4, "d", "Dewi", 0, celt(3, 4)))
+	must(t, w.Packet(1, "a", "Ana", 53760, celt(3, 5)))
+	must(t, w.Close())
+	streams, links := demux(t, out.Bytes())
+	if links != 2 || len(streams) != 3+4 {
+		t.Fatalf("%d streams in %d links", len(streams), links)
+	}
+	same(t, streams[0], [][]byte{celt(3, 1)})
+	same(t, streams[1], [][]byte{celt(3, 3)})
+	same(t, streams[2], [][]byte{celt(3, 2)})
+	same(t, streams[3], [][]byte{celt(3, 5)})
+	same(t, streams[6], [][]byte{celt(3, 4)})
+	if got := streams[3].granules[0]; got != 54720 {
+		t.Errorf("Ana goes on at %d", got)
+	}
+	if got := streams[6].granules[0]; got != 53760+960 {
+		t.Errorf("Dewi begins with %d", got)
+	}
+}
+
+// A peer that speaks again, as a new source, goes on in its stream; one that
+// speaks as two sources at once has two.
+func TestSourcesOfAPeer(t *testing.T) {
+	c, f := newClock(), file(t)
+	w := NewWriter(f, c.at(f))
+	must(t, w.Packet(1, "a", "Ana", 0, celt(3, 1)))
+	c.pass(5 * time.Second)
+	must(t, w.Packet(2, "a", "Ana", 77, celt(3, 2)))
+	c.pass(20 * time.Millisecond)
+	must(t, w.Packet(3, "a", "Ana", 0, celt(3, 3)))
+	must(t, w.Close())
+	streams, links := demux(t, content(t, f))
+	if len(streams) != 2 || links != 1 {
+		t.Fatalf("%d streams in %d links", len(streams), links)
+	}
+	same(t, streams[0], [][]byte{celt(3, 1), celt(3, 2)})
+	same(t, streams[1], [][]byte{celt(3, 3)})
+	if want := []int64{960, 240960}; !slices.Equal(streams[0].granules, want) {
+		t.Errorf("granule positions %v, want %v", streams[0].granules, want)
+	}
+}
+
+func TestAppendingFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "recording.ogg")
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	defer f.Close()
+	c := newClock()
+	w := NewWriter(f, c.at(f))
+	must(t, w.Packet(1, "a", "Ana", 0, celt(3, 1)))
+	must(t, w.Packet(2, "b", "Budi", 0, celt(3, 2)))
+	must(t, w.Close())
+	if streams, links := demux(t, content(t, f)); links != 2 || len(streams) != 3 {
+		t.Errorf("%d streams in %d links", len(streams), links)
+	}
+}
+
+// disk is a file on a disk that is soon full.
+type disk struct {
+	*os.File
+	room int
+}
+
+var errFull = errors.New("no space left on device")
+
+func (d *disk) Write(b []byte) (int, error) {
+	n, _ := d.File.Write(b[:min(len(b), d.room)])
+	if d.room -= n; n < len(b) {
+		return n, errFull
+	}
+	return n, nil
+}
+
+func TestDiskFull(t *testing.T) {
+	for room := 8500; room < 20000; room += 777 {
+		f := file(t)
+		d := &disk{File: f, room: room}
+		w := NewWriter(d, Options{At: d})
+		var err error
+		i := 0
+		for ; err == nil; i++ {
+			err = w.Packet(1, "a", "Ana", uint32(i*960), celt(80, byte(i)))
+		}
+		if !errors.Is(err, errFull) {
+			t.Fatal(err)
+		}
+		if again := w.Packet(1, "a", "Ana", 1<<20, celt(1)); !errors.Is(again, errFull) {
+			t.Errorf("then %v", again)
+		}
+		if err := w.Close(); !errors.Is(err, errFull) {
+			t.Errorf("Close: %v", err)
+		}
+		streams, _ := demux(t, content(t, f))
+		if n := len(streams[0].packets); n < i-20 || n > i {
+			t.Errorf("%d packets left of %d", n, i)
+		}
+		f.Close()
+	}
+}
+
+func TestShortWrite(t *testing.T) {
+	w := NewWriter(short{}, Options{})
+	if err := w.Packet(1, "a", "Ana", 0, celt(1)); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("%v", err)
+	}
+}
+
+type short struct{}
+
+func (short) Write(b []byte) (int, error) { return len(b) - 1, nil }
+
+// FuzzWriter feeds speakers' packets by a script of bytes; whatever comes of
+// it is a file by the rules, which holds each packet once.
+func FuzzWriter(f *testing.F) {
+	f.Add([]byte{0, 1, 2, 3, 250, 251, 252, 253, 254, 255}, uint8(0))
+	f.Add([]byte{9, 9, 1, 130, 240, 255, 8, 77, 200, 1, 2}, uint8(3))
+	f.Fuzz(func(t *testing.T, script []byte, way uint8) {
+		c := newClock()
+		o := Options{Now: c.Now, Gather: time.Duration(way>>4) * 100 * time.Millisecond}
+		var out io.Writer
+		buffer := &bytes.Buffer{}
+		out = buffer
+		if way&1 != 0 {
+			seekable := &memory{}
+			out, o.At = seekable, seekable
+		}
+		w := NewWriter(out, o)
+		w.Announce("p0", "zero")
+		timestamps := map[uint32]uint32{}
+		spoken := 0
+		for i, b := range script {
+			if i > 2000 {
+				break
+			}
+			source := uint32(b&15) + 1
+			c.pass(time.Duration(b>>4) * 30 * time.Millisecond)
+			if b == 255 {
+				must(t, w.Flush())
+			}
+			timestamps[source] += uint32(b>>4) * 960
+			err := w.Packet(source, "p"+string(rune('0'+b&3)), "x", timestamps[source], celt(3, byte(i), byte(i>>8)))
+			switch {
+			case err == nil:
+				spoken++
+			case !errors.Is(err, ErrOrder):
+				t.Fatal(err)
+			}
+		}
+		must(t, w.Close())
+		b := buffer.Bytes()
+		if m, ok := out.(*memory); ok {
+			b = m.b
+		}
+		streams, links := demux(t, b)
+		if o.At != nil && links > 1 {
+			t.Fatalf("%d links", links)
+		}
+		for _, s := range streams {
+			spoken -= len(s.packets)
+			if !s.ended {
+				t.Fatalf("%08x has no end", s.serial)
+			}
+		}
+		if spoken != 0 {
+			t.Fatalf("%d packets missing", spoken)
+		}
+	})
+}
+
+// memory is a file without a disk.
+type memory struct{ b []byte }
+
+func (m *memory) Write(b []byte) (int, error) { m.b = append(m.b, b...); return len(b), nil }
+
+func (m *memory) WriteAt(b []byte, at int64) (int, error) { return copy(m.b[at:], b), nil }
+
+func BenchmarkWriter(b *testing.B) {
+	w := NewWriter(io.Discard, Options{})
+	p := celt(60)
+	b.ReportAllocs()
+	timestamp := uint32(0)
+	for b.Loop() {
+		if err := w.Packet(1, "a", "Ana", timestamp, p); err != nil {
+			b.Fatal(err)
+		}
+		timestamp += 960
+	}
+}
