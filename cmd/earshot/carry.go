@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+// eventLine is what a command that did one thing to a room prints for scripts.
+type eventLine struct {
+	Event string `json:"event"`
+	Room  string `json:"room"`
+}
+
+func (p *program) leaveCommand() *cobra.Command {
+	return p.roomAct("leave", "Leave a room: this node no longer hears or carries it",
+		func(ctx context.Context, node *caller, v web.RoomView) error {
+			if err := node.Leave(ctx, v.Room); err != nil {
+				return err
+			}
+			if p.json {
+				return p.line(eventLine{"left", v.Room})
+			}
+			return p.say("You left %s.\n", v.Title)
+		})
+}
+
+func (p *program) closeCommand() *cobra.Command {
+	return p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
+		func(ctx context.Context, node *caller, v web.RoomView) error {
+			if err := node.Close(ctx, v.Room); err != nil {
+				return err
+			}
+			if p.json {
+				return p.line(eventLine{"closed", v.Room})
+			}
+			return p.say("%s is closed. Its link opens it again: earshot reopen %s\n", v.Title, shortRoom(v.Room))
+		})
+}
+
+func (p *program) reopenCommand() *cobra.Command {
+	return p.roomAct("reopen", "Open a closed room of yours again, under the same link",
+		func(ctx context.Context, node *caller, v web.RoomView) error {
+			opened, err := node.Reopen(ctx, v.Room)
+			if err != nil {
+				return err
+			}
+			if p.json {
+				return p.line(openedLine{"reopened", opened.Room, opened.Link, opened.Notice})
+			}
+			return p.sayOpened(v.Title, "is open again", opened)
+		})
+}
+
+// roomAct is a command that does one thing to a room.
+func (p *program) roomAct(name, short string, act func(context.Context, *caller, web.RoomView) error) *cobra.Command {
+	return &cobra.Command{
+		Use:               name + " ROOM",
+		Short:             short,
+		Example:           "  earshot " + name + " 7k2m",
+		GroupID:           groupRooms,
+		Args:              words("ROOM"),
+		ValidArgsFunction: p.completeRoom,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			room, err := roomWord(args[0])
+			if err != nil {
+				return err
+			}
+			node, err := p.node()
+			if err != nil {
+				return err
+			}
+			view, err := node.Room(cmd.Context(), room)
+			if err != nil {
+				return err
+			}
+			return act(cmd.Context(), node, view)
+		},
+	}
+}

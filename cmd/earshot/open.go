@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+func (p *program) openCommand() *cobra.Command {
+	var request web.OpenRequest
+	cmd := &cobra.Command{
+		Use:   "open TITLE",
+		Short: "Open a room and print its link",
+		Long: `Open a room and print its link. The node carries the room: this command
+returns, and the room goes on until it is closed.`,
+		Example: `  earshot open "Why the sky is dark"       you speak, and those you name
+  earshot open "Book club" --stage open    anybody may speak
+  earshot open "Just us" --unlisted        found by its link alone`,
+		GroupID: groupRooms,
+		Args:    words("TITLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request.Title = args[0]
+			return p.open(cmd.Context(), request)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&request.Stage, "stage", "host", "who may speak: `host` (you and those named with --speaker) or open")
+	flags.StringArrayVar(&request.Speakers, "speaker", nil, "let `PEER` speak too (repeatable)")
+	flags.BoolVar(&request.Unlisted, "unlisted", false, "announce it nowhere: found by its link alone")
+	flags.StringVar(&request.Language, "lang", "", "the `LANG` spoken, such as en or pt-BR")
+	flags.StringArrayVar(&request.Topics, "topic", nil, "what it is about, `T` (repeatable)")
+	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]cobra.Completion{"host", "open"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// openedLine is what `open` and `reopen` print for scripts.
+type openedLine struct {
+	Event  string `json:"event"`
+	Room   string `json:"room"`
+	Link   string `json:"link"`
+	Notice string `json:"notice,omitempty"`
+}
+
+func (p *program) open(ctx context.Context, request web.OpenRequest) error {
+	if err := oneOf("host", "open")(request.Stage); err != nil {
+		return usage("--stage: "+err.Error(), "")
+	}
+	node, err := p.node()
+	if err != nil {
+		return err
+	}
+	opened, err := node.Open(ctx, request)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.line(openedLine{"opened", opened.Room, opened.Link, opened.Notice})
+	}
+	return p.sayOpened(request.Title, "is open", opened)
+}
+
+func (p *program) sayOpened(title, how string, opened web.Opened) error {
+	if err := p.say("%s %s as %s.\n  %s\n", p.bold(title), how, shortRoom(opened.Room), opened.Link); err != nil {
+		return err
+	}
+	if opened.Notice != "" {
+		return p.say("%s\n", opened.Notice)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+func (p *program) roomCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "room ROOM",
+		Aliases:           []string{"show"},
+		Short:             "Show who is in a room and who carries its sound",
+		Example:           `  earshot room 7k2m                        by a prefix of its ID, its ID or its link`,
+		GroupID:           groupRooms,
+		Args:              words("ROOM"),
+		ValidArgsFunction: p.completeRoom,
+		RunE:              func(cmd *cobra.Command, args []string) error { return p.room(cmd.Context(), args[0]) },
+	}
+}
+
+func (p *program) room(ctx context.Context, word string) error {
+	room, err := roomWord(word)
+	if err != nil {
+		return err
+	}
+	node, err := p.node()
+	if err != nil {
+		return err
+	}
+	view, err := node.Room(ctx, room)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return p.line(view)
+	}
+	return p.say("%s", p.describe(view, time.Now()))
+}
+
+// describe puts a room into a person's words.
+func (p *program) describe(v web.RoomView, now time.Time) string {
+	var b strings.Builder
+	row := func(head, format string, args ...any) {
+		fmt.Fprintf(&b, "  %s %s\n", p.faint(fmt.Sprintf("%-8s", head)), fmt.Sprintf(format, args...))
+	}
+	fmt.Fprintf(&b, "%s%s%s\n", p.bold(v.Title), strings.Repeat(" ", max(2, titleCells-2-cells(v.Title))), headline(v, now))
+	row("relay", "%s", carried(v))
+	for i, line := range onStage(v) {
+		row([]string{"stage", ""}[min(i, 1)], "%s", line)
+	}
+	if hands := raised(v); hands != "" {
+		row("hands", "%s", hands)
+	}
+	if others := audience(v); others != "" {
+		row("here", "%s", others)
+	}
+	row("you", "%s", standingOf(v))
+	if r := named(v, func(m web.Member) bool { return m.Recording }); len(r) > 0 {
+		row("records", "%s", strings.Join(r, ", "))
+	}
+	if dropped := counters(v.Dropped); dropped != "" {
+		row("dropped", "%s", dropped)
+	}
+	row("link", "%s", v.Link)
+	return b.String()
+}
+
+// headline is the state of the room in a few words.
+func headline(v web.RoomView, now time.Time) string {
+	state := "live " + lived(v.Started, now)
+	if v.Closed {
+		state = "closed"
+	}
+	listening := 0
+	for _, m := range v.Members {
+		if m.Listening {
+			listening++
+		}
+	}
+	parts := []string{state, fmt.Sprintf("%d listening", listening)}
+	if v.Stage == "open" {
+		parts = append(parts, "open stage")
+	} else {
+		parts = append(parts, "host's stage")
+	}
+	if !v.Listed {
+		parts = append(parts, "not listed")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// carried says who carries the sound and who takes over.
+func carried(v web.RoomView) string {
+	if v.Relay == "" {
+		return "nobody yet"
+	}
+	line := fmt.Sprintf("%-9s term %d since %s", nameOf(v, v.Relay), v.Term, ago(time.Duration(v.TermSinceMS)*time.Millisecond))
+	if v.Standby == "" {
+		return line + "      nobody stands by"
+	}
+	line += "      standby " + nameOf(v, v.Standby)
+	if !v.Independent {
+		line += " (on the same network)"
+	}
+	return line
+}
+
+// onStage has a line for each person on the stage.
+func onStage(v web.RoomView) []string {
+	var lines []string
+	for _, m := range v.Members {
+		if !stands(v, m) {
+			continue
+		}
+		doing := "microphone off"
+		switch {
+		case m.Speaking && m.Muted:
+			doing = "muted"
+		case m.Speaking:
+			doing = "speaking"
+		}
+		if m.Role == "host" {
+			doing += ", host"
+		}
+		lines = append(lines, fmt.Sprintf("%-9s %s", shown(m), doing))
+	}
+	if len(lines) == 0 {
+		return []string{"nobody"}
+	}
+	return lines
+}
+
+// stands tells whether a member is on the stage: by role, or because on an
+// open one they speak.
+func stands(_ web.RoomView, m web.Member) bool {
+	return m.Role == "host" || m.Role == "speaker" || m.Speaking
+}
+
+// raised lists the hands in their order.
+func raised(v web.RoomView) string {
+	up := slices.DeleteFunc(slices.Clone(v.Members), func(m web.Member) bool { return m.Hand <= 0 })
+	slices.SortFunc(up, func(a, b web.Member) int { return a.Hand - b.Hand })
+	words := make([]string, len(up))
+	for i, m := range up {
+		words[i] = fmt.Sprintf("%d %s", m.Hand, shown(m))
+	}
+	return strings.Join(words, "   ")
+}
+
+// audience lists who is here beside the stage.
+func audience(v web.RoomView) string {
+	const most = 12
+	names := named(v, func(m web.Member) bool { return !stands(v, m) && !m.You })
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %s more", number(uint64(len(names)-most)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// standingOf says what this node does in the room.
+func standingOf(v web.RoomView) string {
+	me := slices.IndexFunc(v.Members, func(m web.Member) bool { return m.You })
+	if me < 0 {
+		return "not in it; hear it with: earshot listen " + shortRoom(v.Room)
+	}
+	var parts, warm []string
+	down := 0
+	for _, l := range v.Links {
+		switch l.Direction {
+		case "up":
+			parts = append(parts, fmt.Sprintf("listening from %s (%s, %.0f ms, %.1f %% lost)", linkName(v, l), pathWord(l.Path), l.RTTms, 100*l.Loss))
+		case "standby":
+			warm = append(warm, linkName(v, l))
+		case "down":
+			down++
+		}
+	}
+	if v.Members[me].Peer == v.Relay {
+		parts = append([]string{"carrying the sound"}, parts...)
+	}
+	if len(warm) > 0 {
+		parts = append(parts, "warm from "+strings.Join(warm, ", "))
+	}
+	if down > 0 {
+		parts = append(parts, "passing it on to "+count(down, "node"))
+	}
+	if len(parts) == 0 {
+		return "in it, with no link to the sound yet"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func pathWord(path string) string {
+	if path == "udp" || path == "tcp" {
+		return strings.ToUpper(path)
+	}
+	return path
+}
+
+// named lists the members that a test holds for.
+func named(v web.RoomView, holds func(web.Member) bool) []string {
+	var names []string
+	for _, m := range v.Members {
+		if holds(m) {
+			names = append(names, shown(m))
+		}
+	}
+	return names
+}
+
+// shown is what to call a member.
+func shown(m web.Member) string {
+	name := string(m.Name)
+	if name == "" {
+		name = shortPeer(m.Peer)
+	}
+	if m.You {
+		name += " (you)"
+	}
+	return name
+}
+
+// nameOf is what to call a peer of the room.
+func nameOf(v web.RoomView, id string) string {
+	for _, m := range v.Members {
+		if m.Peer == id {
+			return shown(m)
+		}
+	}
+	return shortPeer(id)
+}
+
+func linkName(v web.RoomView, l web.LinkLine) string {
+	if l.Name != "" {
+		return l.Name
+	}
+	return nameOf(v, l.Peer)
+}
+
+// counters lists counts by reason, in the order of the reasons.
+func counters(counts map[string]int64) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if n := counts[reason]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", number(uint64(n)), strings.ReplaceAll(reason, "_", " ")))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+// schema is as much of JSON Schema as docs/cli.schema.json uses.
+type schema struct {
+	Ref                  string             `json:"$ref"`
+	Type                 string             `json:"type"`
+	Const                any                `json:"const"`
+	Enum                 []any              `json:"enum"`
+	Required             []string           `json:"required"`
+	Properties           map[string]*schema `json:"properties"`
+	AdditionalProperties *schema            `json:"additionalProperties"`
+	Items                *schema            `json:"items"`
+	Defs                 map[string]*schema `json:"$defs"`
+}
+
+func readSchema(t testing.TB) map[string]*schema {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/cli.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(b, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s.Defs
+}
+
+// fits checks a value against a schema, and that it has no key which the
+// schema does not tell of.
+func fits(defs map[string]*schema, s *schema, at string, v any) error {
+	if s.Ref != "" {
+		s = defs[strings.TrimPrefix(s.Ref, "#/$defs/")]
+	}
+	if s.Const != nil && v != s.Const {
+		return fmt.Errorf("%s is %v, not %v", at, v, s.Const)
+	}
+	if s.Enum != nil && !slices.Contains(s.Enum, v) {
+		return fmt.Errorf("%s is %v, none of %v", at, v, s.Enum)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		return fitsObject(defs, s, at, v)
+	case []any:
+		for i, one := range v {
+			if err := fits(defs, s.Items, fmt.Sprintf("%s[%d]", at, i), one); err != nil {
+				return err
+			}
+		}
+		return kindIs(at, s.Type, "array")
+	case string:
+		return kindIs(at, s.Type, "string")
+	case bool:
+		return kindIs(at, s.Type, "boolean")
+	case float64:
+		if v == math.Trunc(v) {
+			return kindIs(at, s.Type, "integer", "number")
+		}
+		return kindIs(at, s.Type, "number")
+	}
+	return fmt.Errorf("%s is null", at)
+}
+
+func kindIs(at, want string, kinds ...string) error {
+	if want == "" || slices.Contains(kinds, want) {
+		return nil
+	}
+	return fmt.Errorf("%s is of type %s, not %s", at, kinds[0], want)
+}
+
+func fitsObject(defs map[string]*schema, s *schema, at string, v map[string]any) error {
+	for _, key := range s.Required {
+		if _, ok := v[key]; !ok {
+			return fmt.Errorf("%s has no %q", at, key)
+		}
+	}
+	for key, one := range v {
+		child := s.Properties[key]
+		if child == nil {
+			child = s.AdditionalProperties
+		}
+		if child == nil {
+			return fmt.Errorf("%s has %q, which the schema does not know", at, key)
+		}
+		if err := fits(defs, child, at+"."+key, one); err != nil {
+			return err
+		}
+	}
+	return kindIs(at, s.Type, "object")
+}
+
+// checkLine checks one line of output against a definition.
+func checkLine(t testing.TB, defs map[string]*schema, name, line string) {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(line), &v); err != nil {
+		t.Errorf("%s: %v in %q", name, err, line)
+		return
+	}
+	if defs[name] == nil {
+		t.Errorf("the schema has no %q", name)
+		return
+	}
+	if err := fits(defs, defs[name], name, v); err != nil {
+		t.Errorf("%v:\n%s", err, line)
+	}
+}
+
+// TestOutputFitsSchema runs every command with --json against a node and checks
+// each line that it prints.
+func TestOutputFitsSchema(t *testing.T) {
+	defs := readSchema(t)
+	f := twoVoices(t, 3)
+	f.rooms = []web.RoomLine{{Room: roomID, Title: "T", Stage: "open", Started: time.Now()}}
+	f.view.Sources = []web.SourceLine{{Peer: anaID, Source: 11}}
+	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1}}
+	talk := filepath.Join(t.TempDir(), "talk.ogg")
+	if err := os.WriteFile(talk, talkFile(t, 3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := home(t, f)
+	for _, c := range []struct {
+		args  string
+		lines []string // their definitions, in order
+	}{
+		{"rooms", []string{"rooms"}},
+		{"room 7k2m", []string{"room"}},
+		{"status", []string{"status"}},
+		{"open T", []string{"open"}},
+		{"reopen 7k2m", []string{"reopen"}},
+		{"leave 7k2m", []string{"leave"}},
+		{"close 7k2m", []string{"close"}},
+		{"up", []string{"up.ready"}}, // of the node that is up
+		{"listen 7k2m", []string{"listen.joined", "listen.first_frame", "listen.first_frame", "listen.relay", "listen.gap", "listen.summary"}},
+		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},
+		{"config path", []string{"config.path"}},
+		{"config", slices.Repeat([]string{"config"}, len(allSettings()))},
+		{"version", []string{"version"}},
+	} {
+		got, stderr, code := call{home: dir}.run(t, append(strings.Fields(c.args), "--json")...)
+		lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+		if code != 0 || len(lines) != len(c.lines) {
+			t.Errorf("%s: code %d, %q, %d lines, want %d:\n%s", c.args, code, stderr, len(lines), len(c.lines), got)
+			continue
+		}
+		for i, line := range lines {
+			checkLine(t, defs, c.lines[i], line)
+		}
+	}
+	for _, args := range []string{"room zzzz", "romms", "listen earshot:room/cut"} {
+		got, stderr, code := call{home: dir}.run(t, append(strings.Fields(args), "--json")...)
+		if code == 0 || got != "" || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: code %d, %q, %q", args, code, got, stderr)
+		}
+		checkLine(t, defs, "error", stderr)
+	}
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// kind is what a setting's value is made of.
+type kind int
+
+const (
+	textKind kind = iota
+	boolKind
+	listKind
+)
+
+// setting is one thing that a person can set: by its flag, else by EARSHOT_
+// and its name, else in config.toml under its name.
+type setting struct {
+	name  string
+	kind  kind
+	plain string // when nothing sets it
+	help  string
+	check func(string) error // of the text, or of each of a list
+	up    bool               // a flag of `up` only
+	flag  bool               // not in config.toml
+}
+
+// allSettings is the table of what can be set.
+func allSettings() []setting {
+	return []setting{
+		{name: "home", help: "keep identity, rooms and config.toml in `DIR`", flag: true},
+		{name: "json", kind: boolKind, help: "print one JSON object a line"},
+		{name: "log-level", plain: "warn", help: "log from `LEVEL` on: debug, info, warn or error", check: oneOf("debug", "info", "warn", "error")},
+		{name: "log-format", plain: "text", help: "log as `FORMAT`: text or json", check: oneOf("text", "json")},
+
+		{name: "name", help: "be known as `NAME`", check: checkName, up: true},
+		{name: "api", plain: "127.0.0.1:8733", help: "serve page and API at `HOST:PORT` of this machine", check: checkHostPort, up: true},
+		{name: "listen", kind: listKind, help: "take connections at `MULTIADDR` (repeatable)", check: checkListen, up: true},
+		{name: "bootstrap", kind: listKind, help: "meet the others through `MULTIADDR`/p2p/ID (repeatable)", check: checkBootstrap, up: true},
+		{name: "network", help: "join the network `NAME` instead of the public one", check: checkNetwork, up: true},
+		{name: "max-upload", help: "lend at most `RATE` of upload, such as 2M (not in this version yet)", check: notYet("a limit of the upload"), up: true},
+		{name: "relay-only", kind: boolKind, help: "reach others through relays only (not in this version yet)", check: notYet("a way to reach others through relays only"), up: true},
+		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
+		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
+		{name: "no-dht", kind: boolKind, help: "don't use the DHT", up: true},
+		{name: "no-lend", kind: boolKind, help: "carry no sound for rooms of others", up: true},
+	}
+}
+
+// variable is the setting's name in the environment.
+func (s setting) variable() string {
+	return "EARSHOT_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
+}
+
+// addFlag defines the setting's flag.
+func (s setting) addFlag(flags *pflag.FlagSet) {
+	switch s.kind {
+	case boolKind:
+		flags.Bool(s.name, false, s.help)
+	case listKind:
+		flags.StringArray(s.name, nil, s.help)
+	default:
+		flags.String(s.name, s.plain, s.help)
+	}
+}
+
+// globalFlags defines the flags of every command.
+func globalFlags(flags *pflag.FlagSet) {
+	for _, s := range allSettings() {
+		if !s.up {
+			s.addFlag(flags)
+		}
+	}
+}
+
+// upFlags defines the flags of the node itself.
+func upFlags(flags *pflag.FlagSet) {
+	for _, s := range allSettings() {
+		if s.up {
+			s.addFlag(flags)
+		}
+	}
+}
+
+// value is a setting as it holds, and where it comes from.
+type value struct {
+	words []string // one, or those of a list
+	from  string   // "flag", "EARSHOT_…", "config.toml line 3" or "default"
+}
+
+// set tells whether anything but the default sets it.
+func (v value) set() bool { return v.from != fromDefault }
+
+const fromDefault = "default"
+
+// settings is what holds for one run.
+type settings struct {
+	values map[string]value
+	config string // path of config.toml
+}
+
+func (s *settings) value(name string) value   { return s.values[name] }
+func (s *settings) list(name string) []string { return s.values[name].words }
+func (s *settings) home() string              { return s.text("home") }
+
+func (s *settings) text(name string) string {
+	if w := s.values[name].words; len(w) > 0 {
+		return w[0]
+	}
+	return ""
+}
+
+func (s *settings) on(name string) bool { return s.text(name) == "true" }
+
+func newSettings(home value) *settings {
+	return &settings{
+		values: map[string]value{"home": home},
+		config: filepath.Join(home.words[0], configName),
+	}
+}
+
+// resolve puts flags, environment and config.toml together.
+func resolve(flags *pflag.FlagSet, env lookup) (*settings, error) {
+	home, err := resolveHome(flags, env)
+	if err != nil {
+		return nil, err
+	}
+	s := newSettings(home)
+	file, err := readConfig(s.config)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range allSettings() {
+		// What only the node needs is none of the other commands' business.
+		if one.flag || flags.Lookup(one.name) == nil {
+			continue
+		}
+		v, err := one.resolve(flags, env, file)
+		if err != nil {
+			return nil, err
+		}
+		if err := one.accepts(v); err != nil {
+			return nil, err
+		}
+		s.values[one.name] = v
+	}
+	return s, nil
+}
+
+// resolve finds the setting's value by the order of precedence.
+func (s setting) resolve(flags *pflag.FlagSet, env lookup, file map[string]value) (value, error) {
+	if f := flags.Lookup(s.name); f != nil && f.Changed {
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			return value{list.GetSlice(), "flag"}, nil
+		}
+		return value{[]string{f.Value.String()}, "flag"}, nil
+	}
+	if text, ok := env(s.variable()); ok && text != "" {
+		return s.fromEnvironment(text)
+	}
+	if v, ok := file[s.name]; ok {
+		return v, nil
+	}
+	return value{s.standard(), fromDefault}, nil
+}
+
+// standard is the value when nothing sets it.
+func (s setting) standard() []string {
+	switch {
+	case s.kind == boolKind:
+		return []string{"false"}
+	case s.plain == "":
+		return nil
+	}
+	return []string{s.plain}
+}
+
+func (s setting) fromEnvironment(text string) (value, error) {
+	from := s.variable()
+	switch s.kind {
+	case listKind:
+		words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+		return value{words, from}, nil
+	case boolKind:
+		on, err := parseBool(text)
+		if err != nil {
+			return value{}, configProblem(from, err)
+		}
+		return value{[]string{strconv.FormatBool(on)}, from}, nil
+	}
+	return value{[]string{text}, from}, nil
+}
+
+// accepts checks the value's words.
+func (s setting) accepts(v value) error {
+	if s.check == nil || !v.set() || (s.kind == boolKind && v.words[0] == "false") {
+		return nil
+	}
+	for _, w := range v.words {
+		if err := s.check(w); err != nil {
+			if v.from == "flag" {
+				return withPlace("--"+s.name, err, protocol.CodeUsage)
+			}
+			return withPlace(v.from+" ("+s.name+")", err, protocol.CodeConfig)
+		}
+	}
+	return nil
+}
+
+// withPlace says where the value stands that err is about. A problem that has
+// a code of its own keeps it.
+func withPlace(place string, err error, code string) error {
+	out := &protocol.Problem{Code: code, Message: place + ": " + err.Error()}
+	if p, ok := err.(*protocol.Problem); ok {
+		out.Message, out.Hint = place+": "+p.Message, p.Hint
+		if p.Code != "" {
+			out.Code = p.Code
+		}
+	}
+	return out
+}
+
+// configProblem is an error of config.toml or the environment.
+func configProblem(place string, err error) error {
+	return withPlace(place, err, protocol.CodeConfig)
+}
+
+// parseBool reads what people write for yes and no.
+func parseBool(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "1", "true", "yes", "on":
+		return true, nil
+	case "0", "false", "no", "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", text)
+}
