@@ -16,7 +16,9 @@
 //	 2  Every key seen raises max, one's own from an earlier life included.
 //	 3  A claim equal to best renews it; so does a pulse of best's relay with max =
 //	    best, of the same life, that neither yields nor says bye.
-//	 4  A claim above best is adopted, unless it is solo and best is live and not.
+//	 4  A claim above best is adopted, unless it is solo and best is live, not solo
+//	    and another's. Who is no candidate adopts any claim once best is not live: it
+//	    cannot tell the relay, by a pulse, of a higher one.
 //	 5  A claim below best is ignored; but who relays solo and hears a claim that is
 //	    not solo yields, and says so at once.
 //	 6  Best is live while I relay, or have heard its relay within Suspect.

@@ -42,10 +42,10 @@ type Machine struct {
 	metAt   time.Duration // the first peer heard while relaying solo
 	reclaim bool          // somebody yielded to this node (rule 13)
 
-	urgent    bool // a pulse is due at once
-	unsent    bool // a claim was made and not yet sent
-	beatAt    time.Duration
-	claimedAt time.Duration
+	urgent    bool          // a pulse is due at once
+	unsent    bool          // so is a claim, if this node relays
+	beatAt    time.Duration // when the last beat was due
+	claimedAt time.Duration // when the last claim was sent
 
 	stored    protocol.Key
 	storedEra uint32
@@ -70,7 +70,7 @@ func New(cfg Config, now time.Duration) *Machine {
 		peers:  map[protocol.PeerID]*life{},
 		bestAt: never, maxAt: now, lowAt: never, metAt: never, beatAt: never, claimedAt: never,
 	}
-	if cfg.Persisted.Term < termLimit-1 {
+	if cfg.Persisted.Term < termLimit {
 		m.stored, m.storedEra = cfg.Persisted, cfg.PersistedEra
 	}
 	m.enrol(cfg.Roster)
@@ -174,10 +174,11 @@ func (m *Machine) renew(now time.Duration) {
 	m.bestAt, m.suspectedAt, m.free = now, never, false
 }
 
-// see raises max to k, if k is a key that rule 1 lets pass, and tells whether it did.
+// see raises max to k, if k's term is one that rule 1 lets pass, and tells whether it
+// did. Its relay need not be a candidate: a grant may lapse within an era, and two who
+// keep different keys from before that would never agree who is ahead.
 func (m *Machine) see(k protocol.Key, now time.Duration) bool {
-	if k.Term == 0 || k.Term >= termLimit || k.Term > m.max.Term+Jump || !m.in(k.Relay) ||
-		k.Compare(m.max, m.room) <= 0 {
+	if k.Term == 0 || k.Term >= termLimit || k.Term > m.max.Term+Jump || k.Compare(m.max, m.room) <= 0 {
 		return false
 	}
 	m.max, m.maxAt = k, now
@@ -199,11 +200,10 @@ func (m *Machine) Claim(c protocol.Claim, now time.Duration) {
 	m.reborn(c.Relay, c.Boot, now)
 	order := c.Key.Compare(m.best.Key, m.room)
 	switch {
-	case order == 0:
-		m.best, m.heir = c, c.Standby
-		m.renew(now)
-	case order > 0 && !(c.Solo && m.Live(now) && !m.best.Solo):
+	case order > 0 && m.adopts(c, now), order < 0 && !m.candidate() && !m.Live(now):
 		m.forget()
+		fallthrough
+	case order == 0:
 		m.best, m.heir = c, c.Standby
 		m.renew(now)
 	case order < 0:
@@ -212,6 +212,11 @@ func (m *Machine) Claim(c protocol.Claim, now time.Duration) {
 			m.yields, m.urgent = true, true
 		}
 	}
+}
+
+// adopts tells whether a claim above best is to be followed (rule 4).
+func (m *Machine) adopts(c protocol.Claim, now time.Duration) bool {
+	return !c.Solo || !m.Live(now) || m.best.Solo || c.Relay == m.best.Relay
 }
 
 // Pulse takes a pulse that its sender has signed (rules 2, 3, 8, 12 and 13).

@@ -70,23 +70,39 @@ func (m *Machine) take(now time.Duration) {
 		Solo:    m.alone(now),
 	}
 	m.max, m.maxAt = m.best.Key, now
-	m.unsent = true
+	m.urgent, m.unsent = true, true
 	m.renew(now)
 }
 
 // send gives what is due (rule 14).
 func (m *Machine) send(now time.Duration) Out {
 	out := Out{Max: m.max}
-	beat := m.beatAt == never || now-m.beatAt >= Beat
-	if m.Relaying() && (beat || m.unsent) && (m.claimedAt == never || now-m.claimedAt >= spacing) {
+	if m.beat(now) {
+		m.urgent, m.unsent = true, true
+	}
+	if m.unsent && m.Relaying() && (m.claimedAt == never || now-m.claimedAt >= spacing) {
 		out.Claim = m.claim(now)
 	}
-	if beat || m.urgent || out.Claim != nil {
-		m.beatAt, m.urgent = now, false
+	if m.urgent {
 		out.Pulse = m.pulse(now)
+		m.urgent = false
 	}
 	out.Persist = m.store()
 	return out
+}
+
+// beat tells whether a beat is due. Beats keep to their grid: were each counted from
+// the last, late ticks would add up, and only two fit into Suspect.
+func (m *Machine) beat(now time.Duration) bool {
+	switch {
+	case m.beatAt == never || now-m.beatAt >= 2*Beat:
+		m.beatAt = now
+	case now-m.beatAt >= Beat:
+		m.beatAt += Beat
+	default:
+		return false
+	}
+	return true
 }
 
 // store tells whether max has to be stored before it is shown to anybody.
