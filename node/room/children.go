@@ -34,8 +34,8 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 	case *pb.LinkMessage_Resume:
 		r.takeResume(id, w.Resume)
 	case *pb.LinkMessage_Activity:
-		if _, ok := r.parents[id]; ok && id != r.live {
-			r.cfg.Forwarder.OtherHot(w.Activity.Hot)
+		if r.parents[id] != nil {
+			r.cfg.Forwarder.Activity(id, w.Activity.Hot)
 		}
 	case *pb.LinkMessage_Feed:
 		r.takeFeed(id, w.Feed, now)

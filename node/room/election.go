@@ -28,9 +28,7 @@ func (r *Room) elect(now time.Duration) {
 	}
 	r.term, r.relay, r.standby = best.Term, best.Relay, best.Standby
 	if root != r.root {
-		r.root = root
-		r.cfg.Forwarder.SetRoot(root)
-		r.announceDue = now
+		r.root, r.announceDue = root, now
 	}
 	if moved && best.Relay != "" {
 		r.cfg.Relayed(RelayChange{Term: best.Term, Relay: best.Relay})

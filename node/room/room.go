@@ -68,10 +68,13 @@ type Path interface {
 	Outlet(beats protocol.Handle) Outlet
 }
 
-// Outlet is a sink whose sources have to be bound to handles first.
+// Outlet is a sink whose sources have to be bound to handles first. The room
+// binds; only the forwarder sends.
 type Outlet interface {
 	Bind(s protocol.Source, h protocol.Handle)
 	Unbind(s protocol.Source)
+	Send(f *protocol.Frame) bool
+	Beat(b protocol.Beat)
 }
 
 // Mode says which frames a sink is given.
@@ -94,9 +97,10 @@ type Forwarder interface {
 	Enable(p protocol.PeerID, s protocol.Source)
 	Disable(p protocol.PeerID, s protocol.Source)
 	Resume(p protocol.PeerID, from []*pb.Position)
+	// Watch names the parent whose silence matters; "": nobody's.
 	Watch(parent protocol.PeerID)
-	SetRoot(root bool)
-	OtherHot(hot bool)
+	// Activity passes on a parent's word that somebody speaks there.
+	Activity(from protocol.PeerID, hot bool)
 }
 
 // Topic is the room's gossip.

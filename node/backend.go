@@ -1,0 +1,349 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/earshot-audio/earshot/discovery"
+	"github.com/earshot-audio/earshot/node/room"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Status gives this node as it stands.
+func (n *Node) Status(ctx context.Context) (web.Status, error) {
+	s := web.Status{Peer: n.name, PeerID: n.self.String(), Version: n.cfg.Version, Network: n.cfg.Network, API: n.web.Address(), Home: n.cfg.Home,
+		UptimeMS: n.now().Milliseconds(), Neighbors: len(n.host.Network().Peers()), Addrs: []string{}, Rooms: []string{}, Links: []web.LinkLine{}, Warnings: []string{}}
+	for _, a := range n.Addresses() {
+		s.Addrs = append(s.Addrs, a.String())
+	}
+	for _, c := range n.carriedRooms() {
+		s.Rooms = append(s.Rooms, c.id.String())
+	}
+	for _, p := range n.pairs.list() {
+		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
+	}
+	s.Dropped = n.dropped()
+	n.mu.Lock()
+	s.Warnings = append(s.Warnings, n.warnings...)
+	n.mu.Unlock()
+	return s, nil
+}
+
+// Rooms gives what is live in the directory, and what this node is in.
+func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
+	lines := []web.RoomLine{}
+	seen := map[protocol.RoomID]bool{}
+	for _, e := range n.directory.Rooms() {
+		if e.Closed {
+			continue
+		}
+		seen[e.Room] = true
+		l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
+		l.Speakers, l.Listeners, l.Listed = int(e.Speakers), int(e.Listeners), true
+		l.Joined = n.room(e.Room) != nil
+		lines = append(lines, l)
+	}
+	for _, c := range n.carriedRooms() {
+		v, err := c.room.View(ctx)
+		if err != nil || v.Genesis == nil || seen[c.id] {
+			continue
+		}
+		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
+		l.Joined = true
+		for _, m := range v.Members {
+			if m.Presence.Speaking || m.Role == "host" {
+				l.Speakers++
+			} else if m.Presence.Listening {
+				l.Listeners++
+			}
+		}
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
+	return web.RoomLine{Room: g.Room.String(), Title: g.Title, Link: link, Host: g.Founder.String(), Language: g.Language,
+		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted}
+}
+
+// linkOf makes a link to a room: its hints are this node, if it is in the room,
+// and those who announce it.
+func (n *Node) linkOf(id protocol.RoomID, e discovery.Entry) string {
+	l := protocol.Link{Room: id, Network: n.cfg.Network}
+	if n.room(id) != nil {
+		l.Peers = append(l.Peers, peer.AddrInfo{ID: n.self, Addrs: n.addresses()})
+	}
+	for _, a := range e.Announcers {
+		if a.Peer != n.self {
+			l.Peers = append(l.Peers, peer.AddrInfo{ID: a.Peer, Addrs: a.Addresses})
+		}
+	}
+	return l.String()
+}
+
+// Changes tells of whatever Rooms, Room or Status show.
+func (n *Node) Changes() (<-chan struct{}, func()) { return n.changes.watch() }
+
+// Open founds a room.
+func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
+	g := &protocol.Genesis{Language: strings.TrimSpace(r.Language), Unlisted: r.Unlisted, Created: time.Now(), Network: n.cfg.Network}
+	var err error
+	if g.Title, err = protocol.CleanTitle(r.Title); err != nil || g.Title == "" {
+		return web.Opened{}, badRequest("a title has 1 to 120 bytes of printable text", err)
+	}
+	if g.Stage, err = protocol.ParseStage(r.Stage); err != nil {
+		return web.Opened{}, badRequest("a stage is host or open", err)
+	}
+	for _, t := range r.Topics {
+		t, err := protocol.CleanTopic(t)
+		if err != nil {
+			return web.Opened{}, badRequest("a topic has 1 to 20 bytes of printable text", err)
+		}
+		g.Topics = append(g.Topics, t)
+	}
+	var speakers []protocol.PeerID
+	for _, s := range r.Speakers {
+		p, err := n.peerNamed(ctx, s)
+		if err != nil {
+			return web.Opened{}, err
+		}
+		speakers = append(speakers, p)
+	}
+	_, _ = rand.Read(g.Salt[:]) // never fails (crypto/rand)
+	if err := g.Seal(n.key); err != nil {
+		return web.Opened{}, badRequest("title, language and topics must be short printable text (at most 3 topics)", err)
+	}
+	n.keepRoom(g.Room, g, false)
+	return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
+}
+
+func (n *Node) enterOwn(ctx context.Context, e entry) (web.Opened, error) {
+	c, err := n.enter(e)
+	if err != nil {
+		return web.Opened{}, err
+	}
+	wait, cancel := context.WithTimeout(ctx, joinPatience)
+	defer cancel()
+	if err := c.room.Joined(wait); err != nil {
+		return web.Opened{}, err
+	}
+	o := web.Opened{Room: e.id.String(), Link: n.linkOf(e.id, discovery.Entry{})}
+	o.Notice = "Anyone can see this room and your Internet address."
+	if e.genesis.Unlisted {
+		o.Notice = "Only people with the link find this room; they can see your Internet address."
+	}
+	return o, nil
+}
+
+func badRequest(message string, cause error) error {
+	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: message, Cause: cause}
+}
+
+// peerNamed reads a peer ID, or the name of somebody in a room here.
+func (n *Node) peerNamed(ctx context.Context, s string) (protocol.PeerID, error) {
+	if p, err := peer.Decode(s); err == nil {
+		if _, err := protocol.PeerKey(p); err == nil {
+			return p, nil
+		}
+	}
+	found := map[protocol.PeerID]bool{}
+	for _, c := range n.carriedRooms() {
+		v, err := c.room.View(ctx)
+		if err != nil {
+			continue
+		}
+		for _, m := range v.Members {
+			if strings.EqualFold(string(m.Presence.Name), s) || len(s) >= 8 && strings.HasPrefix(m.Peer.String(), s) {
+				found[m.Peer] = true
+			}
+		}
+	}
+	for p := range found {
+		if len(found) == 1 {
+			return p, nil
+		}
+	}
+	return "", &protocol.Problem{Code: protocol.CodeUnknownPeer, Message: "nobody here is called " + s, Hint: "give the peer ID that their earshot status shows"}
+}
+
+// Room gives a room as this node sees it; one that it is not in, as the
+// directory does.
+func (n *Node) Room(ctx context.Context, name string) (web.RoomView, error) {
+	e, err := n.find(name)
+	if err != nil {
+		return web.RoomView{}, err
+	}
+	d, listed := n.directory.Room(e.id)
+	c := n.room(e.id)
+	if c == nil {
+		return n.viewFromAfar(e, d, listed)
+	}
+	v, err := c.room.View(ctx)
+	if err != nil {
+		return web.RoomView{}, err
+	}
+	if v.Genesis == nil {
+		return web.RoomView{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody who could be asked knows this room", Hint: "is it still live? ask for a new link"}
+	}
+	return n.viewOf(ctx, c, v, d), nil
+}
+
+func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomView, error) {
+	if e.genesis == nil {
+		return web.RoomView{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this room is not known here", Hint: "earshot listen joins it by its link"}
+	}
+	out := emptyView(e.genesis)
+	out.Link, out.Closed = n.linkOf(e.id, d), n.isClosed(e.id)
+	if listed && len(d.Announcers) > 0 {
+		out.Relay = d.Announcers[0].Peer.String()
+	}
+	return out, nil
+}
+
+func emptyView(g *protocol.Genesis) web.RoomView {
+	return web.RoomView{Room: g.Room.String(), Title: g.Title, Host: g.Founder.String(), Stage: g.Stage.String(), Language: g.Language,
+		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Listed: !g.Unlisted,
+		Members: []web.Member{}, Links: []web.LinkLine{}, Sources: []web.SourceLine{}, Dropped: map[string]int64{}}
+}
+
+func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.Entry) web.RoomView {
+	out := emptyView(v.Genesis)
+	out.Link = n.linkOf(c.id, d)
+	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
+	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
+	names := map[protocol.PeerID]protocol.Name{}
+	for _, m := range v.Members {
+		names[m.Peer] = m.Presence.Name
+		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Presence.Muted,
+			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, You: m.Peer == n.self})
+	}
+	slices.SortFunc(out.Members, func(a, b web.Member) int {
+		return strings.Compare(roleOrder(a.Role)+string(a.Name)+a.Peer, roleOrder(b.Role)+string(b.Name)+b.Peer)
+	})
+	for _, p := range v.Paths {
+		out.Links = append(out.Links, n.linkLine(p.Peer, p, string(names[p.Peer])))
+	}
+	slices.SortFunc(out.Links, func(a, b web.LinkLine) int { return strings.Compare(a.Direction+a.Peer, b.Direction+b.Peer) })
+	for why, count := range v.Dropped {
+		out.Dropped[why] = count
+	}
+	n.addForwarding(ctx, c, &out)
+	return out
+}
+
+func idString(p protocol.PeerID) string {
+	if p == "" {
+		return ""
+	}
+	return p.String()
+}
+
+func roleOrder(role string) string {
+	return string(rune('0' + slices.Index([]string{"host", "speaker", "carrier", "listener"}, role)))
+}
+
+// linkLine gives a link as a room uses it.
+func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.LinkLine {
+	l := web.LinkLine{Peer: p.String(), Name: name, Path: "udp"}
+	switch {
+	case v.Parent && v.Live:
+		l.Direction = "up"
+	case v.Child && v.Live, v.Child && !v.Parent:
+		l.Direction = "down"
+	default:
+		l.Direction = "standby"
+	}
+	if rtt, ok := n.links.RTT(p); ok {
+		l.RTTms = float64(rtt.Microseconds()) / 1000
+	}
+	if at := n.pairs.at(p); at != nil && at.media != nil {
+		s := at.media.Stats()
+		l.Path, l.Sent, l.Received = s.Path, s.PacketsSent, s.PacketsReceived
+		if all := s.PacketsReceived + s.Lost; all > 0 {
+			l.Loss = float64(s.Lost) / float64(all)
+		}
+	}
+	return l
+}
+
+// carriedRoom gives a room that this node is in.
+func (n *Node) carriedRoom(name string) (*carried, entry, error) {
+	e, err := n.find(name)
+	if err != nil {
+		return nil, e, err
+	}
+	c := n.room(e.id)
+	if c == nil {
+		return nil, e, &protocol.Problem{Code: protocol.CodeNotInRoom, Message: "this node is not in that room"}
+	}
+	return c, e, nil
+}
+
+// Leave takes this node out of a room.
+func (n *Node) Leave(ctx context.Context, name string) error {
+	c, _, err := n.carriedRoom(name)
+	if err != nil {
+		return err
+	}
+	c.room.Leave()
+	return c.wait(ctx)
+}
+
+// wait waits until all of a room has ended here.
+func (c *carried) wait(ctx context.Context) error {
+	select {
+	case <-c.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close closes a room of this node's own.
+func (n *Node) Close(ctx context.Context, name string) error {
+	c, e, err := n.carriedRoom(name)
+	if c == nil {
+		if r, ok := n.stored(e.id); ok && r.Mine && r.Closed {
+			return closedProblem(nil)
+		}
+		return err
+	}
+	if err := c.room.Close(ctx); errors.Is(err, protocol.ErrNoRight) {
+		return notHost(err)
+	} else if err != nil && !errors.Is(err, room.ErrClosed) {
+		return err
+	}
+	return c.wait(ctx)
+}
+
+func notHost(cause error) error {
+	return &protocol.Problem{Code: protocol.CodeNotHost, Message: "only the room's host can do that", Hint: "earshot leave takes this node out of it", Cause: cause}
+}
+
+// Reopen opens a room of this node's own again, under the same link.
+func (n *Node) Reopen(ctx context.Context, name string) (web.Opened, error) {
+	e, err := n.find(name)
+	if err != nil {
+		return web.Opened{}, err
+	}
+	r, ok := n.stored(e.id)
+	if !ok || !r.Mine {
+		return web.Opened{}, notHost(nil)
+	}
+	g, err := storedGenesis(r)
+	if err != nil {
+		return web.Opened{}, err
+	}
+	n.keepRoom(e.id, g, false)
+	return n.enterOwn(ctx, entry{id: e.id, genesis: g, seeds: n.announcers(e.id)})
+}
+
+var _ web.Backend = (*Node)(nil)

@@ -1,0 +1,254 @@
+// Package node is one running Earshot node: New makes it of its parts and joins
+// them, Run runs them. Which part does what, docs/architecture.md follows.
+//
+//	host.go       the libp2p host and its addresses
+//	pairs.go      link and rtc of each other node, as one
+//	rooms.go      the rooms that this node is in
+//	forwarder.go  a room's forwarder, as the room sees it
+//	listen.go     programs on this machine that listen
+//	speak.go      programs on this machine that speak
+//	backend.go    what the HTTP API asks for
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/earshot-audio/earshot/discovery"
+	"github.com/earshot-audio/earshot/discovery/bootstrap"
+	"github.com/earshot-audio/earshot/discovery/gossip"
+	"github.com/earshot-audio/earshot/node/link"
+	"github.com/earshot-audio/earshot/node/rtc"
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Config is what a person decides about a node.
+type Config struct {
+	Home      string                // where it keeps its identity; made if missing
+	Name      protocol.Name         // "": the one it had, or one made of its key
+	Network   string                // "": the common one
+	Listen    []multiaddr.Multiaddr // none: all interfaces, the usual port if it is free
+	Bootstrap []multiaddr.Multiaddr
+	API       string // HOST:PORT
+	APIGiven  bool   // the person chose it, so no other port will do
+	MDNS      bool   // look for neighbours on this network
+	Lend      bool   // carry rooms that this node is in
+	Version   string
+	Log       *slog.Logger
+}
+
+// Node is one node. Its methods may be called from any goroutine once Run has
+// begun.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+	name    protocol.Name
+	key     crypto.PrivKey
+	self    protocol.PeerID
+
+	store     *store.Store
+	host      host.Host
+	media     *rtc.Engine
+	links     *link.Links
+	pairs     *pairs
+	directory *discovery.Directory
+	gossip    *gossip.Gossip
+	bootstrap *bootstrap.Bootstrap
+	api       net.Listener
+	token     string
+	web       *web.Server
+	changes   *fanout[struct{}]
+
+	ctx   context.Context // of Run, for rooms
+	tasks *errgroup.Group
+
+	listeners atomic.Uint64 // so far; numbers their sinks
+
+	mu       sync.Mutex
+	rooms    map[protocol.RoomID]*carried
+	sessions map[string]func()
+	warnings []string
+}
+
+// New opens the node's home and its sockets. Errors that a person can mend are
+// *protocol.Problem. After an error nothing is left open.
+func New(cfg Config) (n *Node, err error) {
+	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), rooms: map[protocol.RoomID]*carried{},
+		sessions: map[string]func(){}, changes: newFanout[struct{}](1)}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	defer func() {
+		if err != nil {
+			n.release()
+		}
+	}()
+	if n.store, err = store.Open(cfg.Home); err != nil {
+		return nil, err
+	}
+	if err = n.identify(); err != nil {
+		return nil, err
+	}
+	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {
+		return nil, err
+	}
+	if n.token, err = n.store.APIToken(); err != nil {
+		return nil, err
+	}
+	n.web = web.New(web.Config{Listener: n.api, Token: n.token, Backend: n, Metrics: n.metrics(), Version: cfg.Version, Log: n.log})
+	return n, n.open()
+}
+
+// identify takes the node's key and name from the store.
+func (n *Node) identify() (err error) {
+	if n.key, err = n.store.Identity(); err != nil {
+		return err
+	}
+	if n.self, err = peer.IDFromPrivateKey(n.key); err != nil {
+		return err
+	}
+	if n.name = n.cfg.Name; n.name != "" {
+		return n.store.SetName(n.name)
+	}
+	if n.name, err = n.store.Name(); err == nil && n.name == "" {
+		n.name = defaultName(n.self)
+	}
+	return err
+}
+
+// open makes the parts that talk to other nodes.
+func (n *Node) open() (err error) {
+	if n.host, err = newHost(n.cfg, n.key); err != nil {
+		return err
+	}
+	media := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	if loopbackOnly(n.host.Addrs()) {
+		media = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	}
+	if n.media, err = rtc.New(rtc.Config{Self: n.self, Listen: media, Log: n.log}); err != nil {
+		return fmt.Errorf("open the port for sound: %w", err)
+	}
+	n.pairs = newPairs(n)
+	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received})
+	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
+	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory, Log: n.log}); err != nil {
+		return err
+	}
+	n.bootstrap = bootstrap.New(bootstrap.Config{Host: n.host, Addrs: n.cfg.Bootstrap, MDNS: n.cfg.MDNS, Network: n.cfg.Network,
+		Remembered: func() []peer.AddrInfo { return n.store.Remembered(rememberedPeers) },
+		Remember: func(info peer.AddrInfo) {
+			if err := n.store.Remember(info, time.Now()); err != nil {
+				n.log.Warn("remember a peer", "err", err)
+			}
+		},
+		Log: n.log, Warn: n.warn})
+	return nil
+}
+
+const rememberedPeers = 32
+
+// release closes what New opened before it failed.
+func (n *Node) release() {
+	if n.api != nil {
+		n.api.Close()
+	}
+	if n.gossip != nil {
+		stopped, stop := context.WithCancel(context.Background())
+		stop()
+		_ = n.gossip.Run(stopped)
+	}
+	if n.media != nil {
+		stopped, stop := context.WithCancel(context.Background())
+		stop()
+		_ = n.media.Run(stopped)
+	}
+	if n.host != nil {
+		n.host.Close()
+	}
+	if n.store != nil {
+		n.store.Close()
+	}
+}
+
+// Run runs the node until ctx ends: then rooms say goodbye, links close, and
+// all that it started has ended when it returns.
+func (n *Node) Run(ctx context.Context) error {
+	// Rooms end first, while the links that carry their goodbyes are up; then
+	// links, while the host is.
+	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	parts, rest := errgroup.WithContext(rest)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, n.links.Run, n.media.Run, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
+		parts.Go(func() error {
+			err := run(rest)
+			if err != nil && rest.Err() == nil {
+				cancel() // a part that fails ends the node
+			}
+			return err
+		})
+	}
+	n.tasks, n.ctx = errgroup.WithContext(ctx)
+	if err := store.WriteAPIFile(n.cfg.Home, n.web.Address(), n.token); err != nil {
+		cancel()
+		n.log.Error("write api.json", "err", err)
+	}
+	n.resume()
+	<-ctx.Done()
+	n.endRooms()
+	stop()
+	err := parts.Wait()
+	n.host.Close()
+	_ = store.RemoveAPIFile(n.cfg.Home, n.web.Address(), n.token)
+	n.store.Close()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) now() time.Duration { return time.Since(n.started) }
+
+// warn keeps a line for `earshot status`, and logs it.
+func (n *Node) warn(line string) {
+	n.log.Warn(line)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.warnings) < 16 {
+		n.warnings = append(n.warnings, line)
+	}
+}
+
+// Peer gives the node's name and identity.
+func (n *Node) Peer() (protocol.Name, protocol.PeerID) { return n.name, n.self }
+
+// Addresses gives where others reach it, with its identity.
+func (n *Node) Addresses() []multiaddr.Multiaddr {
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: n.self, Addrs: n.addresses()})
+	if err != nil {
+		return nil
+	}
+	return addrs
+}
+
+// API gives the address of the HTTP API, and Page one with a token that opens
+// the page once.
+func (n *Node) API() string  { return n.web.Address() }
+func (n *Node) Page() string { return n.web.PageURL() }

@@ -1,0 +1,247 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+	"go.uber.org/goleak"
+
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a node under test.
+type running struct {
+	*Node
+	t      testing.TB
+	cancel context.CancelFunc
+	done   chan error
+	home   string
+}
+
+// start runs a node on loopback, bootstrapped from others.
+func start(t testing.TB, name string, from ...*running) *running {
+	t.Helper()
+	return startAt(t, t.TempDir(), name, from...)
+}
+
+func startAt(t testing.TB, home, name string, from ...*running) *running {
+	t.Helper()
+	level := slog.LevelWarn
+	if os.Getenv("EARSHOT_TEST_LOG") != "" {
+		level = slog.LevelDebug
+	}
+	cfg := Config{Home: home, Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, Version: "test",
+		Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", name)}
+	for _, f := range from {
+		cfg.Bootstrap = append(cfg.Bootstrap, f.Addresses()[0])
+	}
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{Node: n, t: t, cancel: cancel, done: make(chan error, 1), home: home}
+	go func() { r.done <- n.Run(ctx) }()
+	t.Cleanup(r.stop)
+	return r
+}
+
+// stop ends the node with a goodbye.
+func (r *running) stop() {
+	r.cancel()
+	select {
+	case err := <-r.done:
+		if err != nil {
+			r.t.Errorf("%s: %v", r.name, err)
+		}
+		r.done <- nil
+	case <-time.After(5 * time.Second):
+		r.t.Errorf("%s does not end", r.name)
+	}
+}
+
+// eventually waits for something that the node's changes may bring about.
+func (r *running) eventually(within time.Duration, what string, ok func() bool) {
+	r.t.Helper()
+	changed, stop := r.Changes()
+	defer stop()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	look := time.NewTicker(20 * time.Millisecond) // figures change without telling
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-changed:
+		case <-look.C:
+		case <-late.C:
+			r.t.Fatalf("%s: not within %v: %s", r.name, within, what)
+		}
+	}
+}
+
+// packetOf makes the n-th 20 ms packet of a speaker: a valid TOC (RFC 6716
+// section 3.1: CELT, 20 ms, one frame), and content that nobody else sends.
+func packetOf(speaker byte, n int) []byte {
+	b := append([]byte{31 << 3, speaker}, make([]byte, 60)...)
+	binary.BigEndian.PutUint32(b[2:], uint32(n))
+	return b
+}
+
+// talk speaks count packets; it returns when they have been spoken.
+func (r *running) talk(ctx context.Context, room string, speaker byte, count int) error {
+	s, err := r.Speak(ctx, room)
+	if err != nil {
+		return err
+	}
+	for i := range count {
+		if err := s.Packet(ctx, packetOf(speaker, i), 0, 0); err != nil {
+			break
+		}
+	}
+	sum, err := s.Close(context.WithoutCancel(ctx))
+	if err == nil && int(sum.Frames) != count && ctx.Err() == nil {
+		err = fmt.Errorf("spoke %d of %d frames", sum.Frames, count)
+	}
+	return err
+}
+
+// ear records a room.
+type ear struct {
+	l       web.Listening
+	cancel  context.CancelFunc
+	done    chan struct{}
+	mu      sync.Mutex
+	packets map[uint32][][]byte // by source
+	events  []map[string]any
+	heard   chan struct{} // holds a value after each event or frame
+}
+
+func (r *running) listen(ctx context.Context, room string) *ear {
+	r.t.Helper()
+	l, err := r.Listen(ctx, room, true)
+	if err != nil {
+		r.t.Fatalf("%s listens: %v", r.name, err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	e := &ear{l: l, cancel: cancel, done: make(chan struct{}), packets: map[uint32][][]byte{}, heard: make(chan struct{}, 1)}
+	go func() {
+		defer close(e.done)
+		for {
+			ev, err := l.Next(ctx)
+			if err != nil {
+				if !errors.Is(err, io.EOF) && ctx.Err() == nil {
+					r.t.Errorf("%s: %v", r.name, err)
+				}
+				return
+			}
+			e.mu.Lock()
+			if f := ev.GetFrame(); f != nil {
+				e.packets[f.Source] = append(e.packets[f.Source], f.Packet)
+			} else {
+				var m map[string]any
+				if json.Unmarshal([]byte(ev.GetEvent()), &m) == nil {
+					e.events = append(e.events, m)
+				}
+			}
+			e.mu.Unlock()
+			select {
+			case e.heard <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return e
+}
+
+// count gives how many packets of a speaker were heard.
+func (e *ear) count(speaker byte) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ps := range e.packets {
+		for _, p := range ps {
+			if p[1] == speaker {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// stop ends the recording and checks it: each source's packets are one
+// speaker's, in order, without a hole.
+func (e *ear) stop(t testing.TB) web.Summary {
+	t.Helper()
+	e.cancel()
+	<-e.done
+	s := e.l.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for source, ps := range e.packets {
+		for i, p := range ps {
+			want := packetOf(ps[0][1], int(binary.BigEndian.Uint32(ps[0][2:]))+i)
+			if string(p) != string(want) {
+				t.Errorf("source %x, packet %d: has %d of speaker %d, want %d of %d", source, i,
+					binary.BigEndian.Uint32(p[2:]), p[1], binary.BigEndian.Uint32(want[2:]), want[1])
+				break
+			}
+		}
+	}
+	return s
+}
+
+func (r *running) open(ctx context.Context, title, stage string) web.Opened {
+	r.t.Helper()
+	o, err := r.Open(ctx, web.OpenRequest{Title: title, Stage: stage})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return o
+}
+
+func (r *running) sees(room string) func() bool {
+	return func() bool {
+		lines, err := r.Rooms(context.Background())
+		if err != nil {
+			return false
+		}
+		for _, l := range lines {
+			if l.Room == room {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// TestTwoNodesOneVoice is the whole of Earshot at its smallest.
+func TestTwoNodesOneVoice(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	ana := start(t, "ana")
+	budi := start(t, "budi", ana)
+	o := ana.open(ctx, "Why the sky is dark", "host")
+	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	e := budi.listen(ctx, o.Room)
+	if err := ana.talk(ctx, o.Room, 'a', 100); err != nil {
+		t.Fatal(err)
+	}
+	budi.eventually(2*time.Second, "all is heard", func() bool { return e.count('a') == 100 })
+	s := e.stop(t)
+	if s.Frames != 100 || s.Lost != 0 || s.FirstFrameMS < 0 || s.FirstFrameMS > 500 {
+		t.Errorf("heard %+v", s)
+	}
+}

@@ -1,0 +1,317 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/earshot-audio/earshot/discovery"
+	"github.com/earshot-audio/earshot/discovery/gossip"
+	"github.com/earshot-audio/earshot/node/relay"
+	"github.com/earshot-audio/earshot/node/room"
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+const (
+	// joinPatience is how long a room may take to be found and to accept.
+	joinPatience = 8 * time.Second
+	// lingering is how long this node stays in a room that nothing here uses
+	// any more; while it relays or stands by it stays on.
+	lingering = 30 * time.Second
+)
+
+// carried is one room that this node is in.
+type carried struct {
+	n      *Node
+	id     protocol.RoomID
+	room   *room.Room
+	relay  *relay.Forwarder
+	topic  *gossip.RoomTopic
+	cancel context.CancelFunc
+	mine   bool
+	ended  chan struct{} // after all of it has
+
+	use     useCount
+	relayed *fanout[room.RelayChange]
+	opened  *openings
+}
+
+// topicOf publishes to a room's topic; what does not fit is said again by the
+// next beat.
+type topicOf struct{ c *carried }
+
+func (t topicOf) Publish(raw []byte) {
+	if err := t.c.topic.Publish(raw); err != nil {
+		t.c.n.log.Debug("publish", "room", t.c.id.Short(), "err", err)
+	}
+}
+
+func (n *Node) room(id protocol.RoomID) *carried {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.rooms[id]
+}
+
+func (n *Node) carriedRooms() []*carried {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	out := make([]*carried, 0, len(n.rooms))
+	for _, c := range n.rooms {
+		out = append(out, c)
+	}
+	return out
+}
+
+// entry is how a room is entered.
+type entry struct {
+	id       protocol.RoomID
+	genesis  *protocol.Genesis // nil: not known yet
+	seeds    []peer.AddrInfo
+	fresh    bool // opened just now
+	speakers []protocol.PeerID
+	certs    []protocol.Certificate
+}
+
+// enter starts a room on this node, or gives the one that runs.
+func (n *Node) enter(e entry) (*carried, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.rooms[e.id]; c != nil {
+		return c, nil
+	}
+	if n.ctx.Err() != nil {
+		return nil, n.ctx.Err()
+	}
+	boot, err := n.store.Boot(uint64(time.Now().UnixMilli()))
+	if err != nil {
+		return nil, err
+	}
+	c := &carried{n: n, id: e.id, ended: make(chan struct{}), relayed: newFanout[room.RelayChange](8), opened: newOpenings()}
+	c.mine = e.genesis != nil && e.genesis.Founder == n.self
+	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
+	era, term, _ := n.store.Term(e.id)
+	c.room = room.New(room.Config{
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: boot, Name: n.name, Lends: n.cfg.Lend,
+		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Term: term, TermEra: era,
+		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
+		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Log: n.log,
+		SaveTerm: func(era uint32, k protocol.Key) error { return n.store.SaveTerm(e.id, era, k) },
+		Rooms:    func() int { return len(n.carriedRooms()) },
+		Sequence: func() uint64 { return n.sequence(e.id) },
+	})
+	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
+		return nil, err
+	}
+	n.rooms[e.id] = c
+	var ctx context.Context
+	ctx, c.cancel = context.WithCancel(n.ctx)
+	n.tasks.Go(func() error { c.run(ctx); return nil })
+	return c, nil
+}
+
+// run carries the room until it ends; the forwarder ends after it.
+func (c *carried) run(ctx context.Context) {
+	frames, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := c.relay.Run(frames); err != nil && frames.Err() == nil {
+			c.n.log.Error("forwarder", "room", c.id.Short(), "err", err)
+		}
+	}()
+	go c.n.pairs.greet(c.room)
+	err := c.room.Run(ctx)
+	c.n.log.Info("room ended here", "room", c.id.Short(), "why", err)
+	stop()
+	<-done
+	c.topic.Leave()
+	c.cancel()
+	c.n.mu.Lock()
+	delete(c.n.rooms, c.id)
+	c.n.mu.Unlock()
+	if errors.Is(err, room.ErrClosed) && c.mine {
+		c.n.keepRoom(c.id, nil, true)
+	}
+	c.relayed.close()
+	close(c.ended)
+	c.n.changed()
+}
+
+// validate judges a message of the topic for gossip.
+func (c *carried) validate(_ peer.ID, data []byte) discovery.Verdict {
+	switch _, err := c.room.Check(data); {
+	case err == nil:
+		return discovery.Accept
+	case errors.Is(err, protocol.ErrNoRight):
+		return discovery.Ignore
+	default:
+		return discovery.Reject
+	}
+}
+
+// deliver hands it to the room; it was checked, and its bytes are gossip's.
+func (c *carried) deliver(data []byte) bool {
+	m, err := protocol.ParseMessage(bytes.Clone(data))
+	return err == nil && c.room.Gossip(m)
+}
+
+// event takes what the forwarder has to say to its room.
+func (c *carried) event(e relay.Event) {
+	switch e := e.(type) {
+	case relay.Silent:
+		have := make([]*pb.Position, 0, len(e.Positions))
+		for _, p := range e.Positions {
+			have = append(have, &pb.Position{Source: uint32(p.Source), Timestamp: p.Timestamp})
+		}
+		c.room.Silent(e.Parent, have)
+	case relay.Hot:
+		c.room.Hot(e.Hot)
+	case relay.Speaking:
+		c.n.changed()
+	}
+}
+
+// announce takes an announcement into the own directory and publishes it.
+func (n *Node) announce(envelope []byte) {
+	n.tasks.Go(func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(n.ctx), joinPatience)
+		defer cancel()
+		if err := n.gossip.Announce(ctx, envelope); err != nil {
+			n.log.Debug("announce", "err", err)
+		}
+		return nil
+	})
+}
+
+// sequence gives the next number of this node's announcements and certificates
+// of a room.
+func (n *Node) sequence(id protocol.RoomID) uint64 {
+	now := uint64(time.Now().UnixMilli())
+	s, err := n.store.Sequence(id.String(), now)
+	if err != nil {
+		n.log.Error("store a sequence", "err", err)
+		return now
+	}
+	return s
+}
+
+// keepRoom stores a room of this node's own, so that it is there again after a
+// restart.
+func (n *Node) keepRoom(id protocol.RoomID, g *protocol.Genesis, closed bool) {
+	r := store.Room{ID: id, Mine: true}
+	if old, ok := n.stored(id); ok {
+		r = old
+	}
+	r.Closed = closed
+	if g != nil {
+		signed, err := proto.Marshal(g.Signed())
+		if err != nil {
+			n.log.Error("store a room", "err", err)
+			return
+		}
+		r.Genesis, r.Title = signed, g.Title
+	}
+	if err := n.store.SaveRoom(r); err != nil {
+		n.log.Error("store a room", "err", err)
+	}
+}
+
+func (n *Node) stored(id protocol.RoomID) (store.Room, bool) {
+	rooms, err := n.store.Rooms()
+	if err != nil {
+		n.log.Error("read the rooms", "err", err)
+	}
+	for _, r := range rooms {
+		if r.ID == id {
+			return r, true
+		}
+	}
+	return store.Room{}, false
+}
+
+// storedGenesis gives the genesis of a room of this node's own.
+func storedGenesis(r store.Room) (*protocol.Genesis, error) {
+	var s pb.SignedGenesis
+	if err := proto.Unmarshal(r.Genesis, &s); err != nil {
+		return nil, err
+	}
+	return protocol.OpenGenesis(&s)
+}
+
+// resume enters this node's own rooms again after a restart.
+func (n *Node) resume() {
+	rooms, err := n.store.Rooms()
+	if err != nil {
+		n.log.Error("read the rooms", "err", err)
+	}
+	for _, r := range rooms {
+		if !r.Mine || r.Closed {
+			continue
+		}
+		g, err := storedGenesis(r)
+		if err == nil {
+			_, err = n.enter(entry{id: r.ID, genesis: g, seeds: n.announcers(r.ID)})
+		}
+		if err != nil {
+			n.log.Error("resume a room", "room", r.ID.Short(), "err", err)
+		}
+	}
+}
+
+// whyNot says why this node does not carry a room that a neighbour asks for.
+func (n *Node) whyNot(id protocol.RoomID) pb.Refuse_Reason {
+	if r, ok := n.stored(id); ok && r.Closed {
+		return pb.Refuse_CLOSED
+	}
+	return pb.Refuse_UNKNOWN_ROOM
+}
+
+// announcers gives who announces a room, from the directory.
+func (n *Node) announcers(id protocol.RoomID) []peer.AddrInfo {
+	var out []peer.AddrInfo
+	if e, ok := n.directory.Room(id); ok {
+		for _, a := range e.Announcers {
+			if a.Peer != n.self {
+				out = append(out, peer.AddrInfo{ID: a.Peer, Addrs: a.Addresses})
+			}
+		}
+	}
+	return out
+}
+
+// endRooms waits until every room has said goodbye.
+func (n *Node) endRooms() {
+	_ = n.tasks.Wait()
+}
+
+// watchDirectory tells rooms that wait for their founder's word what the
+// directory learns.
+func (n *Node) watchDirectory(ctx context.Context) error {
+	changed, stop := n.directory.Watch()
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, ok := <-changed:
+			if !ok {
+				return nil
+			}
+			for _, c := range n.carriedRooms() {
+				if e, ok := n.directory.Room(c.id); ok {
+					c.room.Learn(e.Genesis)
+					for _, s := range n.announcers(c.id) {
+						c.room.Seed(s)
+					}
+				}
+			}
+			n.changed()
+		}
+	}
+}
