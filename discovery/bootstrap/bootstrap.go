@@ -1,0 +1,174 @@
+// Package bootstrap finds a node its first neighbours: the addresses it was
+// given, those in links, peers remembered from last time, and nodes on the same
+// local network (mDNS, RFC 6762).
+package bootstrap
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// Implementation: ours to tune.
+const (
+	// enough connections: remembered peers are left alone.
+	enough = 4
+	// maxTargets are tried at any time; given ones always.
+	maxTargets = 128
+	// atOnce dials are under way at most.
+	atOnce = 8
+	// dialPatience bounds one dial.
+	dialPatience = 10 * time.Second
+	// firstRetry and lastRetry bound the pause after a failed dial, which doubles.
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+	// tries is after how many failures all but given targets are given up.
+	tries = 6
+	// reviewInterval is how often a node that is short of connections looks at
+	// what it remembers, and mDNS at which networks there are.
+	reviewInterval = time.Minute
+)
+
+// Config says what a Bootstrap needs.
+type Config struct {
+	Host       host.Host
+	Addrs      []multiaddr.Multiaddr  // given with --bootstrap, whole (see Parse)
+	Remembered func() []peer.AddrInfo // newest first; nil: none
+	Remember   func(peer.AddrInfo)    // a peer that answered as an Earshot node; nil: not kept
+	MDNS       bool
+	Network    string       // names the mDNS service; "": the common one
+	Log        *slog.Logger // nil: nothing is logged
+	Warn       func(string) // one line for the person; nil: it is only logged
+}
+
+// Bootstrap keeps a node connected.
+type Bootstrap struct {
+	host   host.Host
+	config Config
+	log    *slog.Logger
+	found  chan finding
+
+	// Run's own.
+	targets    map[peer.ID]*target
+	results    chan result
+	dialling   int
+	neighbours *neighbours
+}
+
+// finding is a peer that turned up.
+type finding struct {
+	info   peer.AddrInfo
+	source source
+}
+
+// result is how a dial ended.
+type result struct {
+	id  peer.ID
+	err error
+}
+
+// New makes a Bootstrap; Run does its work.
+func New(c Config) *Bootstrap {
+	b := &Bootstrap{host: c.Host, config: c, log: c.Log, found: make(chan finding, 64),
+		targets: make(map[peer.ID]*target), results: make(chan result, atOnce)}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.neighbours = newNeighbours(c.Host, ServiceTag(c.Network), b.log, b.meet)
+	return b
+}
+
+// Add has a peer tried whose address came in a link. It never waits; when too
+// many were added at once, it is dropped.
+func (b *Bootstrap) Add(info peer.AddrInfo) { b.meet(info, hinted) }
+
+// meet posts a finding to Run.
+func (b *Bootstrap) meet(info peer.AddrInfo, s source) {
+	select {
+	case b.found <- finding{info, s}:
+	default:
+		b.log.Debug("too many peers turn up at once", "peer", info.ID)
+	}
+}
+
+// Run keeps dialling until ctx ends, and returns nil after its dials.
+func (b *Bootstrap) Run(ctx context.Context) error {
+	events, err := b.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated), new(event.EvtPeerConnectednessChanged),
+	}, eventbus.BufSize(256))
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	defer b.neighbours.close()
+	review := time.NewTicker(reviewInterval)
+	defer review.Stop()
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+
+	b.takeGiven()
+	b.review()
+	for _, p := range b.host.Network().Peers() {
+		b.remember(p)
+	}
+	for {
+		wake.Reset(b.dialDue(ctx))
+		select {
+		case <-ctx.Done():
+			for ; b.dialling > 0; b.dialling-- {
+				<-b.results
+			}
+			return nil
+		case f := <-b.found:
+			b.aim(f.info, f.source)
+		case r := <-b.results:
+			b.dialled(r)
+		case e := <-events.Out():
+			b.heard(e)
+		case <-review.C:
+			b.review()
+		case <-wake.C:
+		}
+	}
+}
+
+// review looks for peers on the local network and, if there are few
+// connections, in memory.
+func (b *Bootstrap) review() {
+	if b.config.MDNS {
+		b.neighbours.refresh()
+	}
+	if b.config.Remembered == nil || b.connections() >= enough {
+		return
+	}
+	for _, info := range b.config.Remembered() {
+		b.aim(info, met)
+	}
+}
+
+func (b *Bootstrap) connections() int { return len(b.host.Network().Peers()) }
+
+func (b *Bootstrap) connected(p peer.ID) bool {
+	return b.host.Network().Connectedness(p) == network.Connected
+}
+
+// heard takes in what libp2p says of a peer.
+func (b *Bootstrap) heard(e any) {
+	switch e := e.(type) {
+	case event.EvtPeerIdentificationCompleted:
+		b.remember(e.Peer)
+	case event.EvtPeerProtocolsUpdated:
+		b.remember(e.Peer)
+	case event.EvtPeerConnectednessChanged:
+		if t := b.targets[e.Peer]; t != nil && e.Connectedness == network.Connected {
+			b.reached(e.Peer, t)
+		}
+	}
+}
