@@ -104,6 +104,10 @@ func TestOneSpeaker(t *testing.T) {
 	if !slices.Equal(streams[0].granules, v.ends) {
 		t.Errorf("granule positions differ")
 	}
+	read, err := collect(out)
+	if err != io.EOF || !slices.EqualFunc(read, v.sent, func(p Packet, b []byte) bool { return bytes.Equal(p.Data, b) && p.Gap == 0 }) {
+		t.Errorf("read again: %d packets of %d, %v", len(read), len(v.sent), err)
+	}
 }
 
 func TestTags(t *testing.T) {
@@ -136,6 +140,10 @@ func TestPause(t *testing.T) {
 	streams, _ := demux(t, out.Bytes())
 	if want := []int64{960, 1920, 2880, 243840, 244800, 245760}; !slices.Equal(streams[0].granules, want) {
 		t.Errorf("granule positions %v, want %v", streams[0].granules, want)
+	}
+	read, err := collect(out)
+	if err != io.EOF || len(read) != 6 || read[3].Gap != 5*time.Second || read[4].Gap != 0 {
+		t.Errorf("read again: %d packets, %v", len(read), err)
 	}
 }
 
