@@ -1,5 +1,7 @@
 package web
 
+import "net/http"
+
 // Routes gives every route as "METHOD /path".
 func (s *Server) Routes() []string {
 	var all []string
@@ -8,3 +10,6 @@ func (s *Server) Routes() []string {
 	}
 	return all
 }
+
+// Handler is the way of every request.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }

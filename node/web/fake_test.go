@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -233,4 +234,31 @@ func await[T any](t testing.TB, from <-chan T) (v T) {
 		t.Fatal("waited in vain")
 	}
 	return v
+}
+
+// send makes one request with the token, unless header brings its own way in.
+func send(t testing.TB, server *web.Server, method, path string, header http.Header, body string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequest(method, server.Address()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	for name, values := range header {
+		if name == "Host" {
+			request.Host = values[0]
+			continue
+		}
+		request.Header[name] = values
+		if values == nil {
+			delete(request.Header, name)
+		}
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
 }

@@ -95,8 +95,6 @@ func (s *Server) routed() *http.ServeMux {
 
 // serve is the way of every request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	s.serving.Add(1)
-	defer s.serving.Done()
 	shield(w.Header())
 	// Answers do not wait for bodies: a stream's has no end yet, and what is
 	// refused need not be read.

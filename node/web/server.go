@@ -57,8 +57,7 @@ type Server struct {
 	door     *door
 	feed     *feed
 	mux      *http.ServeMux
-	streams  chan struct{}  // holds one value for each open stream
-	serving  sync.WaitGroup // requests
+	streams  chan struct{} // holds one value for each open stream
 }
 
 // New makes a server; Run serves.
@@ -96,13 +95,15 @@ func (s *Server) Address() string { return "http://" + s.listener.Addr().String(
 func (s *Server) PageURL() string { return s.Address() + "/open/" + s.door.issue(time.Now()) }
 
 // Run serves until ctx ends, tells open streams to end, and returns when no
-// request is left.
+// connection is left.
 func (s *Server) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var children, conns sync.WaitGroup
 	server := &http.Server{
 		Handler:                      http.HandlerFunc(s.serve),
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
+		ConnState:                    counting(&conns),
 		ReadHeaderTimeout:            headerPatience,
 		ReadTimeout:                  bodyPatience,
 		WriteTimeout:                 bodyPatience + writePatience,
@@ -111,7 +112,6 @@ func (s *Server) Run(ctx context.Context) error {
 		DisableGeneralOptionsHandler: true, // OPTIONS * must pass the guard too
 		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
-	var children sync.WaitGroup
 	children.Go(func() { s.feed.run(ctx) })
 	children.Go(func() {
 		<-ctx.Done()
@@ -124,9 +124,21 @@ func (s *Server) Run(ctx context.Context) error {
 	err := server.Serve(netutil.LimitListener(s.listener, maxConns))
 	cancel()
 	children.Wait()
-	s.serving.Wait()
+	conns.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("serve the API: %w", err)
+}
+
+// counting keeps count of the connections that are served.
+func counting(conns *sync.WaitGroup) func(net.Conn, http.ConnState) {
+	return func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			conns.Add(1)
+		case http.StateClosed:
+			conns.Done()
+		}
+	}
 }

@@ -27,14 +27,14 @@ const (
 	drainPatience = 200 * time.Millisecond
 )
 
-// ListenSummary is the last event of a listening.
-type ListenSummary struct {
+// ListenEnd is the last event of a listening.
+type ListenEnd struct {
 	Event string `json:"event"` // "summary"
 	Summary
 }
 
-// SpeakEvent is a line of a speech's response.
-type SpeakEvent struct {
+// SpeakBegin is the first line of a speech's response.
+type SpeakBegin struct {
 	Event string `json:"event"` // "speaking"
 }
 
@@ -140,7 +140,7 @@ func (s *Server) listen(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && ctx.Err() == nil {
 		out.tell(s.broken(r, err))
 	}
-	out.tell(ListenSummary{"summary", summary.whole()})
+	out.tell(ListenEnd{"summary", summary.whole()})
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (s *Server) speak(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := begin(w, typeLines)
 	defer after(ctx, out.unread)()
-	out.line(SpeakEvent{"speaking"})
+	out.line(SpeakBegin{"speaking"})
 
 	err = take(ctx, bufio.NewReader(r.Body), speaking)
 	broken := err != nil

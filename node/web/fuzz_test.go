@@ -1,0 +1,86 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Whatever a speaker's program sends, a frame that is accepted is within
+// bounds and encodes to what reads the same.
+func FuzzReadFrame(f *testing.F) {
+	for _, frame := range []*pb.LocalFrame{
+		{Packet: []byte{0xf8, 0xff, 0xfe}, Timestamp: 960, Level: 30},
+		{Packet: make([]byte, protocol.MaxPacketBytes)},
+		{Packet: make([]byte, protocol.MaxPacketBytes+1)},
+		{Packet: []byte{1}, Level: 128},
+		{},
+	} {
+		var b bytes.Buffer
+		protodelim.MarshalTo(&b, frame)
+		protodelim.MarshalTo(&b, frame)
+		f.Add(b.Bytes())
+		f.Add(b.Bytes()[:b.Len()-1])
+	}
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		from := bufio.NewReader(bytes.NewReader(b))
+		for {
+			frame, err := readFrame(from)
+			if err != nil {
+				return
+			}
+			if n := len(frame.GetPacket()); n == 0 || n > protocol.MaxPacketBytes || frame.GetLevel() > 127 {
+				t.Fatalf("accepted %d bytes at level %d", n, frame.GetLevel())
+			}
+			var again bytes.Buffer
+			protodelim.MarshalTo(&again, frame)
+			if same, err := readFrame(bufio.NewReader(&again)); err != nil || !proto.Equal(same, frame) {
+				t.Fatalf("%v reads again as %v, %v", frame, same, err)
+			}
+		}
+	})
+}
+
+func FuzzOpenRequest(f *testing.F) {
+	for _, text := range []string{
+		`{"title":"Why the sky is dark","language":"en","topics":["sky"],"stage":"open","speakers":["12D3KooW"],"unlisted":true}`,
+		`{"title":"x"}{}`, `{"title":"x","y":1}`, `{"title":null}`, `[[[[`, ``, "\xff", `{"title":"\ud800"}`, `{"topics":[null]}`,
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		read := func(b []byte) (r OpenRequest, err error) {
+			request := httptest.NewRequest("POST", "/api/v1/rooms", bytes.NewReader(b))
+			err = decode(httptest.NewRecorder(), request, &r)
+			return r, err
+		}
+		first, err := read(b)
+		if err != nil {
+			if _, status := problemOf(err); status != 400 && status != 413 {
+				t.Fatalf("%q is answered with %d", b, status)
+			}
+			return
+		}
+		text, err := line(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := read(text)
+		if err != nil && len(text) <= maxJSONBytes {
+			t.Fatalf("%q, encoded from %q, is refused: %v", text, b, err)
+		}
+		if err == nil && len(first.Topics) > 0 && !reflect.DeepEqual(first, again) {
+			t.Fatalf("%+v reads again as %+v", first, again)
+		}
+	})
+}
