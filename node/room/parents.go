@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -12,12 +13,19 @@ import (
 
 // parent is a node that this one gets the room from: the relay, the standby.
 type parent struct {
-	since    time.Duration
 	accepted bool
 	mode     pb.Attach_Mode // as last asked for
 	askedAt  time.Duration
 	asked    bool
+	until    time.Duration // it is not wanted any more, and stays until then
 }
+
+// parentLinger is how long a former parent is kept: the new one has to accept
+// first, and the former may not know yet that it relays no more. What both send
+// is heard once.
+const parentLinger = 4 * time.Second
+
+const never = time.Duration(math.MaxInt64)
 
 // seed is a node that may know a room of which this one knows nothing yet.
 type seed struct {
@@ -59,9 +67,13 @@ func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
 func (r *Room) steer(now time.Duration) {
 	r.chooseLive(now)
 	want := r.wanted()
-	for p := range r.parents {
-		if _, ok := want[p]; !ok {
-			r.detach(p)
+	for id, p := range r.parents {
+		if _, ok := want[id]; ok {
+			p.until = never
+		} else if p.until == never {
+			p.until = now + parentLinger
+		} else if now >= p.until || !p.accepted {
+			r.detach(id)
 		}
 	}
 	for p, mode := range want {
@@ -100,7 +112,7 @@ func (r *Room) otherParent() protocol.PeerID {
 func (r *Room) attach(id protocol.PeerID, mode pb.Attach_Mode, now time.Duration) {
 	p := r.parents[id]
 	if p == nil {
-		p = &parent{since: now}
+		p = &parent{until: never}
 		r.parents[id] = p
 		r.cfg.Links.Want(peer.AddrInfo{ID: id, Addrs: r.claimedAddresses(id)})
 	}
