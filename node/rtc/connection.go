@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,10 +57,7 @@ type connection struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	mu     sync.Mutex // of closed and reads
-	closed bool
-	reads  bool
-	tasks  sync.WaitGroup
+	turnstile
 }
 
 // connect makes a connection with its one m-line. The offerer adds it, the
@@ -225,16 +221,10 @@ func (c *connection) take(kind webrtc.SDPType, sdp string) error {
 // read is pion's callback for the far side's track; it has a goroutine of its
 // own there, in which it stays.
 func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-	c.mu.Lock()
-	if c.closed || c.reads {
-		c.mu.Unlock()
+	if !c.enter() {
 		return
 	}
-	c.reads = true
-	c.tasks.Add(1)
-	c.mu.Unlock()
 	defer c.tasks.Done()
-
 	c.remote.Store(uint32(from.SSRC()))
 	r := &receiving{link: c.link, connection: c, gaps: newGaps(c.link.engine.cfg.first)}
 	r.levelID, r.frameID = extensions(receiver.GetParameters().HeaderExtensions)
@@ -289,11 +279,9 @@ func (c *connection) where() *where {
 	return w
 }
 
-// close ends the connection and returns when all its goroutines have ended.
-func (c *connection) close() {
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
+// end closes the connection and returns when all its goroutines have ended.
+func (c *connection) end() {
+	c.turnstile.close()
 	c.cancel()
 	if err := c.pc.GracefulClose(); err != nil {
 		c.link.log.Debug("closing a connection", "error", err)

@@ -329,7 +329,7 @@ func (l *Link) drop() {
 	l.out.Store(nil)
 	l.where.Store(nil)
 	if l.current != nil {
-		l.current.close()
+		l.current.end()
 		l.current = nil
 	}
 }

@@ -197,8 +197,9 @@ func TestLossyLink(t *testing.T) {
 	}
 	seen := make(map[[2]uint32]bool)
 	for len(seen) < sources*rounds {
-		outlets[0].Beat(protocol.Alive) // so that the last ones are missed
 		select {
+		case <-tick.C:
+			outlets[0].Beat(protocol.Alive) // so that the last ones are missed
 		case f := <-b.frames:
 			key := [2]uint32{uint32(f.Source), uint32(f.Counter)}
 			if seen[key] || !same(&f, frameOf(f.Source, int(f.Counter))) {

@@ -1,0 +1,176 @@
+package rtc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+const (
+	maxOfferBytes    = 32 << 10 // a browser's, which describes more than ours
+	maxOfferSections = 8
+	maxSlots         = protocol.MaxHeard // m-lines that play
+
+	tcpBuffer = 64 // packets read from a TCP connection and not taken yet
+)
+
+// ErrOffer is what Publish and Play give for an SDP offer that doesn't do.
+var ErrOffer = errors.New("not an offer for it")
+
+// local is where programs and browsers on this machine reach the node: a UDP
+// and a TCP port on loopback alone, apart from the links' socket.
+type local struct {
+	udp *ice.UDPMuxDefault
+	tcp *ice.TCPMuxDefault
+	log *slog.Logger
+}
+
+func listenLocal(log *slog.Logger) (*local, error) {
+	loopback := net.IPv4(127, 0, 0, 1)
+	packets, err := net.ListenUDP("udp4", &net.UDPAddr{IP: loopback})
+	if err != nil {
+		return nil, fmt.Errorf("rtc: no UDP port on loopback: %w", err)
+	}
+	streams, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: loopback})
+	if err != nil {
+		_ = packets.Close()
+		return nil, fmt.Errorf("rtc: no TCP port on loopback: %w", err)
+	}
+	logger := pionLogs{log}.NewLogger("ice")
+	return &local{
+		udp: ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: packets, Logger: logger}),
+		tcp: ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: streams, Logger: logger, ReadBufferSize: tcpBuffer}),
+		log: log,
+	}, nil
+}
+
+func (l *local) close() {
+	if err := errors.Join(l.udp.Close(), l.tcp.Close()); err != nil {
+		l.log.Debug("closing the ports on loopback", "error", err)
+	}
+}
+
+// api gives pion as browsers need it. With reports, receivers get RTCP receiver
+// reports (RFC 3550 section 6.4.2), from which a browser learns its round trip.
+func (l *local) api(reports bool) (*webrtc.API, error) {
+	m := &webrtc.MediaEngine{}
+	if err := m.RegisterCodec(opusCodec("minptime=10;useinbandfec=1"), webrtc.RTPCodecTypeAudio); err != nil {
+		return nil, err
+	}
+	for _, uri := range []string{protocol.LevelExtension, sdp.SDESMidURI} {
+		x := webrtc.RTPHeaderExtensionCapability{URI: uri}
+		if err := m.RegisterHeaderExtension(x, webrtc.RTPCodecTypeAudio); err != nil {
+			return nil, err
+		}
+	}
+	interceptors := &interceptor.Registry{}
+	if reports {
+		if err := webrtc.ConfigureRTCPReports(interceptors); err != nil {
+			return nil, err
+		}
+	}
+	s := webrtc.SettingEngine{LoggerFactory: pionLogs{l.log}}
+	s.SetICEUDPMux(l.udp)
+	s.SetICETCPMux(l.tcp)
+	s.DisableActiveTCP(true)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetIPFilter(net.IP.IsLoopback)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetICETimeouts(4*time.Second, 4*time.Second, 2*time.Second)
+	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	s.SetFireOnTrackBeforeFirstRTP(true)
+	return webrtc.NewAPI(
+		webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s), webrtc.WithInterceptorRegistry(interceptors),
+	), nil
+}
+
+// readOffer bounds a browser's offer and counts the audio m-lines that would
+// send to us, and those that would receive.
+func readOffer(offer string) (sends, receives int, err error) {
+	if len(offer) > maxOfferBytes {
+		return 0, 0, fmt.Errorf("%w: more than %d bytes", ErrOffer, maxOfferBytes)
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(offer); err != nil {
+		return 0, 0, fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	if len(d.MediaDescriptions) > maxOfferSections {
+		return 0, 0, fmt.Errorf("%w: more than %d m-lines", ErrOffer, maxOfferSections)
+	}
+	candidates := 0
+	for _, m := range d.MediaDescriptions {
+		for _, a := range m.Attributes {
+			if a.IsICECandidate() {
+				candidates++
+			}
+		}
+		if m.MediaName.Media != "audio" {
+			continue
+		}
+		direction := directionOf(m)
+		if direction == "sendonly" || direction == "sendrecv" {
+			sends++
+		}
+		if direction == "recvonly" || direction == "sendrecv" {
+			receives++
+		}
+	}
+	if candidates > maxOfferSections*maxCandidates {
+		return 0, 0, fmt.Errorf("%w: %d candidates", ErrOffer, candidates)
+	}
+	return sends, receives, nil
+}
+
+// directionOf gives an m-line's direction; RFC 8866 section 6.7: sendrecv if it
+// names none.
+func directionOf(m *sdp.MediaDescription) string {
+	for _, a := range m.Attributes {
+		switch a.Key {
+		case "sendrecv", "sendonly", "recvonly", "inactive":
+			return a.Key
+		}
+	}
+	return "sendrecv"
+}
+
+// useDTX asks the far side for discontinuous transmission (RFC 7587 section
+// 6.1). pion has no way to say so in an answer alone.
+func useDTX(answer string) string {
+	lines := strings.Split(answer, "\r\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "a=fmtp:") && strings.Contains(line, "useinbandfec") && !strings.Contains(line, "usedtx") {
+			lines[i] = line + ";usedtx=1"
+		}
+	}
+	return strings.Join(lines, "\r\n")
+}
+
+// negotiate answers an offer, after prepare has added to the connection what
+// goes into the answer.
+func negotiate(ctx context.Context, pc *webrtc.PeerConnection, offer string, prepare func() error) (string, error) {
+	d := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}
+	if err := pc.SetRemoteDescription(d); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	if err := prepare(); err != nil {
+		return "", err
+	}
+	answer, err := pc.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	return gather(ctx, pc, answer)
+}
