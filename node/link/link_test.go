@@ -124,6 +124,7 @@ func TestBothOpenAtOnce(t *testing.T) {
 }
 
 func TestOtherNetworkRefused(t *testing.T) {
+	t.Parallel()
 	low, high := pair(t)
 	a, b := run(t, low), run(t, high, func(c *Config) { c.Network = "festival" })
 	a.Want(info(high))
@@ -138,6 +139,7 @@ func TestOtherNetworkRefused(t *testing.T) {
 }
 
 func TestReleasedLinkCloses(t *testing.T) {
+	t.Parallel()
 	low, high := pair(t)
 	a, b := run(t, low), run(t, high)
 	a.Want(info(high))

@@ -115,7 +115,7 @@ type node struct {
 func run(t testing.TB, h host.Host, change ...func(*Config)) node {
 	t.Helper()
 	n := node{inbox: make(inbox, 4096), host: h}
-	cfg := Config{Host: h, Agent: "earshot/test", Events: n.inbox, Beat: 100 * time.Millisecond, Dead: 600 * time.Millisecond}
+	cfg := Config{Host: h, Agent: "earshot/test", Events: n.inbox, Beat: 150 * time.Millisecond, Dead: time.Second}
 	if os.Getenv("EARSHOT_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("self", h.ID())
 	}
