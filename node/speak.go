@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/earshot-audio/earshot/node/level"
 	"github.com/earshot-audio/earshot/node/relay"
 	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/node/web"
@@ -81,7 +82,7 @@ func (c *carried) closeVoice(s protocol.Source) {
 func (s *speaking) run(ctx context.Context) {
 	defer close(s.ended)
 	defer s.c.closeVoice(s.source)
-	v := relay.Voice{Source: s.source, Wall: time.Now}
+	v := relay.Voice{Source: s.source, Wall: time.Now, Level: new(level.Meter).Level}
 	s.frames, s.err = v.Speak(ctx, func(ctx context.Context) ([]byte, time.Duration, error) {
 		select {
 		case p, ok := <-s.packets:

@@ -94,7 +94,8 @@ func OpenCertificate(room RoomID, m *pb.Certificate) (Certificate, error) {
 
 // CheckChain says whether chain leads from founder to holder with duty: at most
 // MaxChain links, each issued by the one before, the links above the last with
-// Carry. Signatures are checked already.
+// Carry, and none with a duty that its issuer lacks. Signatures are checked
+// already.
 func CheckChain(founder, holder PeerID, duty Duties, chain []Certificate) error {
 	if holder == founder && len(chain) == 0 {
 		return nil
@@ -108,7 +109,7 @@ func CheckChain(founder, holder PeerID, duty Duties, chain []Certificate) error 
 		if i == len(chain)-1 {
 			want = duty
 		}
-		if c.Issuer != at || c.Duties&want == 0 {
+		if c.Issuer != at || c.Duties&want == 0 || i > 0 && c.Duties&^chain[i-1].Duties != 0 {
 			return ErrNoRight
 		}
 		at = c.Subject

@@ -30,9 +30,9 @@ const (
 
 	MinPacketDuration = 10 * time.Millisecond
 	MaxPacketDuration = 60 * time.Millisecond
-	MaxPacketBytes    = 1200
+	MaxPacketBytes    = 1900
 	MaxPacketsASecond = 130     // of a source
-	MaxBitsASecond    = 128_000 // of a source
+	MaxBitsASecond    = 192_000 // of a source
 
 	// An announcement is refreshed every max(RefreshFloor, rooms/RoomsASecond)
 	// and dead after Misses missed refreshes.

@@ -39,7 +39,7 @@ func TestAnnouncementByADelegatesDelegate(t *testing.T) {
 	delegateKey, delegate := key(t)
 	thirdKey, third := key(t)
 	g := genesis(t, founderKey)
-	first := Certificate{Subject: delegate, Duties: Carry, Life: time.Hour, Serial: 1}
+	first := Certificate{Subject: delegate, Duties: Carry | Speak, Life: time.Hour, Serial: 1}
 	second := Certificate{Subject: third, Duties: Carry | Speak, Life: time.Hour, Serial: 1}
 	if err := errors.Join(first.Issue(g.Room, founderKey), second.Issue(g.Room, delegateKey)); err != nil {
 		t.Fatal(err)
