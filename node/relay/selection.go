@@ -9,11 +9,11 @@ import (
 // Which sources live sinks get when more than protocol.MaxHeard are in a
 // talkspurt (RFC 7667 section 3.7, the selective forwarding middlebox):
 //
-// A source's score is its smoothed loudness (quick to rise, slow to fall, so
-// that a pause for breath isn't one for another speaker) plus its credit. A
-// source that is left out takes the place of the weakest chosen one when it
-// outscores it by margin for sustain, and the weakest has had its place for
-// dwell.
+// A source's score is its smoothed loudness plus its credit. A chosen source's
+// loudness is slow to fall, so that a pause for breath doesn't cost it its
+// place; that of one left out falls as it rises, so that a cough doesn't win
+// one. It takes the place of the weakest chosen source when it outscores it by
+// margin for sustain, and the weakest has had its place for dwell.
 //
 // Levels are what speakers' nodes claim. Against one that always claims the
 // loudest: loudness counts up to ceiling, where ordinary speech is; and who is
@@ -30,8 +30,8 @@ const (
 	margin  = 6.0 // dB
 	sustain = 150 * time.Millisecond
 	dwell   = time.Second
-	attack  = 60 * time.Millisecond // time constants of the loudness
-	release = time.Second
+	quick   = 60 * time.Millisecond // time constants of the loudness
+	slow    = time.Second
 
 	creditASecond = 2.0  // dB
 	mostCredit    = 24.0 // dB; twice this bridges ceiling to audible and margin
@@ -39,7 +39,8 @@ const (
 
 // choice is what selection knows of a source.
 type choice struct {
-	loudness float64 // smoothed, dB above digital silence
+	loudness float64 // smoothed, dB above digital silence; quick to fall
+	lasting  float64 // the same, slow to fall
 	at       time.Duration
 	credit   float64
 	above    bool          // chosen by a forwarder above, no contender here
@@ -56,16 +57,20 @@ type floor struct {
 
 // listen takes a frame's level into the loudness.
 func (c *choice) listen(now time.Duration, level uint8) {
-	loudness, constant := float64(quietest-level), release
-	if loudness > c.loudness {
-		constant = attack
-	}
-	share := min(1, float64(now-c.at)/float64(constant))
-	c.loudness += share * (loudness - c.loudness)
+	loudness, passed := float64(quietest-level), float64(now-c.at)
 	c.at = now
+	c.loudness += min(1, passed/float64(quick)) * (loudness - c.loudness)
+	c.lasting += min(1, passed/float64(slow)) * (loudness - c.lasting)
+	c.lasting = max(c.lasting, c.loudness)
 }
 
-func (c *choice) score() float64 { return min(c.loudness, ceiling) + c.credit }
+// score ranks a source: one with a place by its lasting loudness.
+func (c *choice) score() float64 {
+	if c.chosen {
+		return min(c.lasting, ceiling) + c.credit
+	}
+	return min(c.loudness, ceiling) + c.credit
+}
 
 // grant gives the source a place among the chosen, or takes it.
 func (c *choice) grant(chosen bool, now time.Duration) {
@@ -150,7 +155,7 @@ func (f *Forwarder) reckon(contested bool) {
 		return
 	}
 	waits := func(s *source) bool {
-		return s.contends() && !s.choice.chosen && s.choice.loudness >= audible
+		return s.contends() && !s.choice.chosen && s.choice.lasting >= audible
 	}
 	anybody := false
 	for _, s := range f.open {
