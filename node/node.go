@@ -94,9 +94,10 @@ func New(cfg Config) (n *Node, err error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	made := n // a return that gives an error sets n to nil
 	defer func() {
 		if err != nil {
-			n.release()
+			made.release()
 		}
 	}()
 	if n.store, err = store.Open(cfg.Home); err != nil {
