@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 
+	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web/client"
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -12,11 +13,11 @@ type caller = client.Client
 
 // node finds the node that runs in this home.
 func (p *program) node() (*caller, error) {
-	a, err := readAccess(p.settings.home())
+	api, token, err := store.ReadAPIFile(p.settings.home())
 	if err != nil {
 		return nil, err
 	}
-	return client.New(a.API, a.Token), nil
+	return client.New(api, token), nil
 }
 
 // roomWord checks what a person gave for a ROOM, as far as that can be done

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/BurntSushi/toml"
 
@@ -24,8 +25,8 @@ const maxConfig = 64 << 10
 // readConfig reads config.toml; without a file nothing is set.
 func readConfig(path string) (map[string]value, error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil // a home that is none is for those who need one
 	}
 	if err != nil {
 		return nil, &protocol.Problem{Code: protocol.CodeConfig, Message: fmt.Sprintf("%s can't be read: %s", path, bare(err)), Cause: err}

@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
@@ -153,11 +152,7 @@ func home(t testing.TB, f *fakeNode) string {
 		}
 	})
 	dir := t.TempDir()
-	b, err := json.Marshal(access{server.Address(), "token"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, apiName), b, 0o600); err != nil {
+	if err := store.WriteAPIFile(dir, server.Address(), "token"); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -138,7 +138,7 @@ func TestStatus(t *testing.T) {
 	want := `quiet-heron (12D3KooW…Budi), up 18 min, version 0.1.0
   page      http://127.0.0.1:8733
   home      /home/ana/.local/state/earshot
-  network   the public one, 4 nodes near
+  network   the common one, 4 nodes near
   reach     this network; from outside only if your router lets it in (not tried) (UDP 41641)
   rooms     7k2mabcd
   links     to citra (TCP, 4 ms, 1.1 % lost)

@@ -1,30 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/pflag"
-
-	"github.com/earshot-audio/earshot/protocol"
 )
-
-// apiName is the file in the home that tells other commands where the node is.
-const apiName = "api.json"
-
-// maxAPIFile bounds api.json, bytes.
-const maxAPIFile = 4 << 10
-
-// access is how to reach the running node's API.
-type access struct {
-	API   string `json:"api"`
-	Token string `json:"token"`
-}
 
 // resolveHome finds the home: the flag, EARSHOT_HOME, the platform's place.
 func resolveHome(flags *pflag.FlagSet, env lookup) (value, error) {
@@ -67,27 +50,6 @@ func platformHome(system string, env lookup) string {
 		return dir
 	}
 	return under("HOME", ".local", "state", "earshot")
-}
-
-// readAccess reads the home's api.json.
-func readAccess(home string) (access, error) {
-	var a access
-	path := filepath.Join(home, apiName)
-	b, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return a, noNode(nil)
-	case err != nil:
-		return a, &protocol.Problem{Code: protocol.CodeNoNode, Message: fmt.Sprintf("%s can't be read: %s", path, bare(err)),
-			Hint: "run this as the person who runs the node", Cause: err}
-	case len(b) > maxAPIFile, json.Unmarshal(b, &a) != nil, a.API == "", a.Token == "":
-		return a, &protocol.Problem{Code: protocol.CodeNoNode, Message: path + " is damaged", Hint: "stop the node and start it again: earshot up"}
-	}
-	return a, nil
-}
-
-func noNode(cause error) error {
-	return &protocol.Problem{Code: protocol.CodeNoNode, Message: "no node is running here", Hint: "start one with: earshot up", Cause: cause}
 }
 
 // bare strips an error of a file of the operation and path, which its message

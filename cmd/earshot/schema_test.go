@@ -27,17 +27,25 @@ type schema struct {
 	Defs                 map[string]*schema `json:"$defs"`
 }
 
+const schemaFile = "../../docs/cli.schema.json"
+
 func readSchema(t testing.TB) map[string]*schema {
 	t.Helper()
-	b, err := os.ReadFile("../../docs/cli.schema.json")
+	defs, err := schemaAt(schemaFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s schema
-	if err := json.Unmarshal(b, &s); err != nil {
-		t.Fatal(err)
+	return defs
+}
+
+func schemaAt(path string) (map[string]*schema, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
 	}
-	return s.Defs
+	var s schema
+	err = json.Unmarshal(b, &s)
+	return s.Defs, err
 }
 
 // fits checks a value against a schema, and that it has no key which the
@@ -103,20 +111,25 @@ func fitsObject(defs map[string]*schema, s *schema, at string, v map[string]any)
 	return kindIs(at, s.Type, "object")
 }
 
-// checkLine checks one line of output against a definition.
-func checkLine(t testing.TB, defs map[string]*schema, name, line string) {
-	t.Helper()
+// lineFits checks one line of output against a definition.
+func lineFits(defs map[string]*schema, name, line string) error {
 	var v any
 	if err := json.Unmarshal([]byte(line), &v); err != nil {
-		t.Errorf("%s: %v in %q", name, err, line)
-		return
+		return fmt.Errorf("%s: %w in %q", name, err, line)
 	}
 	if defs[name] == nil {
-		t.Errorf("the schema has no %q", name)
-		return
+		return fmt.Errorf("the schema has no %q", name)
 	}
 	if err := fits(defs, defs[name], name, v); err != nil {
-		t.Errorf("%v:\n%s", err, line)
+		return fmt.Errorf("%w:\n%s", err, line)
+	}
+	return nil
+}
+
+func checkLine(t testing.TB, defs map[string]*schema, name, line string) {
+	t.Helper()
+	if err := lineFits(defs, name, line); err != nil {
+		t.Error(err)
 	}
 }
 

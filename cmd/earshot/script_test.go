@@ -1,14 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/node/web/client"
 )
 
 func TestMain(m *testing.M) {
@@ -20,6 +30,10 @@ const scriptLimit = 60 * time.Second
 
 // TestScripts runs testdata/script: the program as a person calls it.
 func TestScripts(t *testing.T) {
+	schema, err := filepath.Abs(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		Deadline:            time.Now().Add(scriptLimit),
@@ -30,10 +44,18 @@ func TestScripts(t *testing.T) {
 			env.Setenv("XDG_STATE_HOME", "")
 			env.Setenv("LOCALAPPDATA", env.WorkDir)
 			env.Setenv("EARSHOT_HOME", env.WorkDir+"/home")
-			return nil
+			env.Setenv("SCHEMA", schema)
+			env.Setenv("VOICE", env.WorkDir+"/voice.ogg")
+			return os.WriteFile(env.WorkDir+"/voice.ogg", talkFile(t, 150), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": exitCode,
+			"await":     await,
+			"code":      exitCode,
+			"fits":      fitsSchema,
+			"keep":      keep,
+			"recording": recordingSeen,
+			"same":      samePackets,
+			"spoil":     spoil,
 		},
 	})
 }
@@ -52,5 +74,86 @@ func exitCode(ts *testscript.TestScript, not bool, args []string) {
 	}
 	if want, err := strconv.Atoi(args[0]); err != nil || got != want {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+}
+
+// patience bounds what a script waits for.
+const patience = 15 * time.Second
+
+// until calls ready until it holds.
+func until(ts *testscript.TestScript, what string, ready func() bool) {
+	for end := time.Now().Add(patience); !ready(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("waited %v for %s", patience, what)
+		}
+	}
+}
+
+// await is `await HOME`: until the node of that home answers.
+func await(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "the node of "+args[0], func() bool {
+		api, token, err := store.ReadAPIFile(args[0])
+		if err != nil {
+			return false
+		}
+		_, err = client.New(api, token).Status(context.Background())
+		return err == nil
+	})
+}
+
+// recordingSeen is `recording HOME ROOM`: until that home's node knows that
+// somebody records the room.
+func recordingSeen(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "somebody to record", func() bool {
+		api, token, err := store.ReadAPIFile(args[0])
+		ts.Check(err)
+		view, err := client.New(api, token).Room(context.Background(), args[1])
+		ts.Check(err)
+		return slices.ContainsFunc(view.Members, func(m web.Member) bool { return m.Recording })
+	})
+}
+
+// fitsSchema is `fits NAME FILE`: each of the file's lines is of docs/cli.schema.json.
+func fitsSchema(ts *testscript.TestScript, _ bool, args []string) {
+	defs, err := schemaAt(ts.Getenv("SCHEMA"))
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		ts.Check(lineFits(defs, args[0], line))
+	}
+}
+
+// keep is `keep VARIABLE KEY FILE`: the key's value, or the first of its
+// values, in the file's JSON.
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[2])), &object))
+	v := object[args[1]]
+	if list, ok := v.([]any); ok && len(list) > 0 {
+		v = list[0]
+	}
+	text, ok := v.(string)
+	if !ok {
+		ts.Fatalf("%s is %v", args[1], v)
+	}
+	ts.Setenv(args[0], strings.TrimPrefix(text, "http://"))
+}
+
+// spoil is `spoil FILE`: a token that is not the node's.
+func spoil(ts *testscript.TestScript, _ bool, args []string) {
+	api, _, err := store.ReadAPIFile(filepath.Dir(ts.MkAbs(args[0])))
+	ts.Check(err)
+	ts.Check(store.WriteAPIFile(filepath.Dir(ts.MkAbs(args[0])), api, "wrong"))
+}
+
+// samePackets is `same FILE FILE`: both hold the same packets in the same order.
+func samePackets(ts *testscript.TestScript, _ bool, args []string) {
+	var packets [2][][]byte
+	for i, name := range args {
+		var err error
+		packets[i], err = packetsOf(strings.NewReader(ts.ReadFile(name)))
+		ts.Check(err)
+	}
+	if !slices.EqualFunc(packets[0], packets[1], bytes.Equal) {
+		ts.Fatalf("%d packets in %s, %d others in %s", len(packets[0]), args[0], len(packets[1]), args[1])
 	}
 }

@@ -44,7 +44,7 @@ func allSettings() []setting {
 		{name: "api", plain: "127.0.0.1:8733", help: "serve page and API at `HOST:PORT` of this machine", check: checkHostPort, up: true},
 		{name: "listen", kind: listKind, help: "take connections at `MULTIADDR` (repeatable)", check: checkListen, up: true},
 		{name: "bootstrap", kind: listKind, help: "meet the others through `MULTIADDR`/p2p/ID (repeatable)", check: checkBootstrap, up: true},
-		{name: "network", help: "join the network `NAME` instead of the public one", check: checkNetwork, up: true},
+		{name: "network", help: "join the network `NAME` instead of the common one", check: checkNetwork, up: true},
 		{name: "max-upload", help: "lend at most `RATE` of upload, such as 2M (not in this version yet)", check: notYet("a limit of the upload"), up: true},
 		{name: "relay-only", kind: boolKind, help: "reach others through relays only (not in this version yet)", check: notYet("a way to reach others through relays only"), up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},

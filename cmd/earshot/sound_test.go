@@ -41,14 +41,21 @@ func twoVoices(t testing.TB, n int) *fakeNode {
 // recorded reads the packets of a recording's first stream.
 func recorded(t testing.TB, in io.Reader) [][]byte {
 	t.Helper()
-	var packets [][]byte
+	packets, err := packetsOf(in)
+	if err != nil {
+		t.Fatalf("after %d packets: %v", len(packets), err)
+	}
+	return packets
+}
+
+func packetsOf(in io.Reader) (packets [][]byte, err error) {
 	for r := ogg.NewReader(in); ; {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return packets
+			return packets, nil
 		}
 		if err != nil {
-			t.Fatalf("after %d packets: %v", len(packets), err)
+			return packets, err
 		}
 		packets = append(packets, bytes.Clone(p.Data))
 	}

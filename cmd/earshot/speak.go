@@ -12,12 +12,16 @@ import (
 
 	"github.com/earshot-audio/earshot/node/ogg"
 	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 const (
 	// lead is how far ahead of its own pace a talk is handed to the node: enough
 	// for a busy machine, little enough that Ctrl-C is soon heard.
 	lead = 400 * time.Millisecond
+	// voiceLevel is how loud a file's packets are said to be, -dBov: a middling
+	// voice, since they are not decoded to measure it.
+	voiceLevel = 40
 	// goodbye is how long the node has to send what it was handed, and say so.
 	goodbye = 2 * time.Second
 )
@@ -42,7 +46,6 @@ room. The packets go out at their own pace, and untouched.`,
 type spokenPacket struct {
 	data          []byte
 	duration, gap time.Duration
-	level         uint8
 	err           error // instead of a packet: io.EOF after the last
 }
 
@@ -118,14 +121,14 @@ func (p *program) openTalk(name string) (io.ReadCloser, error) {
 // readTalk reads packets as they come. A Read of standard input can't be
 // called back: it may outlive the talk.
 func readTalk(in io.Reader, to chan<- spokenPacket, done <-chan struct{}) {
-	reader, meter := ogg.NewReader(in), newMeter()
+	reader := ogg.NewReader(in)
 	for {
 		var s spokenPacket
 		packet, err := reader.Next()
 		if err != nil {
 			s.err = err
 		} else {
-			s = spokenPacket{data: bytes.Clone(packet.Data), duration: packet.Duration, gap: packet.Gap, level: meter.level(packet)}
+			s = spokenPacket{data: bytes.Clone(packet.Data), duration: packet.Duration, gap: packet.Gap}
 		}
 		select {
 		case to <- s:
@@ -195,8 +198,8 @@ func (t *talk) send(ctx context.Context, to spokenStream, next spokenPacket, pac
 		case <-ctx.Done():
 			return nil
 		}
-		if err := to.Packet(next.data, next.gap, next.level); err != nil {
-			return err
+		if err := to.Packet(next.data, next.gap, voiceLevel); err != nil {
+			return t.cutShort(err)
 		}
 		due = due.Add(next.duration)
 		t.show.spoke(next.gap + next.duration)
@@ -206,6 +209,14 @@ func (t *talk) send(ctx context.Context, to spokenStream, next spokenPacket, pac
 			return nil
 		}
 	}
+}
+
+// cutShort words why the node takes no more.
+func (t *talk) cutShort(err error) error {
+	if errors.Is(err, io.ErrClosedPipe) { // it gave no reason
+		return &protocol.Problem{Code: protocol.CodeClosedRoom, Message: "the room ended before the talk did", Hint: "see: earshot rooms", Cause: err}
+	}
+	return err
 }
 
 // greet says that the room hears.

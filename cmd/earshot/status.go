@@ -48,7 +48,7 @@ func (p *program) describeNode(s web.Status) string {
 	row("home", "%s", s.Home)
 	network := s.Network
 	if network == "" {
-		network = "the public one"
+		network = "the common one"
 	}
 	row("network", "%s, %s near", network, count(s.Neighbors, "node"))
 	row("reach", "%s", reach(s.Addrs))

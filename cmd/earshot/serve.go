@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/earshot-audio/earshot/node"
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/web/client"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// nodeConfig is what the settings say of the node. They were checked before.
+func (p *program) nodeConfig() (node.Config, error) {
+	s := p.settings
+	var name protocol.Name
+	var err error
+	if typed := s.text("name"); typed != "" {
+		if name, err = protocol.ParseName(typed); err != nil {
+			return node.Config{}, err
+		}
+	}
+	listen, err := multiaddrs(s.list("listen"))
+	if err != nil {
+		return node.Config{}, err
+	}
+	bootstrap, err := multiaddrs(s.list("bootstrap"))
+	return node.Config{
+		Home:      s.home(),
+		Name:      name,
+		Network:   s.text("network"),
+		Listen:    listen,
+		Bootstrap: bootstrap,
+		API:       s.text("api"),
+		APIGiven:  s.value("api").set(),
+		MDNS:      !s.on("no-mdns"),
+		Lend:      !s.on("no-lend"),
+		Version:   version,
+		Log:       p.log,
+	}, err
+}
+
+func multiaddrs(words []string) ([]multiaddr.Multiaddr, error) {
+	var addrs []multiaddr.Multiaddr
+	for _, w := range words {
+		a, err := multiaddr.NewMultiaddr(w)
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
+
+// serve runs the node until ctx ends, and calls ready once other commands find
+// it.
+func (p *program) serve(ctx context.Context, ready func(readyLine) error) error {
+	cfg, err := p.nodeConfig()
+	if err != nil {
+		return err
+	}
+	n, err := node.New(cfg)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		defer stop()
+		ended <- n.Run(ctx)
+	}()
+	if err := p.awaitAnswer(ctx, n.API()); err == nil {
+		if err := ready(readyOf(n)); err != nil {
+			stop()
+			<-ended
+			return err
+		}
+	}
+	return <-ended
+}
+
+// answerPace is how often a node that starts is asked whether it serves.
+const answerPace = 5 * time.Millisecond
+
+// awaitAnswer waits until the home's api.json is that of the node at api, and
+// the node answers.
+func (p *program) awaitAnswer(ctx context.Context, api string) error {
+	pace := time.NewTicker(answerPace)
+	defer pace.Stop()
+	for {
+		if at, token, err := store.ReadAPIFile(p.settings.home()); err == nil && at == api {
+			if _, err := client.New(api, token).Status(ctx); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// readyOf is what the ready line says of a node.
+func readyOf(n *node.Node) readyLine {
+	name, id := n.Peer()
+	addrs := []string{}
+	for _, a := range n.Addresses() {
+		addrs = append(addrs, a.String())
+	}
+	return readyLine{"ready", string(name), id.String(), addrs, n.API(), n.Page()}
+}
