@@ -31,7 +31,7 @@ type table struct {
 type contact struct {
 	up       *link
 	next     *offer    // replaces up once that is down
-	dial     *dial     // under way
+	dial     *dial     // under way; never beside up
 	due      time.Time // the next dial may begin
 	held     time.Time // until then it gets no link
 	released time.Time // up is not wanted since; zero: it is
@@ -227,13 +227,13 @@ func (t *table) guests() int {
 	return n
 }
 
-// greet lets a dial say Hello, unless there is a link by now.
+// greet lets a dial say Hello, unless the far side was quicker.
 func (t *table) greet(p protocol.PeerID, d *dial, reply chan error) {
 	c := t.contact(p)
 	switch {
 	case t.stopped:
 		reply <- ErrStopped
-	case c.dial != d, c.up != nil, c.next != nil, !t.wanted(p):
+	case c.dial != d, !t.wanted(p):
 		reply <- errCrossed
 	default:
 		d.greeted = true
@@ -247,7 +247,7 @@ func (t *table) dialled(p protocol.PeerID, d *dial, o *offer) {
 	switch {
 	case t.stopped:
 		o.reply <- ErrStopped
-	case c.dial != d, c.up != nil:
+	case c.dial != d:
 		o.reply <- errCrossed
 	default:
 		c.dial = nil

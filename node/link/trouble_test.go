@@ -287,6 +287,30 @@ func TestFarSideStartsAnew(t *testing.T) {
 	}
 }
 
+// TestLateCrossing: the far side's own stream may arrive when the link that won
+// over it is up already. It is refused; some seconds later it is believed.
+func TestLateCrossing(t *testing.T) {
+	t.Parallel()
+	low, high := pair(t)
+	high.SetStreamHandler(protocol.LinkStream, func(s network.Stream) {
+		New(Config{Host: high}).sayHello(s)
+		<-stranger{s, newReader(s)}.drain()
+	})
+	a := run(t, low, func(c *Config) { c.Dead = 10 * time.Second })
+	a.Want(info(high))
+	a.wait(t, "up", 5*time.Second)
+	up := time.Now()
+	var reset *network.StreamError
+	err := <-approach(t, high, low, true).drain()
+	if !errors.As(err, &reset) || reset.ErrorCode != network.StreamSupplanted {
+		t.Error("not refused as crossed:", err)
+	}
+	a.none(t, time.Until(up.Add(settle)))
+	approach(t, high, low, true)
+	a.wait(t, "down", time.Second)
+	a.wait(t, "up", time.Second)
+}
+
 func TestMediaCountsTravel(t *testing.T) {
 	low, high := pair(t)
 	a := run(t, low)
