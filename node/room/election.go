@@ -3,6 +3,7 @@ package room
 import (
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -62,10 +63,12 @@ func (r *Room) tell(out election.Out) {
 }
 
 // follow keeps the best claim as it was signed: newcomers get it, and with it
-// the addresses.
-func (r *Room) follow(m *protocol.Message, now time.Duration) {
+// the addresses of relay and standby.
+func (r *Room) follow(m *protocol.Message) {
 	r.claim = m
-	r.steer(now)
+	for id := range r.parents {
+		r.cfg.Links.Want(peer.AddrInfo{ID: id, Addrs: r.claimedAddresses(id)})
+	}
 }
 
 func (r *Room) class() uint8 {

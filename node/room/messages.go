@@ -137,10 +137,10 @@ func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 	switch {
 	case m.Claim != nil:
 		r.machine.Claim(m.Claim.Claim, now)
-		r.elect(now)
-		if best := r.machine.Best(); best.Key == m.Claim.Key {
-			r.follow(m, now)
+		if r.machine.Best().Key == m.Claim.Key {
+			r.follow(m)
 		}
+		r.elect(now)
 	case m.Pulse != nil:
 		s.pulseAt = now
 		r.machine.Pulse(*m.Pulse, now)
