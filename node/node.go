@@ -75,8 +75,10 @@ type Node struct {
 	web       *web.Server
 	changes   *fanout[struct{}]
 
-	ctx   context.Context // of Run, for rooms
-	tasks *errgroup.Group
+	killed chan struct{} // closed by Kill
+	kill   sync.Once
+	ctx    context.Context // of Run, for rooms
+	tasks  *errgroup.Group
 
 	listeners atomic.Uint64 // so far; numbers their sinks
 
@@ -89,7 +91,7 @@ type Node struct {
 // New opens the node's home and its sockets. Errors that a person can mend are
 // *protocol.Problem. After an error nothing is left open.
 func New(cfg Config) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), rooms: map[protocol.RoomID]*carried{},
+	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
 		sessions: map[string]func(){}, changes: newFanout[struct{}](1)}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -212,8 +214,14 @@ func (n *Node) Run(ctx context.Context) error {
 		n.log.Error("write api.json", "err", err)
 	}
 	n.resume()
-	<-ctx.Done()
-	n.endRooms()
+	select {
+	case <-ctx.Done():
+	case <-n.killed:
+		n.media.Cut()
+		n.host.Close()
+		cancel()
+	}
+	_ = n.tasks.Wait() // rooms say goodbye; they have no error to give
 	stop()
 	err := parts.Wait()
 	n.host.Close()
@@ -224,6 +232,10 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	return err
 }
+
+// Kill ends Run the way a power cut would: sockets close, nobody is told. The
+// home is left in order.
+func (n *Node) Kill() { n.kill.Do(func() { close(n.killed) }) }
 
 func (n *Node) now() time.Duration { return time.Since(n.started) }
 

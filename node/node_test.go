@@ -245,3 +245,149 @@ func TestTwoNodesOneVoice(t *testing.T) {
 		t.Errorf("heard %+v", s)
 	}
 }
+
+// five are nodes bootstrapped from the first alone.
+func five(t *testing.T) []*running {
+	nodes := []*running{start(t, "ana")}
+	for _, name := range []string{"budi", "citra", "dewi", "eko"} {
+		nodes = append(nodes, start(t, name, nodes[0]))
+	}
+	return nodes
+}
+
+func (r *running) view(room string) web.RoomView {
+	v, err := r.Room(context.Background(), room)
+	if err != nil && r.ctx.Err() == nil {
+		r.t.Errorf("%s: %v", r.name, err)
+	}
+	return v
+}
+
+// settled says whether every node sees one relay and one standby, the same.
+func settled(room string, above uint64, nodes ...*running) func() bool {
+	return func() bool {
+		first := nodes[0].view(room)
+		for _, n := range nodes {
+			v := n.view(room)
+			if v.Relay == "" || v.Term <= above || v.Relay != first.Relay || v.Standby != first.Standby || v.Standby == "" && len(nodes) > 1 {
+				return false
+			}
+			for _, l := range nodes {
+				if l.self.String() == v.Relay {
+					return true
+				}
+			}
+		}
+		return false
+	}
+}
+
+// attached says whether a listener has a path to relay and standby.
+func (r *running) attached(room string) func() bool {
+	return func() bool {
+		v := r.view(room)
+		need := map[string]bool{v.Relay: true, v.Standby: true}
+		delete(need, "")
+		delete(need, r.self.String())
+		for _, l := range v.Links {
+			delete(need, l.Peer)
+		}
+		return v.Relay != "" && len(need) == 0
+	}
+}
+
+func TestRelayDiesInMidSentence(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	nodes := five(t)
+	ana, budi := nodes[0], nodes[1]
+	o := ana.open(ctx, "Why the sky is dark", "open")
+	var ears []*ear
+	for _, n := range nodes[2:] {
+		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		ears = append(ears, n.listen(ctx, o.Room))
+	}
+	spoken := make(chan error, 2)
+	speech, stopSpeech := context.WithCancel(ctx)
+	defer stopSpeech()
+	go func() { spoken <- ana.talk(speech, o.Room, 'a', 400) }()
+	go func() { spoken <- budi.talk(ctx, o.Room, 'b', 400) }()
+	for i, n := range nodes[1:] {
+		n.eventually(10*time.Second, "attached to relay and standby", n.attached(o.Room))
+		if i > 0 {
+			n.eventually(10*time.Second, "both are heard", func() bool { return ears[i-1].count('a') > 20 && ears[i-1].count('b') > 20 })
+		}
+	}
+	term := ana.view(o.Room).Term
+	if v := ana.view(o.Room); v.Relay != ana.self.String() {
+		t.Fatalf("ana does not relay: %+v", v)
+	}
+	ana.Kill()
+	budi.eventually(3500*time.Millisecond, "another relay", settled(o.Room, term, nodes[1:]...))
+	stopSpeech()
+	<-spoken
+	if err := <-spoken; err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
+		t.Log(err)
+	}
+	for i, e := range ears {
+		nodes[2+i].eventually(5*time.Second, "all of budi is heard", func() bool { return e.count('b') >= 400 })
+		s := e.stop(t)
+		if s.Lost != 0 || s.LongestGapMS >= 300 {
+			t.Errorf("%s heard %+v", nodes[2+i].name, s)
+		}
+	}
+	budi.eventually(time.Second, "the room stays in the directory", budi.sees(o.Room))
+}
+
+func TestOneAfterAnotherLeaves(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	nodes := five(t)
+	speaker, listener := nodes[1], nodes[2]
+	o := nodes[0].open(ctx, "Musical chairs", "open")
+	for _, n := range nodes[1:] {
+		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+	}
+	e := listener.listen(ctx, o.Room)
+	for _, n := range nodes[3:] {
+		n.listen(ctx, o.Room)
+	}
+	speech, stopSpeech := context.WithCancel(ctx)
+	spoken := make(chan error, 1)
+	go func() { spoken <- speaker.talk(speech, o.Room, 's', 100000) }()
+	here := map[string]*running{}
+	for _, n := range nodes {
+		here[n.self.String()] = n
+	}
+	for len(here) > 2 {
+		var all []*running
+		for _, n := range here {
+			all = append(all, n)
+		}
+		listener.eventually(15*time.Second, "one relay, one standby", settled(o.Room, 0, all...))
+		listener.eventually(10*time.Second, "attached", listener.attached(o.Room))
+		v := listener.view(o.Room)
+		goes := here[v.Standby]
+		for _, id := range []string{v.Standby, v.Relay} {
+			if n := here[id]; n != speaker && n != listener {
+				goes = n
+			}
+		}
+		if goes == speaker || goes == listener {
+			for _, n := range all {
+				if n != speaker && n != listener {
+					goes = n
+				}
+			}
+		}
+		before := e.count('s')
+		delete(here, goes.self.String())
+		goes.stop()
+		listener.eventually(10*time.Second, "still heard", func() bool { return e.count('s') > before+100 })
+	}
+	stopSpeech()
+	<-spoken
+	if s := e.stop(t); s.Lost != 0 {
+		t.Errorf("heard %+v", s)
+	}
+}

@@ -285,11 +285,6 @@ func (n *Node) announcers(id protocol.RoomID) []peer.AddrInfo {
 	return out
 }
 
-// endRooms waits until every room has said goodbye.
-func (n *Node) endRooms() {
-	_ = n.tasks.Wait()
-}
-
 // watchDirectory tells rooms that wait for their founder's word what the
 // directory learns.
 func (n *Node) watchDirectory(ctx context.Context) error {

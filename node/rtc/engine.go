@@ -72,6 +72,7 @@ type Engine struct {
 	local       *local
 
 	generation atomic.Uint32
+	cut        atomic.Bool
 	tasks      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -132,6 +133,13 @@ func New(cfg Config) (*Engine, error) {
 // Addr gives the address of the socket that all links share.
 func (e *Engine) Addr() netip.AddrPort { return e.addr }
 
+// Cut closes the links' socket at once: to the far sides, this node has died
+// without a word. Run still has to be ended.
+func (e *Engine) Cut() {
+	e.cut.Store(true)
+	_ = e.mux.Close() // Run tells of errors
+}
+
 // Run waits for ctx, then ends all links and sessions, and returns when they
 // have ended.
 func (e *Engine) Run(ctx context.Context) error {
@@ -151,7 +159,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	e.tasks.Wait()
 	e.local.close()
-	if err := e.mux.Close(); err != nil {
+	if err := e.mux.Close(); err != nil && !e.cut.Load() {
 		return fmt.Errorf("rtc: closing the UDP socket: %w", err)
 	}
 	return nil
