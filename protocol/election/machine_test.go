@@ -65,6 +65,7 @@ func TestFollower(t *testing.T) {
 		"rule 8: old era":            {func(m *Machine) { m.SetRoster(three(1), now); m.SetRoster(three(0), now) }, key(0, ""), key(0, ""), false},
 		"rule 8: bye":                {func(m *Machine) { bye(m, bob, now) }, seven, seven, false},
 		"rule 8: another's bye":      {func(m *Machine) { bye(m, carol, now) }, seven, seven, true},
+		"rule 8: new life's claim":   {func(m *Machine) { c := claimOf(bob, 6, 1); c.Boot = 6; m.Claim(c, now) }, seven, seven, false},
 		"rule 8: new life":           {func(m *Machine) { p := pulseOf(bob, 1, seven); p.Boot = 6; m.Pulse(p, now) }, seven, seven, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,6 +208,35 @@ func TestObserver(t *testing.T) {
 		}
 		if live := now <= 5*time.Second+Suspect; m.Live(now) != live || m.Best().Key != key(7, bob) {
 			t.Fatalf("at %v: live %v, best %v", now, m.Live(now), m.Best())
+		}
+	}
+}
+
+// Who is made a candidate while there is no relay listens first.
+func TestPromotion(t *testing.T) {
+	const now = 10 * time.Second
+	m := New(Config{Self: "dave", Boot: 1, Roster: three(0)}, 0)
+	m.Claim(claimOf(bob, 7, 1), 0)
+	m.Tick(now)
+	m.SetRoster(Roster{Candidates: []protocol.PeerID{alice, bob, carol, "dave"}}, now)
+	if out := m.Tick(now); out.Claim != nil || out.Pulse == nil {
+		t.Errorf("as soon as a candidate: %+v", out)
+	}
+	if out := m.Tick(now + Suspect); out.Claim == nil || out.Claim.Key != key(8, "dave") {
+		t.Errorf("after listening: %+v", out)
+	}
+}
+
+// Rule 11: among equals the first standby stays.
+func TestStandbyStays(t *testing.T) {
+	for _, c := range [][2]protocol.PeerID{{bob, carol}, {carol, bob}} {
+		m := relaying()
+		m.Pulse(pulseOf(c[0], 1, protocol.Key{}), 0)
+		m.Tick(Beat)
+		m.Pulse(pulseOf(c[1], 1, protocol.Key{}), Beat)
+		m.Tick(2 * Beat)
+		if m.Standby() != c[0] {
+			t.Errorf("%s stood by, then %s", string(c[0]), string(m.Standby()))
 		}
 	}
 }
