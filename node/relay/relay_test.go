@@ -278,3 +278,45 @@ func TestCommandsAfterTheEnd(t *testing.T) {
 		t.Errorf("Snapshot after the end: %v, want ErrEnded", err)
 	}
 }
+
+// Links, the room and whoever asks for figures use a forwarder at once.
+func TestUseFromManyGoroutines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var wait sync.WaitGroup
+		for n := range 8 {
+			wait.Go(func() {
+				s, peer := protocol.Source(n%4+1), protocol.PeerID(rune('a'+n))
+				for i := range 200 {
+					switch i % 50 {
+					case 0:
+						b.OpenSource(s, peer)
+						b.sink(SinkID(n), peer, Mode(i/50))
+					case 10:
+						b.Enable(SinkID(n), s)
+						b.Watch(peer)
+					case 20:
+						b.Resume(SinkID(n), nil)
+						b.Activity(peer, true)
+					case 30:
+						b.Mute(s, i == 30)
+					case 40:
+						if _, err := b.Snapshot(t.Context()); err != nil {
+							t.Error(err)
+						}
+					case 49:
+						b.CloseSource(s)
+						b.RemoveSink(SinkID(n))
+					}
+					b.Push(peer, frameOf(s, i))
+					b.Heard(peer, protocol.Alive)
+					time.Sleep(time.Millisecond)
+				}
+			})
+		}
+		wait.Wait()
+		if snap := b.snapshot(); len(snap.Sources)+len(snap.Sinks) != 0 || snap.Hot {
+			t.Errorf("something is left: %+v", snap)
+		}
+	})
+}

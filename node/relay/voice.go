@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // ErrBitRate says that an Opus stream has more bits than a source may send.
-var ErrBitRate = errors.New("an Opus stream must stay below 128 kbit/s")
+var ErrBitRate = fmt.Errorf("an Opus stream must stay below %d kbit/s", protocol.MaxBitsASecond/1000)
 
 const (
 	// lead is how long a talkspurt's first packet waits, and with it the whole

@@ -89,15 +89,18 @@ func (f *Forwarder) heard(from protocol.PeerID, b protocol.Beat) {
 
 // listened notes that something came that means a hot room.
 func (f *Forwarder) listened(o *origin) {
-	if o.hot {
-		o.pace.note(f.now - o.heard)
+	pause, began := f.now-o.heard, !f.isHot(o)
+	if o.hot && pause < protocol.HotFor {
+		o.pace.note(pause)
 	}
-	if !f.isHot(o) {
+	if began {
 		o.hotSince = f.now
 	}
-	o.heard = f.now
 	if !o.hot {
 		o.hot, o.fed = true, f.now
+	}
+	o.heard = f.now
+	if began {
 		f.wake(f.listen())
 	}
 }

@@ -89,6 +89,17 @@ func TestSilentParent(t *testing.T) {
 		"idle while a frame came from elsewhere": { // longer than a lone frame counts
 			func(b *bench) { b.Push(citra, frameOf(1, 0)) }, 80 * ms,
 		},
+		"idle while frames come from elsewhere again": {
+			func(b *bench) {
+				b.Push(citra, frameOf(1, 0))
+				b.Heard(budi, protocol.Idle)
+				time.Sleep(time.Minute)
+				b.Heard(budi, protocol.Idle) // not silent, if it was
+				b.silences()
+				b.Push(citra, frameOf(1, 1))
+			},
+			80 * ms,
+		},
 		"idle while its own node speaks": {
 			func(b *bench) {
 				b.OpenSource(2, "self")
