@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -45,6 +44,10 @@ const (
 	tokenKey    = "token"
 	bootKey     = "boot"
 )
+
+func buckets() []string {
+	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket}
+}
 
 // Store is an open home. Its methods may be called from any goroutine.
 type Store struct {
@@ -97,9 +100,8 @@ func Open(home string) (*Store, error) {
 
 var errDamaged = errors.New("not a database of this program, or a damaged one")
 
-// inspect gives the version of a database, 0 if there is none yet. It reads all
-// of it without the right to write: bbolt takes the pages of a file on trust,
-// and would fall over one that is cut short or scribbled on long after the start.
+// inspect gives the version of a database, 0 if there is none yet. It opens it
+// without the right to write.
 func inspect(path string) (version uint64, err error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, os.ErrNotExist):
@@ -116,40 +118,47 @@ func inspect(path string) (version uint64, err error) {
 		return 0, err
 	}
 	defer db.Close()
-	// The file is mapped into memory: reading beyond its end is a fault.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
-		}
-	}()
+	content, err := os.ReadFile(path) // a few MB at most; nobody writes while db is open
+	if err != nil {
+		return 0, err
+	}
+	if err := check(content, db.Info().PageSize); err != nil {
+		return 0, err
+	}
 	err = db.View(func(tx *bbolt.Tx) error {
-		first, _ := tx.Cursor().First()
-		if first == nil {
+		if first, _ := tx.Cursor().First(); first == nil {
 			return nil // made, but never written
 		}
-		b := tx.Bucket([]byte(nodeBucket))
-		if b == nil {
-			return errDamaged
-		}
-		var ok bool
-		if version, ok = number(b.Get([]byte(versionKey))); !ok || version == 0 {
-			return errDamaged
-		}
-		return readAll(tx)
+		version, err = versionOf(tx)
+		return err
 	})
 	return version, err
 }
 
-// open opens the database. What is not the system's fault is the file's.
-func open(path string, readOnly bool) (db *bbolt.DB, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil { // the list of free pages is damaged
-			err = fmt.Errorf("%w: %v", errDamaged, r)
+// versionOf gives a database's version, if it has all that it takes.
+func versionOf(tx *bbolt.Tx) (uint64, error) {
+	node := tx.Bucket([]byte(nodeBucket))
+	if node == nil {
+		return 0, errDamaged
+	}
+	version, ok := number(node.Get([]byte(versionKey)))
+	if !ok || version == 0 {
+		return 0, errDamaged
+	}
+	if version > Version {
+		return version, nil // what it takes is not for this version to say
+	}
+	for _, name := range buckets() {
+		if tx.Bucket([]byte(name)) == nil {
+			return 0, errDamaged
 		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+	}
+	return version, nil
+}
+
+// open opens the database. What is not the system's fault is the file's.
+func open(path string, readOnly bool) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockWait, ReadOnly: readOnly, FreelistType: bbolt.FreelistMapType,
 	})
 	var system syscall.Errno
@@ -159,23 +168,10 @@ func open(path string, readOnly bool) (db *bbolt.DB, err error) {
 	return db, err
 }
 
-// readAll touches every page that holds something.
-func readAll(tx *bbolt.Tx) error {
-	return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-		sum := byte(0)
-		return b.ForEach(func(k, v []byte) error {
-			for _, x := range v {
-				sum ^= x
-			}
-			return nil
-		})
-	})
-}
-
 // create lays out a new database.
 func (s *Store) create() error {
 	return s.update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket} {
+		for _, name := range buckets() {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}

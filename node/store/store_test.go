@@ -177,6 +177,9 @@ func FuzzOpen(f *testing.F) {
 	for i := range 12 {
 		f.Add(uint32(i*4096+8), []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 		f.Add(uint32(i*4096+16), []byte{0xff, 0xff, 0xff, 0x7f})
+		for to := range 12 { // pages that point at each other
+			f.Add(uint32(i*4096+16+8), []byte{byte(to), 0})
+		}
 	}
 	f.Fuzz(func(t *testing.T, at uint32, change []byte) {
 		home := t.TempDir()
@@ -188,6 +191,10 @@ func FuzzOpen(f *testing.F) {
 		if s, err := Open(home); err == nil {
 			s.Rooms()
 			s.Identity()
+			s.Remembered(1)
+			for i := range 10 {
+				s.SaveRoom(Room{ID: protocol.RoomID{byte(i)}, Title: strings.Repeat("x", 500*i)})
+			}
 			s.Close()
 		}
 	})
