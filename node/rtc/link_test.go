@@ -58,7 +58,9 @@ type side struct {
 func newSide(t testing.TB, seed string, cfg Config) *side {
 	t.Helper()
 	cfg.Self = peerOf(t, seed)
-	cfg.Listen = netip.MustParseAddrPort("127.0.0.1:0")
+	if !cfg.Listen.IsValid() {
+		cfg.Listen = netip.MustParseAddrPort("127.0.0.1:0")
+	}
 	e, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -182,6 +184,10 @@ func TestFramesArriveAsTheyWere(t *testing.T) {
 		o.Bind(source, handle)
 		for n := range 200 {
 			sent := frameOf(source, n)
+			if n == 100 {
+				sent.Packet = packetOf(n, protocol.MaxPacketBytes-1)
+				sent.Packet[0] |= 1 // two frames of the same size
+			}
 			if !o.Send(sent) {
 				t.Fatalf("frame %d not sent", n)
 			}
@@ -197,6 +203,24 @@ func TestFramesArriveAsTheyWere(t *testing.T) {
 		if s := way.in.Stats(); !s.Up || s.Path != "udp" || s.Remote != way.from.engine.Addr() || s.Lost != 0 || s.Malformed != 0 {
 			t.Errorf("stats: %+v", s)
 		}
+	}
+}
+
+func TestListenOnAllInterfaces(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", "[::]:0"} {
+		listen := netip.MustParseAddrPort(address)
+		a, b := pair(t, Config{Listen: listen}, Config{Listen: listen})
+		la, lb := join(t, a, b)
+		lb.Accept(1, 1, b)
+		o := la.Outlet(0)
+		o.Bind(1, 1)
+		o.Send(frameOf(1, 1))
+		receiveFrom(t, "frame", b.frames)
+		if got := la.Stats().Remote.Port(); got != b.engine.Addr().Port() {
+			t.Errorf("%s: remote port %d", address, got)
+		}
+		a.stop()
+		b.stop()
 	}
 }
 
@@ -333,6 +357,26 @@ func TestNobodyAnswers(t *testing.T) {
 	if err := receiveFrom(t, "Down", b.down); err != ErrTimeout {
 		t.Errorf("answerer: %v", err)
 	}
+}
+
+// A path where ICE comes up and nothing after it: closing must not hang.
+func TestHandshakeThatStalls(t *testing.T) {
+	loss := &lossy{}
+	loss.dtls.Store(true)
+	times := hurried
+	times.attempt = 500 * time.Millisecond
+	a, b := pair(t, Config{times: times, wrap: loss.wrap}, Config{times: times})
+	a.connect()
+	b.connect()
+	if err := receiveFrom(t, "Down", a.down); err == nil {
+		t.Error("Down without a reason")
+	}
+	receiveFrom(t, "Down", b.down)
+	loss.dtls.Store(false)
+	a.connect()
+	b.connect()
+	receiveFrom(t, "Up", a.up)
+	receiveFrom(t, "Up", b.up)
 }
 
 func TestSignalsOutOfTurn(t *testing.T) {

@@ -91,6 +91,7 @@ func (l *local) api(reports bool) (*webrtc.API, error) {
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetICETimeouts(4*time.Second, 4*time.Second, 2*time.Second)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	s.SetReceiveMTU(receiveMTU)
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	return webrtc.NewAPI(
 		webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s), webrtc.WithInterceptorRegistry(interceptors),
@@ -149,11 +150,20 @@ func directionOf(m *sdp.MediaDescription) string {
 // useDTX asks the far side for discontinuous transmission (RFC 7587 section
 // 6.1). pion has no way to say so in an answer alone.
 func useDTX(answer string) string {
-	lines := strings.Split(answer, "\r\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, "a=fmtp:") && strings.Contains(line, "useinbandfec") && !strings.Contains(line, "usedtx") {
-			lines[i] = line + ";usedtx=1"
+	var lines []string
+	pending := "" // the fmtp line to make, if the answer has none for Opus
+	for line := range strings.SplitSeq(answer, "\r\n") {
+		if pending != "" && strings.HasPrefix(line, pending) {
+			line, pending = line+";usedtx=1", ""
+		} else if pending != "" && !strings.HasPrefix(line, "a=rtcp-fb:") {
+			lines, pending = append(lines, pending+"usedtx=1"), ""
 		}
+		if codec, ok := strings.CutPrefix(line, "a=rtpmap:"); ok {
+			if payloadType, name, _ := strings.Cut(codec, " "); strings.EqualFold(name, "opus/48000/2") {
+				pending = "a=fmtp:" + payloadType + " "
+			}
+		}
+		lines = append(lines, line)
 	}
 	return strings.Join(lines, "\r\n")
 }

@@ -276,6 +276,36 @@ func publishAndPlay(t *testing.T, network webrtc.NetworkType) {
 	}
 }
 
+func TestUseDTX(t *testing.T) {
+	for name, x := range map[string][2]string{
+		"fmtp":     {"a=rtpmap:109 opus/48000/2\r\na=fmtp:109 stereo=1\r\na=mid:0\r\n", "a=rtpmap:109 opus/48000/2\r\na=fmtp:109 stereo=1;usedtx=1\r\na=mid:0\r\n"},
+		"feedback": {"a=rtpmap:96 OPUS/48000/2\r\na=rtcp-fb:96 nack\r\na=fmtp:96 x=1\r\n", "a=rtpmap:96 OPUS/48000/2\r\na=rtcp-fb:96 nack\r\na=fmtp:96 x=1;usedtx=1\r\n"},
+		"no fmtp":  {"a=rtpmap:96 opus/48000/2\r\na=mid:0\r\n", "a=rtpmap:96 opus/48000/2\r\na=fmtp:96 usedtx=1\r\na=mid:0\r\n"},
+		"no Opus":  {"a=rtpmap:0 PCMU/8000\r\na=mid:0\r\n", "a=rtpmap:0 PCMU/8000\r\na=mid:0\r\n"},
+	} {
+		if got := useDTX(x[0]); got != x[1] {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// Programs that stream publish video with their audio; it is refused, and the
+// audio taken.
+func TestPublisherWithVideo(t *testing.T) {
+	e := newSide(t, "one", Config{}).engine
+	pc, _ := client(t, webrtc.RTPTransceiverDirectionSendonly, 1, webrtc.NetworkTypeUDP4)
+	if _, err := pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
+		t.Fatal(err)
+	}
+	_, answer, err := e.Publish(t.Context(), offerOf(t, pc), Publication{Source: 1, Push: func(*protocol.Frame) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(answer, "m=video 0 ") || !strings.Contains(answer, "m=audio 9 ") {
+		t.Errorf("the answer:\n%s", answer)
+	}
+}
+
 func TestPauseEndsATalkspurt(t *testing.T) {
 	e := newSide(t, "one", Config{}).engine
 	frames := make(chan protocol.Marks, 100)

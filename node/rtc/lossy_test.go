@@ -11,10 +11,10 @@ import (
 // socket at random, or all there is.
 type lossy struct {
 	all     atomic.Bool
+	dtls    atomic.Bool  // DTLS records
 	percent atomic.Int32 // of RTP and RTCP, in both directions
 	mu      sync.Mutex
 	random  *rand.Rand
-	media   atomic.Int64 // RTP packets written
 }
 
 func (l *lossy) wrap(c net.PacketConn) net.PacketConn {
@@ -24,6 +24,9 @@ func (l *lossy) wrap(c net.PacketConn) net.PacketConn {
 
 func (l *lossy) drops(b []byte) bool {
 	if l.all.Load() {
+		return true
+	}
+	if l.dtls.Load() && len(b) > 0 && b[0] >= 20 && b[0] <= 63 {
 		return true
 	}
 	if len(b) == 0 || b[0] < 128 || b[0] > 191 {
@@ -42,9 +45,6 @@ type lossyConn struct {
 func (c *lossyConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if c.loss.drops(b) {
 		return len(b), nil
-	}
-	if len(b) > 1 && b[0] >= 128 && b[0] <= 191 && b[1]&0x7f == opusPayloadType {
-		c.loss.media.Add(1)
 	}
 	return c.PacketConn.WriteTo(b, to)
 }

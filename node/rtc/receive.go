@@ -16,8 +16,9 @@ import (
 	"github.com/earshot-audio/earshot/protocol/opus"
 )
 
-// receiveMTU is the largest packet read: Ethernet's.
-const receiveMTU = 1500
+// receiveMTU is the largest packet read: the largest frame with its headers
+// and SRTP's tag. It is more than Ethernet's MTU; IP fragments such packets.
+const receiveMTU = protocol.MaxPacketBytes + 128
 
 // Receiver takes what arrives. It must not block, nor keep f or f.Packet.
 type Receiver interface {
