@@ -21,8 +21,8 @@ type announcement struct {
 }
 
 // Announce takes one of this node's own announcements into its directory and
-// publishes it. While there is no neighbour in the topic the newest of each
-// room waits, and goes to the first who comes: what pubsub publishes to nobody
+// publishes it. While there is no neighbour to send it to, the newest of each
+// room waits and goes to the first who comes: what pubsub publishes to nobody
 // is lost for good. It returns once the announcement is on its way or waits.
 func (g *Gossip) Announce(ctx context.Context, envelope []byte) error {
 	room, _, _, err := protocol.PeekAnnouncement(envelope)
@@ -61,8 +61,9 @@ func (g *Gossip) announce(ctx context.Context) error {
 				waiting[a.room] = a.envelope
 			}
 		case <-arrived:
+		case <-g.outbound.more:
 		}
-		if len(waiting) == 0 || len(g.rooms.ListPeers()) == 0 {
+		if len(waiting) == 0 || len(g.outbound.among(g.rooms.ListPeers())) == 0 {
 			continue
 		}
 		for room, envelope := range waiting {

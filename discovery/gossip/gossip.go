@@ -34,8 +34,8 @@ import (
 const (
 	// maxRPC bounds what a neighbour sends at once; pubsub splits what is larger.
 	maxRPC = 64 << 10
-	// outbound is how many RPCs wait for a neighbour (pubsub's default is 32).
-	outbound = 256
+	// sendQueue is how many RPCs wait for a neighbour (pubsub's default is 32).
+	sendQueue = 256
 	// outbox is how many of our own messages wait to be published.
 	outbox = 256
 	// grafts is how many new edges of the directory's mesh wait to be looked at.
@@ -90,6 +90,7 @@ type Gossip struct {
 	own       chan announcement
 	requests  chan network.Stream
 	grafts    chan peer.ID // that entered the directory topic's mesh
+	outbound  *outbound
 	counts    counts
 
 	ctx    context.Context // of pubsub and of all that Run started
@@ -109,7 +110,7 @@ type message struct {
 // New joins the directory topic. Run must follow, and ends all of it.
 func New(c Config) (*Gossip, error) {
 	g := &Gossip{host: c.Host, directory: c.Directory, log: c.Log,
-		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts)}
+		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts), outbound: newOutbound()}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -147,13 +148,13 @@ func (g *Gossip) start(topic string) (err error) {
 		pubsub.WithPeerScore(scores()),
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithMaxControlMessageSize(maxRPC),
-		pubsub.WithPeerOutboundQueueSize(outbound),
+		pubsub.WithPeerOutboundQueueSize(sendQueue),
 		pubsub.WithSeenMessagesTTL(seenSpan),
 		pubsub.WithValidateQueueSize(validations),
 		pubsub.WithValidateWorkers(max(2, runtime.NumCPU())),
 		pubsub.WithSubscriptionFilter(n),
 		pubsub.WithAppSpecificRpcInspector(n.inspect),
-		pubsub.WithRawTracer(tracer{topic, g.grafts}),
+		pubsub.WithRawTracer(tracer{topic, g.grafts, g.outbound}),
 	)
 	if err != nil {
 		return err

@@ -84,8 +84,8 @@ func (r *RoomTopic) Publish(data []byte) error {
 	return r.gossip.post(message{r.topic, bytes.Clone(data)})
 }
 
-// Peers gives the neighbours in the topic.
-func (r *RoomTopic) Peers() []peer.ID { return r.topic.ListPeers() }
+// Peers gives the neighbours in the topic that Publish reaches.
+func (r *RoomTopic) Peers() []peer.ID { return r.gossip.outbound.among(r.topic.ListPeers()) }
 
 // Leave leaves the topic. What was accepted before may still be delivered.
 func (r *RoomTopic) Leave() {
