@@ -305,6 +305,27 @@ func TestStale(t *testing.T) {
 	})
 }
 
+// A ring's frames stay within what signed differences of timestamps reach,
+// however rarely one comes.
+func TestRareFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.OpenSource(1, ana)
+		for i := range 300 {
+			f := frameOf(1, i*50*60*50)
+			f.Counter = uint16(i)
+			b.Push(ana, f)
+			time.Sleep(50 * time.Minute)
+		}
+		if s := b.snapshot().Sources[0]; s.Frames != 300 || s.Lost != 0 {
+			t.Errorf("%+v", s)
+		}
+		if n := b.sources[1].ring.n; n != 1 {
+			t.Errorf("%d frames kept, want the newest", n)
+		}
+	})
+}
+
 func TestAtMostMaxSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
