@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -147,25 +148,45 @@ func (p *program) setConfig(key string, words []string) error {
 
 func (p *program) unsetConfig(key string) error { return p.editConfig(key, "") }
 
-// editConfig replaces the key's line and refuses to leave a file behind that
-// is worse than the one it found.
+// editConfig replaces the key's line in config.toml.
 func (p *program) editConfig(key, line string) error {
 	path := p.settings.config
 	b, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return homeUnwritable(p.settings.home(), err)
 	}
-	before := string(b)
-	after := withLine(before, key, line)
-	if after == before {
-		return nil
-	}
-	if _, err := parseConfig(path, after); err != nil {
-		if _, was := parseConfig(path, before); was == nil {
-			return err
-		}
+	after, err := edited(path, string(b), key, line)
+	if err != nil || after == string(b) {
+		return err
 	}
 	return writeConfig(path, after)
+}
+
+// edited gives the text with the key's line replaced. What was sound is sound
+// after it, and differs in this key alone; what was broken may be mended.
+func edited(path, before, key, line string) (string, error) {
+	after := withLine(before, key, line)
+	was, err := parseConfig(path, before)
+	if err != nil {
+		return after, nil
+	}
+	is, err := parseConfig(path, after)
+	if err != nil || !sameBut(key, was, is) {
+		return "", configProblem(path, problem("written in a way that can't be edited from here", "change it by hand"))
+	}
+	return after, nil
+}
+
+// sameBut tells whether all settings but one are the same.
+func sameBut(key string, a, b map[string]value) bool {
+	for _, s := range allSettings() {
+		x, inA := a[s.name]
+		y, inB := b[s.name]
+		if s.name != key && (inA != inB || !slices.Equal(x.words, y.words)) {
+			return false
+		}
+	}
+	return true
 }
 
 func fileSetting(key string) (setting, error) {

@@ -139,7 +139,7 @@ func TestStatus(t *testing.T) {
   page      http://127.0.0.1:8733
   home      /home/ana/.local/state/earshot
   network   the common one, 4 nodes near
-  reach     this network; from outside only if your router lets it in (not tried) (UDP 41641)
+  reach     UDP 41641 on this network; from outside only if your router lets it in (not tried)
   rooms     7k2mabcd
   links     to citra (TCP, 4 ms, 1.1 % lost)
   dropped   3 malformed

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -22,24 +23,32 @@ func main() {
 	os.Exit(code)
 }
 
+// sameSignal is how soon after the first a second signal is still that one:
+// timeout(1) and shells send theirs to the process and to its group.
+const sameSignal = 500 * time.Millisecond
+
 // interruptible gives a context that the first Ctrl-C or SIGTERM ends; the
 // second ends the process at once.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-done:
-			return
-		}
-		select {
-		case <-signals:
-			os.Exit(130)
-		case <-done:
+		var first time.Time
+		for {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel()
+			case time.Since(first) > sameSignal:
+				os.Exit(130)
+			}
 		}
 	}()
 	return ctx, func() {

@@ -28,12 +28,11 @@ func reach(addrs []string) string {
 	if len(ports) == 0 {
 		return "nowhere: this node reaches others, and none can come to it"
 	}
-	where := [...]string{
-		"this machine alone",
-		"this network; from outside only if your router lets it in (not tried)",
-		"an address of the Internet; whether a firewall is in the way is not tried",
-	}[widest]
-	return fmt.Sprintf("%s (%s)", where, strings.Join(ports, ", "))
+	return fmt.Sprintf([...]string{
+		"this machine alone (%s)",
+		"%s on this network; from outside only if your router lets it in (not tried)",
+		"%s on an Internet address; whether a firewall is in the way is not tried",
+	}[widest], strings.Join(ports, ", "))
 }
 
 // portWord is "UDP 41641" or "TCP 41641".

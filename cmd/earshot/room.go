@@ -108,7 +108,7 @@ func carried(v web.RoomView) string {
 	}
 	line += "      standby " + nameOf(v, v.Standby)
 	if !v.Independent {
-		line += " (on the same network)"
+		line += ", on the same network"
 	}
 	return line
 }

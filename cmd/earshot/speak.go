@@ -28,7 +28,7 @@ const (
 
 func (p *program) speakCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "speak ROOM FILE.ogg|-",
+		Use:   "speak ROOM [FILE.ogg|-]",
 		Short: "Speak a file, or standard input, into a room",
 		Long: `Speak an Ogg Opus file, or standard input while it is still being made, into a
 room. The packets go out at their own pace, and untouched.`,
@@ -36,9 +36,16 @@ room. The packets go out at their own pace, and untouched.`,
   ffmpeg -i talk.mp3 -c:a libopus -f ogg - | earshot speak 7k2m -
   ffmpeg -f pulse -i default -c:a libopus -f ogg - | earshot speak 7k2m -    a microphone`,
 		GroupID:           groupRooms,
-		Args:              words("ROOM", "FILE.ogg (or -)"),
 		ValidArgsFunction: p.completeRoomThenFile,
-		RunE:              func(cmd *cobra.Command, args []string) error { return p.speak(cmd.Context(), args[0], args[1]) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil // standard input
+			}
+			return words("ROOM", "FILE.ogg (or -)")(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.speak(cmd.Context(), args[0], append(args, "-")[1])
+		},
 	}
 }
 

@@ -47,9 +47,9 @@ type readyLine struct {
 // opened instead.
 func (p *program) up(ctx context.Context) error {
 	if running, err := p.running(ctx); err == nil {
-		return p.ready(running, "is up already")
+		return p.ready(running, "is up already", "")
 	}
-	return p.serve(ctx, func(r readyLine) error { return p.ready(r, "is up") })
+	return p.serve(ctx, func(r readyLine) error { return p.ready(r, "is up", upHint) })
 }
 
 // running asks the node of this home whether it runs.
@@ -71,19 +71,15 @@ func (p *program) running(ctx context.Context) (readyLine, error) {
 	return readyLine{"ready", string(s.Peer), s.PeerID, s.Addrs, s.API, page}, nil
 }
 
-// ready tells that the node serves, and opens its page.
-func (p *program) ready(r readyLine, how string) error {
+const upHint = "Ctrl-C stops the node. `earshot rooms` in another terminal lists what is live.\n"
+
+// ready tells that the node serves, opens its page, and says what to do next.
+func (p *program) ready(r readyLine, how, hint string) error {
 	if p.json {
 		return p.line(r)
 	}
-	if err := p.say("Earshot %s as %s (%s).\n  page      %s\n  reach     %s\n",
-		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), reach(r.Addrs)); err != nil {
-		return err
-	}
-	if how != "is up" {
-		return nil
-	}
-	return p.say("Ctrl-C stops the node. `earshot rooms` in another terminal lists what is live.\n")
+	return p.say("Earshot %s as %s (%s).\n  page      %s\n  reach     %s\n%s",
+		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), reach(r.Addrs), hint)
 }
 
 // openPage opens the page in a browser, or says how to get there.
