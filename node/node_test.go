@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -339,6 +340,22 @@ func TestRelayDiesInMidSentence(t *testing.T) {
 	budi.eventually(time.Second, "the room stays in the directory", budi.sees(o.Room))
 }
 
+// nextToGo picks the standby, else the relay, else anybody, but for those who
+// stay.
+func nextToGo(v web.RoomView, here map[string]*running, stay ...*running) *running {
+	for _, id := range []string{v.Standby, v.Relay} {
+		if n := here[id]; n != nil && !slices.Contains(stay, n) {
+			return n
+		}
+	}
+	for _, n := range here {
+		if !slices.Contains(stay, n) {
+			return n
+		}
+	}
+	return nil
+}
+
 func TestOneAfterAnotherLeaves(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -355,6 +372,7 @@ func TestOneAfterAnotherLeaves(t *testing.T) {
 	speech, stopSpeech := context.WithCancel(ctx)
 	spoken := make(chan error, 1)
 	go func() { spoken <- speaker.talk(speech, o.Room, 's', 100000) }()
+	listener.eventually(10*time.Second, "the speaker is heard", func() bool { return e.count('s') > 20 })
 	here := map[string]*running{}
 	for _, n := range nodes {
 		here[n.self.String()] = n
@@ -366,20 +384,7 @@ func TestOneAfterAnotherLeaves(t *testing.T) {
 		}
 		listener.eventually(15*time.Second, "one relay, one standby", settled(o.Room, 0, all...))
 		listener.eventually(10*time.Second, "attached", listener.attached(o.Room))
-		v := listener.view(o.Room)
-		goes := here[v.Standby]
-		for _, id := range []string{v.Standby, v.Relay} {
-			if n := here[id]; n != speaker && n != listener {
-				goes = n
-			}
-		}
-		if goes == speaker || goes == listener {
-			for _, n := range all {
-				if n != speaker && n != listener {
-					goes = n
-				}
-			}
-		}
+		goes := nextToGo(listener.view(o.Room), here, speaker, listener)
 		before := e.count('s')
 		delete(here, goes.self.String())
 		goes.stop()

@@ -37,18 +37,30 @@ func kindOf(m *protocol.Message) kind {
 	return others
 }
 
-// member is somebody heard in the room.
+// member is somebody who is in the room.
 type member struct {
 	presence protocol.Presence
 	raw      []byte // their newest Presence as signed
 	at       time.Duration
 	pulseAt  time.Duration // 0: never pulsed
+}
 
+// sender is what was heard from somebody last. It is remembered longer than
+// they are here: a message that comes again, late or by an enemy's hand, must
+// not bring them back, nor go round between relay and standby.
+type sender struct {
 	boot   uint64
 	newest [kinds]uint64
-	second time.Duration // of the count below
+	at     time.Duration
+
+	second time.Duration // when the counts below began
 	said   [kinds]int
 }
+
+const (
+	senderLife = 24 * time.Hour
+	maxSenders = 4 * protocol.MaxMembers
+)
 
 // hear takes a message from the topic (from == "") or from a link.
 func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration) {
@@ -92,21 +104,19 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 // fresh says whether m is newer than what its sender said before, and within
 // the sender's rate. It changes nothing that an unsigned message must not.
 func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
-	s, k := r.members[m.From], kindOf(m)
-	if s == nil {
-		if len(r.members) >= protocol.MaxMembers {
-			r.drop("room of members full")
-			return false
-		}
-		return true
-	}
+	s, k := r.senders[m.From], kindOf(m)
 	switch {
+	case s == nil && len(r.members) >= protocol.MaxMembers:
+		r.drop("more members than this node remembers")
+		return false
+	case s == nil:
+		return true
 	case m.Boot < s.boot:
 		return false
 	case m.Boot == s.boot && k != others && m.Sequence <= s.newest[k]:
 		return false
 	case now-s.second < time.Second && s.said[k] >= messagesASecond[k]:
-		r.drop("too often")
+		r.drop("messages too often")
 		return false
 	}
 	return true
@@ -114,11 +124,13 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 
 // remember notes a verified message's sender.
 func (r *Room) remember(m *protocol.Message, now time.Duration) {
-	s, k := r.members[m.From], kindOf(m)
+	s, k := r.senders[m.From], kindOf(m)
 	if s == nil {
-		s = &member{second: now}
-		r.members[m.From] = s
-		r.changed()
+		if len(r.senders) >= maxSenders {
+			r.forgetOldestSender()
+		}
+		s = &sender{second: now}
+		r.senders[m.From] = s
 	}
 	if m.Boot > s.boot {
 		s.boot, s.newest = m.Boot, [kinds]uint64{}
@@ -131,9 +143,30 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 	s.at = now
 }
 
+func (r *Room) forgetOldestSender() {
+	var oldest protocol.PeerID
+	for p, s := range r.senders {
+		if r.members[p] == nil && (oldest == "" || s.at < r.senders[oldest].at) {
+			oldest = p
+		}
+	}
+	delete(r.senders, oldest)
+}
+
+// meet gives the member, new or known.
+func (r *Room) meet(p protocol.PeerID, now time.Duration) *member {
+	m := r.members[p]
+	if m == nil {
+		m = &member{}
+		r.members[p] = m
+		r.changed()
+	}
+	m.at = now
+	return m
+}
+
 // take does what a message says; false if it is not worth passing on.
 func (r *Room) take(m *protocol.Message, now time.Duration) bool {
-	s := r.members[m.From]
 	switch {
 	case m.Claim != nil:
 		r.machine.Claim(m.Claim.Claim, now)
@@ -142,14 +175,15 @@ func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 		}
 		r.elect(now)
 	case m.Pulse != nil:
-		s.pulseAt = now
 		r.machine.Pulse(*m.Pulse, now)
 		r.elect(now)
 		if m.Pulse.Bye {
 			r.forget(m.From, now)
+			break
 		}
+		r.meet(m.From, now).pulseAt = now
 	case m.Presence != nil:
-		return r.takePresence(s, m, now)
+		r.takePresence(m, now)
 	case m.Certificate != nil:
 		c, err := protocol.OpenCertificate(r.cfg.Room, m.Certificate)
 		return err == nil && r.hold(c, now)
@@ -161,17 +195,17 @@ func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 	return true
 }
 
-func (r *Room) takePresence(s *member, m *protocol.Message, now time.Duration) bool {
+func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	if m.Presence.Leaving {
 		r.forget(m.From, now)
-		return true
+		return
 	}
+	s := r.meet(m.From, now)
 	if s.presence != *m.Presence {
 		s.presence = *m.Presence
 		r.changed()
 	}
 	s.raw = m.Raw
-	return true
 }
 
 // forget drops a member who left.
@@ -258,6 +292,11 @@ func (r *Room) expire(now time.Duration) {
 		quiet := m.pulseAt != 0 && now-m.pulseAt > pulseLife && r.machine != nil && r.may(p, protocol.Carry, now)
 		if now-m.at > protocol.PresenceLife || quiet {
 			r.forget(p, now)
+		}
+	}
+	for p, s := range r.senders {
+		if now-s.at > senderLife {
+			delete(r.senders, p)
 		}
 	}
 	for s, v := range r.voices {

@@ -163,6 +163,7 @@ type Room struct {
 	genesis  *protocol.Genesis
 	rights   map[protocol.PeerID]held
 	members  map[protocol.PeerID]*member
+	senders  map[protocol.PeerID]*sender
 	voices   map[protocol.Source]*voice
 	paths    map[protocol.PeerID]*path
 	parents  map[protocol.PeerID]*parent
@@ -198,7 +199,7 @@ func New(cfg Config) *Room {
 	now := cfg.Now()
 	r := &Room{
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
-		rights: map[protocol.PeerID]held{}, members: map[protocol.PeerID]*member{}, voices: map[protocol.Source]*voice{},
+		rights: map[protocol.PeerID]held{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		dropped: map[string]int64{}, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
 	}
