@@ -108,6 +108,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	w.Header().Set("Server", "earshot/"+s.version)
 	s.mux.ServeHTTP(w, r)
 }
 

@@ -114,22 +114,25 @@ func (c *Client) tell(ctx context.Context, path string) error {
 func ask[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
 	var answer T
 	var header http.Header
-	var text io.Reader
+	var content io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
 			return answer, err
 		}
-		header, text = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b)
+		header, content = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b)
 	}
-	response, err := c.send(ctx, method, path, header, text)
+	response, err := c.send(ctx, method, path, header, content)
 	if err != nil {
 		return answer, err
 	}
 	defer response.Body.Close()
-	err = json.NewDecoder(io.LimitReader(response.Body, maxAnswerBytes)).Decode(&answer)
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	if err != nil {
 		return answer, c.failed(ctx, err)
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return answer, notANode(err)
 	}
 	return answer, nil
 }
@@ -172,7 +175,7 @@ func (c *Client) failed(ctx context.Context, err error) error {
 		}
 	}
 	return &protocol.Problem{
-		Code: protocol.CodeNoNode, Message: "the node ended before it answered",
+		Code: protocol.CodeNoNode, Message: "the node has stopped answering",
 		Hint: "start it again with: earshot up", Cause: err,
 	}
 }
