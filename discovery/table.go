@@ -21,6 +21,7 @@ const (
 	certificatesSpan  = protocol.MaxCertificate
 	announcerInterval = 2 * time.Second // an announcer's longer-term pace in a room
 	announcerBurst    = 8               // and how many it may say at once
+	closingBurst      = 4               // more, to close or reopen the room
 )
 
 // table is what the directory holds. It is pure: the directory's goroutine owns
@@ -90,7 +91,7 @@ func (t *table) expect(id protocol.RoomID, announcer protocol.PeerID, sequence u
 		return known
 	case sequence < last.sequence:
 		return older
-	case last.paid-now > announcerInterval*(announcerBurst-1):
+	case last.paid-now > announcerInterval*(announcerBurst+closingBurst-1):
 		return hasty
 	}
 	return accepted
@@ -106,6 +107,10 @@ func (t *table) admit(a *protocol.Announcement, envelope []byte, remaining, now 
 	if o := t.expect(a.Room, a.Announcer, a.Sequence, now); o != accepted {
 		return o
 	}
+	last, _ := t.sequences.get(hearing{a.Room, a.Announcer})
+	if a.Closed == last.closed && last.paid-now > announcerInterval*(announcerBurst-1) {
+		return hasty
+	}
 	founder := a.Genesis.Founder
 	if word, _ := t.sequences.get(hearing{a.Room, founder}); word.closed && a.Announcer != founder {
 		return silenced
@@ -120,7 +125,6 @@ func (t *table) admit(a *protocol.Announcement, envelope []byte, remaining, now 
 	if !t.seat(&announced{a, envelope, now, now + life}) {
 		return full
 	}
-	last, _ := t.sequences.get(hearing{a.Room, a.Announcer})
 	t.sequences.put(hearing{a.Room, a.Announcer}, founder,
 		saying{a.Sequence, a.Closed, max(last.paid, now) + announcerInterval}, now)
 	return accepted

@@ -103,21 +103,24 @@ func TestAnnouncersOfARoom(t *testing.T) {
 func TestHastyAnnouncer(t *testing.T) {
 	table := newTable("")
 	var sequence uint64
-	say := func(now time.Duration) outcome {
+	say := func(now time.Duration, closed bool, want outcome) {
+		t.Helper()
 		sequence++
-		return table.admit(unsigned("host", "host", "tea", sequence), nil, 0, now)
+		a := unsigned("host", "host", "tea", sequence)
+		a.Closed = closed
+		takes(t, table, a, now, want)
 	}
 	for range announcerBurst {
-		if o := say(0); o != accepted {
-			t.Fatalf("a burst ends in %d", o)
-		}
+		say(0, false, accepted)
 	}
-	if o := say(0); o != hasty {
-		t.Fatalf("a flood ends in %d", o)
+	say(0, false, hasty)
+	say(announcerInterval, false, accepted) // its pace
+	say(announcerInterval, false, hasty)
+	// Closing and reopening are heard however busy the room was, but not for ever.
+	for i := range closingBurst {
+		say(announcerInterval, i%2 == 0, accepted)
 	}
-	if o := say(announcerInterval); o != accepted {
-		t.Fatalf("its pace ends in %d", o)
-	}
+	say(announcerInterval, true, hasty)
 }
 
 func TestClosedOutlivesEviction(t *testing.T) {
