@@ -17,7 +17,9 @@ func (p *program) node() (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return client.New(api, token), nil
+	c := client.New(api, token)
+	p.called = append(p.called, c)
+	return c, nil
 }
 
 // roomWord checks what a person gave for a ROOM, as far as that can be done

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
@@ -133,9 +135,12 @@ func event(t testing.TB, v any) *pb.LocalEvent {
 // opus20 gives a packet of 20 ms, told apart by its number (TOC: CELT, mono).
 func opus20(n int) []byte { return []byte{0xf8, byte(n), byte(n >> 8), 1, 2, 3} }
 
-// home is a home in which the given node runs.
+// home is a home in which the given node runs. After the test nothing of it, or
+// of the commands that were called, may be left.
 func home(t testing.TB, f *fakeNode) string {
 	t.Helper()
+	others := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, others) })
 	f.changed = make(chan struct{}, 1)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

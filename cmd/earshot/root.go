@@ -32,6 +32,7 @@ type program struct {
 	settings       *settings // resolved before a command runs
 	log            *slog.Logger
 	json           bool
+	called         []*caller // whose connections are to be closed
 }
 
 // run is the whole program, apart from the process around it.
@@ -43,6 +44,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
+	for _, c := range p.called {
+		c.CloseIdle()
+	}
 	switch {
 	case err == nil, readerGone(err):
 		return exitDone

@@ -49,6 +49,8 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(env.WorkDir+"/voice.ogg", talkFile(t, 150), 0o600)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"another":   another,
+			"appears":   appears,
 			"await":     await,
 			"code":      exitCode,
 			"fits":      fitsSchema,
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"recording": recordingSeen,
 			"same":      samePackets,
 			"spoil":     spoil,
+			"warned":    warned,
 		},
 	})
 }
@@ -99,6 +102,32 @@ func await(ts *testscript.TestScript, _ bool, args []string) {
 		_, err = client.New(api, token).Status(context.Background())
 		return err == nil
 	})
+}
+
+// appears is `appears FILE TEXT`: until the text is in the file.
+func appears(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, args[1]+" in "+args[0], func() bool {
+		b, err := os.ReadFile(ts.MkAbs(args[0]))
+		return err == nil && strings.Contains(string(b), args[1])
+	})
+}
+
+// warned is `warned HOME TEXT`: until that home's node warns so.
+func warned(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "a warning of "+args[1], func() bool {
+		api, token, err := store.ReadAPIFile(args[0])
+		ts.Check(err)
+		status, err := client.New(api, token).Status(context.Background())
+		ts.Check(err)
+		return slices.ContainsFunc(status.Warnings, func(w string) bool { return strings.Contains(w, args[1]) })
+	})
+}
+
+// another is `another VARIABLE ADDRESS`: the address, but of a peer that is
+// not there.
+func another(ts *testscript.TestScript, _ bool, args []string) {
+	at, _, _ := strings.Cut(args[1], "/p2p/")
+	ts.Setenv(args[0], at+"/p2p/12D3KooWMC3qbrFudvZonM1agmzcYm69zpq38ffDfkd92hrZXyiM")
 }
 
 // recordingSeen is `recording HOME ROOM`: until that home's node knows that

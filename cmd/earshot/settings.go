@@ -49,7 +49,7 @@ func allSettings() []setting {
 		{name: "relay-only", kind: boolKind, help: "reach others through relays only (not in this version yet)", check: notYet("a way to reach others through relays only"), up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
-		{name: "no-dht", kind: boolKind, help: "don't use the DHT", up: true},
+		{name: "no-dht", kind: boolKind, help: "don't use the DHT (this version has none)", up: true},
 		{name: "no-lend", kind: boolKind, help: "carry no sound for rooms of others", up: true},
 	}
 }
