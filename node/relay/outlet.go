@@ -153,7 +153,9 @@ func (f *Forwarder) outlet(id SinkID) *outlet {
 }
 
 // AddSink adds a sink towards a peer ("": none); one with the same ID makes
-// way for it.
+// way for it. A sink that takes this node's voices, or mirrors, is given what
+// the ring holds, each source on Enable: it may be there because a relay went,
+// and with it what was on its way.
 func (f *Forwarder) AddSink(id SinkID, peer protocol.PeerID, mode Mode, sink Sink) {
 	f.post(func() {
 		f.remove(id)
@@ -164,6 +166,11 @@ func (f *Forwarder) AddSink(id SinkID, peer protocol.PeerID, mode Mode, sink Sin
 		o := &outlet{id: id, peer: peer, sink: sink, sentAt: always}
 		f.outlets = append(f.outlets, o)
 		f.setMode(o, mode)
+		if mode == Up || mode == Mirror {
+			for _, s := range f.open {
+				f.resume(o, s, nil)
+			}
+		}
 	})
 }
 
