@@ -2,15 +2,11 @@ package web_test
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,50 +140,6 @@ func TestEventsHaveBoundedFollowers(t *testing.T) {
 	t.Fatal("100 followers were let in")
 }
 
-// pipes is a listener whose connections are in memory, for a bubble's clock.
-type pipes struct {
-	conns chan net.Conn
-	once  sync.Once
-	ended chan struct{}
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.ended:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error   { p.once.Do(func() { close(p.ended) }); return nil }
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8733} }
-
-// bubble serves b inside a synctest bubble and follows its events over a
-// connection that the test reads by itself.
-func bubble(t *testing.T, b *backend) (conn net.Conn, lines *bufio.Reader) {
-	listener := &pipes{conns: make(chan net.Conn), ended: make(chan struct{})}
-	server := web.New(web.Config{Listener: listener, Token: token, Backend: b})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	near, far := net.Pipe()
-	listener.conns <- far
-	t.Cleanup(func() {
-		cancel()
-		near.Close()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	go fmt.Fprintf(near, "GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:8733\r\nAuthorization: Bearer %s\r\n\r\n", token)
-	response, err := http.ReadResponse(bufio.NewReader(near), nil)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatal(response, err)
-	}
-	return near, bufio.NewReader(response.Body)
-}
-
 // until reads lines to the first that begins so, and gives it.
 func until(t *testing.T, lines *bufio.Reader, prefix string) string {
 	t.Helper()
@@ -204,7 +156,7 @@ func until(t *testing.T, lines *bufio.Reader, prefix string) string {
 
 func TestEventsBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, lines := bubble(t, newBackend())
+		lines := get(t, newBackend(), "/api/v1/events")
 		until(t, lines, "event: room")
 		for range 3 {
 			began := time.Now()
@@ -219,7 +171,7 @@ func TestEventsBeat(t *testing.T) {
 func TestEventsKeepTheirPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
-		_, lines := bubble(t, b)
+		lines := get(t, b, "/api/v1/events")
 		until(t, lines, "event: room\n")
 		began, stop := time.Now(), make(chan struct{})
 		defer close(stop)
@@ -246,7 +198,7 @@ func TestEventsKeepTheirPace(t *testing.T) {
 func TestEventsEndTheSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
-		_, lines := bubble(t, b)
+		lines := get(t, b, "/api/v1/events")
 		until(t, lines, "event: room\n")
 		b.change(func(b *backend) { b.status.Neighbors++ })
 		time.Sleep(time.Minute) // of the bubble: it reads nothing meanwhile

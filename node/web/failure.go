@@ -39,9 +39,6 @@ func refuse(status int, message, hint string) error {
 
 // malformed is a body that is not what its route takes.
 func malformed(message, hint string, cause error) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](cause); ok {
-		return refuse(http.StatusRequestEntityTooLarge, "the request's body is too large", "")
-	}
 	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: message, Hint: hint, Cause: cause}
 }
 
@@ -93,15 +90,15 @@ func statusOf(code string) int {
 
 // fail answers a request with a problem.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody waits for it
-	}
 	p, status := problemOf(err)
-	if status == http.StatusInternalServerError {
-		s.log.Error("a request failed", "method", r.Method, "pattern", r.Pattern, "err", p.Unwrap())
+	if status == http.StatusInternalServerError && r.Context().Err() == nil {
+		s.log.Error("a request failed", "method", r.Method, "pattern", r.Pattern, "err", err, "cause", p.Cause)
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // of the body some may be unread
 	}
 	answer(w, status, failureOf(p))
 }

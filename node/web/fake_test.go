@@ -39,6 +39,7 @@ type backend struct {
 	rooms  []web.RoomLine
 	view   web.RoomView
 	fault  error // of every call, if not nil
+	slow   time.Duration
 
 	listening *listening
 	speaking  *speaking
@@ -78,7 +79,12 @@ func (b *backend) change(f func(b *backend)) {
 	}
 }
 
-func (b *backend) Status(context.Context) (web.Status, error) {
+func (b *backend) Status(ctx context.Context) (web.Status, error) {
+	select {
+	case <-time.After(b.slow):
+	case <-ctx.Done():
+		return web.Status{}, ctx.Err()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status.UptimeMS++

@@ -51,8 +51,12 @@ func (s *Server) rooms(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) openRoom(w http.ResponseWriter, r *http.Request) error {
+	text, err := whole(w, r, maxJSONBytes)
+	if err != nil {
+		return err
+	}
 	var request OpenRequest
-	if err := decode(w, r, &request); err != nil {
+	if err := decode(text, &request); err != nil {
 		return err
 	}
 	opened, err := s.backend.Open(r.Context(), request)

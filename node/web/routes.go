@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Media types.
@@ -98,7 +100,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	shield(w.Header())
 	// Answers do not wait for bodies: a stream's has no end yet, and what is
 	// refused need not be read.
-	http.NewResponseController(w).EnableFullDuplex()
+	rc := http.NewResponseController(w)
+	rc.EnableFullDuplex()
+	// What is left of a body is skipped, for so long.
+	defer func() { rc.SetReadDeadline(time.Now().Add(bodyPatience)) }()
 	if err := s.guard(r); err != nil {
 		s.log.Debug("refused a request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
 		if _, status := problemOf(err); status == http.StatusUnauthorized && r.URL.Path == "/" {
@@ -154,9 +159,24 @@ func (rt route) fits(r *http.Request) error {
 	return refuse(http.StatusUnsupportedMediaType, "the body is of another type", "send it as "+rt.body)
 }
 
-// decode reads a JSON body into v: one value, and no field that v lacks.
-func decode(w http.ResponseWriter, r *http.Request, v any) error {
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJSONBytes))
+// whole reads a body that is not a stream.
+func whole(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	rc := http.NewResponseController(w)
+	rc.SetReadDeadline(time.Now().Add(bodyPatience))
+	defer rc.SetReadDeadline(time.Time{})
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the request's body is too large", "")
+	}
+	if err != nil {
+		return nil, malformed("the request's body was cut", "", err)
+	}
+	return text, nil
+}
+
+// decode reads JSON into v: one value, and no field that v lacks.
+func decode(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
 	if err == nil {

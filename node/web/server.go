@@ -24,8 +24,9 @@ const (
 	maxRoomBytes   = 4 << 10 // of the words that name a room
 
 	headerPatience = 5 * time.Second  // until a request's head is whole
-	bodyPatience   = 10 * time.Second // until a request is whole, unless it streams
-	writePatience  = 10 * time.Second // until a client takes what it was sent
+	bodyPatience   = 10 * time.Second // until its body is, unless it streams
+	answerPatience = 2 * time.Minute  // until a client has its answer, unless it streams
+	writePatience  = 10 * time.Second // until a client takes a stream's event
 	idlePatience   = time.Minute
 	// shutdownPatience is what open streams get for their last words.
 	shutdownPatience = 400 * time.Millisecond
@@ -105,8 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 		BaseContext:                  func(net.Listener) context.Context { return ctx },
 		ConnState:                    counting(&conns),
 		ReadHeaderTimeout:            headerPatience,
-		ReadTimeout:                  bodyPatience,
-		WriteTimeout:                 bodyPatience + writePatience,
+		WriteTimeout:                 answerPatience,
 		IdleTimeout:                  idlePatience,
 		MaxHeaderBytes:               maxHeaderBytes,
 		DisableGeneralOptionsHandler: true, // OPTIONS * must pass the guard too

@@ -53,8 +53,8 @@ type stream struct {
 // begin answers with a stream.
 func begin(w http.ResponseWriter, kind string) *stream {
 	out := &stream{w, http.NewResponseController(w)}
-	out.rc.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Connection", "close") // of the request's body some may be unread at the end
 	w.WriteHeader(http.StatusOK)
 	out.rc.Flush()
 	return out

@@ -19,9 +19,9 @@ func (s *Server) negotiate(begin func(ctx context.Context, room, offer string) (
 		if err != nil {
 			return err
 		}
-		offer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxSDPBytes))
+		offer, err := whole(w, r, maxSDPBytes)
 		if err != nil {
-			return malformed("the offer was cut", "", err)
+			return err
 		}
 		if !strings.HasPrefix(string(offer), "v=0") { // RFC 8866 section 5.1
 			return malformed("the body is not an SDP offer", "", nil)
