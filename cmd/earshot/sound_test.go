@@ -75,8 +75,8 @@ func checkVoice(t testing.TB, packets [][]byte, n, offset int) {
 
 func TestListenRecords(t *testing.T) {
 	f := twoVoices(t, 60)
-	out := filepath.Join(t.TempDir(), "talk.ogg")
-	got, stderr, code := call{home: home(t, f)}.run(t, "listen", "7k2m", "--out", out)
+	dir, out := home(t, f), filepath.Join(t.TempDir(), "talk.ogg")
+	got, stderr, code := call{home: dir}.run(t, "listen", "7k2m", "--out", out)
 	if code != 0 || stderr != "" {
 		t.Fatalf("code %d, %s", code, stderr)
 	}
@@ -100,7 +100,7 @@ func TestListenRecords(t *testing.T) {
 		t.Errorf("the node was asked for %q", f.acts)
 	}
 	// Again: what is there is kept, unless one says otherwise.
-	if _, stderr, code := (call{home: home(t, f)}).run(t, "listen", "7k2m", "--out", out); code != 1 || !strings.Contains(stderr, "exists already; name another file, or overwrite it with --force") {
+	if _, stderr, code := (call{home: dir}).run(t, "listen", "7k2m", "--out", out); code != 1 || !strings.Contains(stderr, "exists already; name another file, or overwrite it with --force") {
 		t.Errorf("code %d, %q", code, stderr)
 	}
 	if _, stderr, code := (call{home: home(t, twoVoices(t, 5))}).run(t, "listen", "7k2m", "--out", out, "--force"); code != 0 {
