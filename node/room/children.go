@@ -44,9 +44,9 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 
 // takeAttach takes a child, or tells it whom to ask.
 func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
-	p := r.paths[id]
+	p := r.pathTo(id)
 	switch {
-	case r.genesis == nil || p == nil:
+	case r.genesis == nil:
 		r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
 	case p.way == nil: // the far side's path came up first
 		p.early = m

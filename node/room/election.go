@@ -57,7 +57,8 @@ func (r *Room) tell(out election.Out) {
 		r.say(m)
 		r.claim = m
 	}
-	if p := out.Pulse; p != nil {
+	// Its claim is a relay's sign of life; a plain pulse beside it says nothing.
+	if p := out.Pulse; p != nil && (out.Claim == nil || p.Suspects || p.Yields || p.Bye) {
 		r.say(&protocol.Message{Boot: p.Boot, Sequence: p.Sequence, Pulse: p})
 	}
 }

@@ -169,6 +169,7 @@ func (r *Room) meet(p protocol.PeerID, now time.Duration) *member {
 func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 	switch {
 	case m.Claim != nil:
+		r.meet(m.From, now).pulseAt = now
 		r.machine.Claim(m.Claim.Claim, now)
 		if r.machine.Best().Key == m.Claim.Key {
 			r.follow(m)
@@ -230,10 +231,63 @@ func (r *Room) say(m *protocol.Message) {
 		return
 	}
 	now := r.cfg.Now()
-	if r.onStage(r.cfg.Self, now) {
+	if r.onStage(r.cfg.Self, now) && r.newsForTopic(m, now) {
 		r.cfg.Topic.Publish(m.Raw)
 	}
 	r.feed(m, "", true)
+}
+
+// How often claims and pulses that say nothing new go to the topic while the
+// links carry each of them: where everybody has a link, flooding them all would
+// be most of a silent room's traffic. Claims are what the halves of a healed
+// partition find each other by.
+const (
+	claimsOnTopic = 1100 * time.Millisecond
+	pulsesOnTopic = 4 * time.Second
+)
+
+// news is what went to the topic last.
+type news struct {
+	claim            protocol.Claim
+	pulse            protocol.Pulse
+	claimAt, pulseAt time.Duration
+}
+
+// newsForTopic says whether a message of this node belongs on the topic too.
+func (r *Room) newsForTopic(m *protocol.Message, now time.Duration) bool {
+	n := &r.told
+	switch {
+	case m.Claim != nil:
+		c := m.Claim.Claim
+		c.Sequence = 0
+		if c == n.claim && now-n.claimAt < claimsOnTopic && r.linked(now) {
+			return false
+		}
+		n.claim, n.claimAt = c, now
+	case m.Pulse != nil:
+		p := *m.Pulse
+		p.Sequence = 0
+		if p == n.pulse && now-n.pulseAt < pulsesOnTopic && r.linked(now) {
+			return false
+		}
+		n.pulse, n.pulseAt = p, now
+	}
+	return true
+}
+
+// linked says whether the links reach everyone who votes: those of the relay,
+// each candidate that it hears; another's, the relay.
+func (r *Room) linked(now time.Duration) bool {
+	if !r.root {
+		p := r.parents[r.relay]
+		return p != nil && p.accepted && r.machine.Live(now)
+	}
+	for id, m := range r.members {
+		if p := r.paths[id]; m.pulseAt != 0 && (p == nil || !p.child) {
+			return false
+		}
+	}
+	return true
 }
 
 // onStage says whether p publishes for itself.
@@ -250,24 +304,33 @@ func (r *Room) pass(m *protocol.Message, from protocol.PeerID) {
 	r.feed(m, from, from != "")
 }
 
-// feed sends a message along the links: to children, and up if up. Pulses go
-// only to those who vote.
+// feed sends a message along the links: to children, and up if up.
 func (r *Room) feed(m *protocol.Message, from protocol.PeerID, up bool) {
 	msg := &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: m.Raw}}}
 	now := r.cfg.Now()
 	for id, p := range r.paths {
 		parent := r.parents[id]
+		above := parent != nil && parent.accepted
 		switch {
-		case id == from || id == m.From:
-		case parent != nil && parent.accepted:
-			if up || p.child {
-				r.cfg.Links.Send(id, msg)
-			}
-		case !p.child, m.Pulse != nil && !r.may(id, protocol.Carry, now):
+		case id == from, id == m.From, !above && !p.child, above && !p.child && !up:
+		case m.Pulse != nil && !r.needsPulse(id, from, now):
 		default:
 			r.cfg.Links.Send(id, msg)
 		}
 	}
+}
+
+// needsPulse says whether a pulse that came from another is worth passing on:
+// only to those who vote; and since each voter tells relay and standby of
+// itself, only by the relay and not to the standby, while the relay lives.
+func (r *Room) needsPulse(to, from protocol.PeerID, now time.Duration) bool {
+	switch {
+	case !r.may(to, protocol.Carry, now):
+		return false
+	case from == "" || !r.machine.Live(now):
+		return true
+	}
+	return r.root && to != r.standby
 }
 
 // presentNow tells the others of this node at once; present does so regularly.

@@ -40,7 +40,7 @@ const (
 	askAgain       = time.Second
 	refreshBinds   = time.Second
 	certifyEach    = 300 * time.Millisecond
-	pulseLife      = 5 * time.Second // of a candidate that was heard pulsing
+	pulseLife      = 3*pulsesOnTopic + time.Second // of a candidate that was heard pulsing
 	voiceLinger    = protocol.RingSpan + 200*time.Millisecond
 	announceSoon   = 3 * time.Second // after a count changed
 )
@@ -164,6 +164,7 @@ type Room struct {
 	rights   map[protocol.PeerID]held
 	members  map[protocol.PeerID]*member
 	senders  map[protocol.PeerID]*sender
+	told     news
 	voices   map[protocol.Source]*voice
 	paths    map[protocol.PeerID]*path
 	parents  map[protocol.PeerID]*parent
