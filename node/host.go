@@ -20,7 +20,8 @@ import (
 // usualPort is tried first, so that addresses in old links stay true.
 const usualPort = 41641
 
-func newHost(cfg Config, key crypto.PrivKey) (host.Host, error) {
+// newHost opens the host, on UDP sockets that are closed after it.
+func newHost(cfg Config, key crypto.PrivKey, sockets *sockets) (host.Host, error) {
 	listen := cfg.Listen
 	if len(listen) == 0 {
 		listen = usualAddresses()
@@ -33,6 +34,7 @@ func newHost(cfg Config, key crypto.PrivKey) (host.Host, error) {
 		// the other's visitors.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.QUICReuse(sockets.manager),
 		libp2p.DisableRelay(),
 	)
 	if err != nil {

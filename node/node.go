@@ -64,6 +64,7 @@ type Node struct {
 
 	store     *store.Store
 	host      host.Host
+	sockets   sockets // of host
 	media     *rtc.Engine
 	links     *link.Links
 	pairs     *pairs
@@ -137,7 +138,7 @@ func (n *Node) identify() (err error) {
 
 // open makes the parts that talk to other nodes.
 func (n *Node) open() (err error) {
-	if n.host, err = newHost(n.cfg, n.key); err != nil {
+	if n.host, err = newHost(n.cfg, n.key, &n.sockets); err != nil {
 		return err
 	}
 	media := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
@@ -184,6 +185,7 @@ func (n *Node) release() {
 	if n.host != nil {
 		n.host.Close()
 	}
+	_ = n.sockets.close()
 	if n.store != nil {
 		n.store.Close()
 	}
@@ -218,6 +220,7 @@ func (n *Node) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-n.killed:
 		n.media.Cut()
+		n.sockets.cut()
 		n.host.Close()
 		cancel()
 	}
@@ -225,6 +228,7 @@ func (n *Node) Run(ctx context.Context) error {
 	stop()
 	err := parts.Wait()
 	n.host.Close()
+	_ = n.sockets.close()
 	_ = store.RemoveAPIFile(n.cfg.Home, n.web.Address(), n.token)
 	n.store.Close()
 	if errors.Is(err, context.Canceled) {
