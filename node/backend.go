@@ -264,7 +264,7 @@ func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.Lin
 	if rtt, ok := n.links.RTT(p); ok {
 		l.RTTms = float64(rtt.Microseconds()) / 1000
 	}
-	if at := n.pairs.at(p); at != nil && at.media != nil {
+	if at := n.pairs.at(p); at != nil {
 		s := at.media.Stats()
 		l.Path, l.Sent, l.Received = s.Path, s.PacketsSent, s.PacketsReceived
 		if all := s.PacketsReceived + s.Lost; all > 0 {

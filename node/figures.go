@@ -32,7 +32,7 @@ func (n *Node) dropped() map[string]int64 {
 	add("links malformed", l.Malformed)
 	add("links flooding", l.Floods+l.InboxFull)
 	for _, p := range n.pairs.list() {
-		if at := n.pairs.at(p); at != nil && at.media != nil {
+		if at := n.pairs.at(p); at != nil {
 			s := at.media.Stats()
 			add("packets malformed", s.Malformed)
 			add("packets of unnamed sources", s.Unbound)
@@ -103,7 +103,7 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 	}
 	var sent, received, bytesSent, bytesReceived, lost uint64
 	for _, p := range f.n.pairs.list() {
-		if at := f.n.pairs.at(p); at != nil && at.media != nil {
+		if at := f.n.pairs.at(p); at != nil {
 			s := at.media.Stats()
 			sent, received, bytesSent, bytesReceived, lost = sent+s.PacketsSent, received+s.PacketsReceived, bytesSent+s.BytesSent, bytesReceived+s.BytesReceived, lost+s.Lost
 		}

@@ -148,7 +148,7 @@ func (l *listening) note(f *protocol.Frame, at time.Duration) {
 	if l.first == noTime {
 		l.first = after
 	}
-	l.tell(map[string]any{"event": "first_frame", "peer": o.owner.String(), "source": f.Source, "ms": after.Milliseconds()})
+	l.tell(map[string]any{"event": "first_frame", "peer": o.owner.String(), "name": nameIn(l.c.names(), o.owner), "source": f.Source, "ms": after.Milliseconds()})
 }
 
 // give hands out a frame that is in order.

@@ -31,7 +31,7 @@ type pairs struct {
 
 // pair is one other node whose link is up.
 type pair struct {
-	media    *rtc.Link
+	media    *rtc.Link // until the link is down
 	loopback bool
 	up       bool          // frames can pass
 	handle   atomic.Uint32 // the last one given
@@ -45,9 +45,8 @@ func newPairs(n *Node) *pairs {
 func (p *pairs) LinkUp(id protocol.PeerID, remote multiaddr.Multiaddr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at := &pair{loopback: manet.IsIPLoopback(remote)}
-	p.peers[id] = at
-	at.media = p.n.media.Connect(id, at.loopback, p)
+	loopback := manet.IsIPLoopback(remote)
+	p.peers[id] = &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p)}
 }
 
 // LinkDown ends it.
@@ -86,7 +85,7 @@ func (p *pairs) Down(id protocol.PeerID, _ error) {
 		at.up = false
 		p.tell(func(r *room.Room) { r.PathDown(id) })
 	}
-	at.media = p.n.media.Connect(id, at.loopback, p)
+	p.n.media.Connect(id, at.loopback, p)
 }
 
 // LinkMessage brings a message to the room that it names; false if that room
@@ -168,7 +167,7 @@ func (p *pairs) greet(r *room.Room) {
 // round trip to the media path, which paces its repairs by it.
 func (p *pairs) received(id protocol.PeerID) link.Media {
 	at := p.at(id)
-	if at == nil || at.media == nil {
+	if at == nil {
 		return link.Media{}
 	}
 	if rtt, ok := p.n.links.RTT(id); ok {
