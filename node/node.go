@@ -76,6 +76,7 @@ type Node struct {
 	web       *web.Server
 	changes   *fanout[struct{}]
 
+	ready  chan struct{} // closed once other programs can use the node
 	killed chan struct{} // closed by Kill
 	kill   sync.Once
 	ctx    context.Context // of Run, for rooms
@@ -92,7 +93,7 @@ type Node struct {
 // New opens the node's home and its sockets. Errors that a person can mend are
 // *protocol.Problem. After an error nothing is left open.
 func New(cfg Config) (n *Node, err error) {
-	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
+	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
 		sessions: map[string]func(){}, changes: newFanout[struct{}](1)}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
@@ -211,11 +212,13 @@ func (n *Node) Run(ctx context.Context) error {
 		})
 	}
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
-	if err := store.WriteAPIFile(n.cfg.Home, n.web.Address(), n.token); err != nil {
+	written := store.WriteAPIFile(n.cfg.Home, n.web.Address(), n.token)
+	if written == nil {
+		n.resume()
+		close(n.ready)
+	} else {
 		cancel()
-		n.log.Error("write api.json", "err", err)
 	}
-	n.resume()
 	select {
 	case <-ctx.Done():
 	case <-n.killed:
@@ -232,10 +235,13 @@ func (n *Node) Run(ctx context.Context) error {
 	_ = store.RemoveAPIFile(n.cfg.Home, n.web.Address(), n.token)
 	n.store.Close()
 	if errors.Is(err, context.Canceled) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(written, err)
 }
+
+// Ready is closed once Run serves: other programs find the node in its home.
+func (n *Node) Ready() <-chan struct{} { return n.ready }
 
 // Kill ends Run the way a power cut would: sockets close, nobody is told. The
 // home is left in order.

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"time"
 
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/earshot-audio/earshot/node"
-	"github.com/earshot-audio/earshot/node/store"
-	"github.com/earshot-audio/earshot/node/web/client"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -72,36 +69,16 @@ func (p *program) serve(ctx context.Context, ready func(readyLine) error) error 
 		defer stop()
 		ended <- n.Run(ctx)
 	}()
-	if err := p.awaitAnswer(ctx, n.API()); err == nil {
+	select {
+	case <-n.Ready():
 		if err := ready(readyOf(n)); err != nil {
 			stop()
 			<-ended
 			return err
 		}
+	case <-ctx.Done():
 	}
 	return <-ended
-}
-
-// answerPace is how often a node that starts is asked whether it serves.
-const answerPace = 5 * time.Millisecond
-
-// awaitAnswer waits until the home's api.json is that of the node at api, and
-// the node answers.
-func (p *program) awaitAnswer(ctx context.Context, api string) error {
-	pace := time.NewTicker(answerPace)
-	defer pace.Stop()
-	for {
-		if at, token, err := store.ReadAPIFile(p.settings.home()); err == nil && at == api {
-			if _, err := client.New(api, token).Status(ctx); err == nil {
-				return nil
-			}
-		}
-		select {
-		case <-pace.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // readyOf is what the ready line says of a node.
