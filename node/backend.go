@@ -219,9 +219,7 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 	out.Link = n.linkOf(c.id, d)
 	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
-	names := map[protocol.PeerID]protocol.Name{}
 	for _, m := range v.Members {
-		names[m.Peer] = m.Presence.Name
 		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Presence.Muted,
 			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, You: m.Peer == n.self})
 	}
@@ -229,7 +227,7 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 		return strings.Compare(roleOrder(a.Role)+string(a.Name)+a.Peer, roleOrder(b.Role)+string(b.Name)+b.Peer)
 	})
 	for _, p := range v.Paths {
-		out.Links = append(out.Links, n.linkLine(p.Peer, p, string(names[p.Peer])))
+		out.Links = append(out.Links, n.linkLine(p.Peer, p, nameIn(v.Names, p.Peer)))
 	}
 	slices.SortFunc(out.Links, func(a, b web.LinkLine) int { return strings.Compare(a.Direction+a.Peer, b.Direction+b.Peer) })
 	for why, count := range v.Dropped {

@@ -214,15 +214,13 @@ func (l *listening) figures() web.Summary {
 	return s
 }
 
-// names gives what the members of the room are called.
+// names gives what those in the room are called, also those who have gone.
 func (c *carried) names() map[protocol.PeerID]protocol.Name {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	out := map[protocol.PeerID]protocol.Name{}
-	if v, err := c.room.View(ctx); err == nil {
-		for _, m := range v.Members {
-			out[m.Peer] = m.Presence.Name
-		}
+	v, err := c.room.View(ctx)
+	if err != nil {
+		return nil
 	}
-	return out
+	return v.Names
 }

@@ -30,5 +30,6 @@ func nameIn(names map[protocol.PeerID]protocol.Name, p protocol.PeerID) string {
 	if n := names[p]; n != "" {
 		return string(n)
 	}
-	return p.ShortString()
+	id := p.String()
+	return id[:min(len(id), 8)] + "…" + id[max(0, len(id)-4):]
 }

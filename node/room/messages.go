@@ -52,6 +52,7 @@ type sender struct {
 	boot   uint64
 	newest [kinds]uint64
 	at     time.Duration
+	name   protocol.Name // as they said last, also when they have gone
 
 	second time.Duration // when the counts below began
 	said   [kinds]int
@@ -201,6 +202,7 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 		r.forget(m.From, now)
 		return
 	}
+	r.senders[m.From].name = m.Presence.Name
 	s := r.meet(m.From, now)
 	if s.presence != *m.Presence {
 		s.presence = *m.Presence

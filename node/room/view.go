@@ -17,6 +17,7 @@ type View struct {
 	Independent    bool
 	Live           protocol.PeerID // whose sound this node takes
 	Members        []Member
+	Names          map[protocol.PeerID]protocol.Name // also of who has gone
 	Paths          []PathView
 	Voices         map[protocol.Source]protocol.PeerID
 	Certificates   []protocol.Certificate
@@ -45,7 +46,10 @@ func (r *Room) View(ctx context.Context) (v View, err error) {
 
 func (r *Room) view(now time.Duration) View {
 	v := View{Genesis: r.genesis, Term: r.term, TermFor: now - r.termAt, Relay: r.relay, Standby: r.standby, Live: r.live,
-		Dropped: maps.Clone(r.dropped), Voices: map[protocol.Source]protocol.PeerID{}}
+		Dropped: maps.Clone(r.dropped), Voices: map[protocol.Source]protocol.PeerID{}, Names: map[protocol.PeerID]protocol.Name{r.cfg.Self: r.cfg.Name}}
+	for p, s := range r.senders {
+		v.Names[p] = s.name
+	}
 	if r.genesis == nil {
 		return v
 	}
