@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type listening struct {
 	began   time.Duration
 	first   time.Duration // from asking, or from the source's opening, to its first frame
 	sources map[protocol.Source]protocol.PeerID
+	called  map[protocol.PeerID]protocol.Name // as last known
 	pending []*pb.LocalEvent
 	over    bool
 	closed  bool
@@ -59,7 +61,7 @@ func (n *Node) Listen(ctx context.Context, name string, recording bool) (web.Lis
 		return nil, err
 	}
 	l := &listening{c: c, recording: recording, sink: localSinks + relay.SinkID(n.listeners.Add(1)), frames: make(chan *heard, heardAhead),
-		free: make(chan *heard, heardAhead), hearing: relay.NewHearing(), began: began, first: noTime, sources: map[protocol.Source]protocol.PeerID{}}
+		free: make(chan *heard, heardAhead), hearing: relay.NewHearing(), began: began, first: noTime, sources: map[protocol.Source]protocol.PeerID{}, called: map[protocol.PeerID]protocol.Name{}}
 	l.relayed, l.unwatch = c.relayed.watch()
 	c.uses(func(u *room.Use) {
 		u.Listening++
@@ -142,13 +144,14 @@ func (l *listening) note(f *protocol.Frame, at time.Duration) {
 	if _, known := l.sources[f.Source]; known || len(l.sources) >= protocol.MaxSources {
 		return
 	}
+	l.learnNames()
 	o, _ := l.c.opened.get(f.Source)
 	l.sources[f.Source] = o.owner
 	after := at - max(l.began, o.at)
 	if l.first == noTime {
 		l.first = after
 	}
-	l.tell(map[string]any{"event": "first_frame", "peer": o.owner.String(), "name": nameIn(l.c.names(), o.owner), "source": f.Source, "ms": after.Milliseconds()})
+	l.tell(map[string]any{"event": "first_frame", "peer": o.owner.String(), "name": nameIn(l.called, o.owner), "source": f.Source, "ms": after.Milliseconds()})
 }
 
 // give hands out a frame that is in order.
@@ -200,7 +203,7 @@ func (l *listening) Close() web.Summary {
 
 func (l *listening) figures() web.Summary {
 	h := l.hearing.Summary()
-	names := l.c.names()
+	l.learnNames()
 	s := web.Summary{Seconds: (l.c.n.now() - l.began).Seconds(), Frames: h.Frames, Lost: h.Lost + l.dropped.Load(), Late: h.Late, Resumed: h.Resumed,
 		LongestGapMS: h.LongestGap.Milliseconds(), FirstFrameMS: -1, Sources: []web.SourceSummary{}}
 	if l.first != noTime {
@@ -208,19 +211,18 @@ func (l *listening) figures() web.Summary {
 	}
 	for _, o := range h.Sources {
 		owner := l.sources[o.Source]
-		s.Sources = append(s.Sources, web.SourceSummary{Peer: owner.String(), Name: nameIn(names, owner), Source: uint32(o.Source),
+		s.Sources = append(s.Sources, web.SourceSummary{Peer: owner.String(), Name: nameIn(l.called, owner), Source: uint32(o.Source),
 			Frames: o.Frames, Lost: o.Lost, LongestGapMS: o.LongestGap.Milliseconds()})
 	}
 	return s
 }
 
-// names gives what those in the room are called, also those who have gone.
-func (c *carried) names() map[protocol.PeerID]protocol.Name {
+// learnNames notes what those in the room are called; who has gone keeps the
+// name, also when the room has ended.
+func (l *listening) learnNames() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	v, err := c.room.View(ctx)
-	if err != nil {
-		return nil
+	if v, err := l.c.room.View(ctx); err == nil {
+		maps.Copy(l.called, v.Names)
 	}
-	return v.Names
 }
