@@ -74,7 +74,8 @@ type Config struct {
 	Host      host.Host
 	Network   string // "": the common one
 	Directory Directory
-	Log       *slog.Logger // nil: nothing is logged
+	Found     func(peer.AddrInfo) // a peer that a neighbour tells of; it must not wait; nil: nobody cares
+	Log       *slog.Logger        // nil: nothing is logged
 }
 
 // Gossip is a node's part in the directory topic, in the topics of rooms and in
@@ -82,6 +83,7 @@ type Config struct {
 type Gossip struct {
 	host      host.Host
 	directory Directory
+	found     func(peer.AddrInfo)
 	log       *slog.Logger
 	pubsub    *pubsub.PubSub
 	rooms     *pubsub.Topic // the directory's
@@ -92,6 +94,8 @@ type Gossip struct {
 	grafts    chan peer.ID // that entered the directory topic's mesh
 	outbound  *outbound
 	counts    counts
+
+	whereabouts *whereabouts
 
 	ctx    context.Context // of pubsub and of all that Run started
 	cancel context.CancelFunc
@@ -109,10 +113,14 @@ type message struct {
 
 // New joins the directory topic. Run must follow, and ends all of it.
 func New(c Config) (*Gossip, error) {
-	g := &Gossip{host: c.Host, directory: c.Directory, log: c.Log,
-		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts), outbound: newOutbound()}
+	g := &Gossip{host: c.Host, directory: c.Directory, found: c.Found, log: c.Log,
+		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts),
+		outbound: newOutbound(), whereabouts: newWhereabouts()}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
+	}
+	if g.found == nil {
+		g.found = func(peer.AddrInfo) {}
 	}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	if err := g.start(directoryTopic(c.Network)); err != nil {
@@ -142,8 +150,8 @@ func (g *Gossip) start(topic string) (err error) {
 		// Our own messages go to every neighbour in the topic, in the mesh or
 		// not: a pulse is there in one hop, and none waits for a GRAFT.
 		pubsub.WithFloodPublish(true),
-		// Whoever has no place in a crowded mesh learns of others (a federation
-		// is often a star round its bootstrap node).
+		// Whoever has no place in a crowded mesh learns of others, where a
+		// neighbour has their signed records; the rest acquaintances does.
 		pubsub.WithPeerExchange(true),
 		pubsub.WithPeerScore(scores()),
 		pubsub.WithMaxMessageSize(maxRPC),

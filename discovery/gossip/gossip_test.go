@@ -38,9 +38,14 @@ type node struct {
 // newNode runs a node until the test ends.
 func newNode(t testing.TB) *node {
 	t.Helper()
-	n := bare(t)
+	return bare(t).run(t, nil)
+}
+
+// run makes a host a node, which hands on to found whom its neighbours know.
+func (n *node) run(t testing.TB, found func(peer.AddrInfo)) *node {
+	t.Helper()
 	n.directory = discovery.New(discovery.Config{})
-	gossip, err := New(Config{Host: n.host, Directory: n.directory})
+	gossip, err := New(Config{Host: n.host, Directory: n.directory, Found: found})
 	must(t, err)
 	n.gossip = gossip
 

@@ -83,7 +83,12 @@ func mayAsk(askers map[peer.ID]*rate.Limiter, p peer.ID) bool {
 
 // answer serves one request.
 func (g *Gossip) answer(ctx context.Context, s network.Stream) {
-	defer s.Reset() // nothing after a clean Close
+	whole := false
+	defer func() {
+		if !whole { // on QUIC a reset overtakes what a Close before it has yet to deliver
+			s.Reset()
+		}
+	}()
 	stop := context.AfterFunc(ctx, func() { s.Reset() })
 	defer stop()
 	if s.SetReadDeadline(time.Now().Add(requestPatience)) != nil ||
@@ -95,16 +100,18 @@ func (g *Gossip) answer(ctx context.Context, s network.Stream) {
 		g.counts.refused.Add(1)
 		return
 	}
-	if pbio.NewDelimitedWriter(s).WriteMsg(g.response(request.Most)) != nil {
+	response := g.response(request.Most)
+	response.Neighbours = g.acquaintances(s.Conn().RemotePeer(), s.Conn().RemoteMultiaddr())
+	if pbio.NewDelimitedWriter(s).WriteMsg(response) != nil {
 		return
 	}
-	if s.Close() == nil {
+	if whole = s.Close() == nil; whole {
 		g.counts.served.Add(1)
 	}
 }
 
 // response gives up to most live announcements, 0 for as many as may be, within
-// maxResponseBytes.
+// what acquaintances leave of maxResponseBytes.
 func (g *Gossip) response(most uint32) *pb.DirectoryResponse {
 	if most == 0 || most > protocol.MaxDirectoryEntries {
 		most = protocol.MaxDirectoryEntries
@@ -113,7 +120,7 @@ func (g *Gossip) response(most uint32) *pb.DirectoryResponse {
 	size := 0
 	for _, e := range g.directory.Entries(int(most)) {
 		entry := &pb.DirectoryEntry{RemainingMs: uint32(e.Remaining / time.Millisecond), Envelope: e.Envelope}
-		if size += proto.Size(entry) + entryOverhead; size > maxResponseBytes {
+		if size += proto.Size(entry) + entryOverhead; size > maxResponseBytes-acquaintancesBytes {
 			break
 		}
 		m.Entries = append(m.Entries, entry)

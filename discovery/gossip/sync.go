@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 	"github.com/libp2p/go-msgio/pbio"
+	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/protocol"
@@ -26,6 +28,15 @@ const (
 	// syncRetry is the pause before neighbours that did not answer are asked again.
 	syncRetry = 15 * time.Second
 
+	// returnInterval is how long a neighbour that came back is not asked again.
+	returnInterval = 30 * time.Second
+	// Of questions to neighbours that came back, when enough others have told
+	// us: all of them come back at once when our own connection does.
+	returnPause   = 5 * time.Second
+	returnsAtOnce = 4
+	// tellersKept are known, with those that are gone.
+	tellersKept = 512
+
 	maxRequestBytes  = 64
 	maxResponseBytes = 640 << 10
 	// entryOverhead is what an entry takes besides its envelope, at most.
@@ -40,27 +51,37 @@ var (
 
 // answer is how asking a neighbour ended.
 type answer struct {
-	from peer.ID
-	err  error
+	from  peer.ID
+	found []peer.AddrInfo
+	err   error
 }
 
 // asker knows which neighbours told us what is live; sync's goroutine owns it.
 type asker struct {
-	gossip     *Gossip
-	neighbours map[peer.ID]*told // connected ones that were asked
-	answers    chan answer
-	asking     int
+	gossip  *Gossip
+	tellers map[peer.ID]*teller
+	answers chan answer
+	asking  int
+	returns *rate.Limiter
 }
 
-// told is how far asking a neighbour got.
-type told struct {
-	asking, ever, again bool
+// teller is a neighbour that speaks directory sync, or one that is gone.
+type teller struct {
+	met, left time.Time // met is zero once it has left
+	asked     time.Time
+	asking    bool
+	failed    bool // to answer; the next retry forgives it
+	told      bool // since it was met
+	again     bool // to be asked once more when it has answered
+	back      bool // it had left, and has not told since: its side may know what ours does not
+	heeded    *rate.Limiter
 }
 
 // sync asks the first neighbours for what is live, and later ones for as long
-// as fewer than enough of those connected have told us. Each is asked again
-// once it and we are in one another's mesh: what passed it between its answer
-// and that moment, GossipSub neither forwards to us nor offers by IHAVE.
+// as fewer than enough of those connected have told us; those that come back
+// are asked however many have. Each is asked again once it and we are in one
+// another's mesh: what passed it between its answer and that moment, GossipSub
+// neither forwards to us nor offers by IHAVE.
 func (g *Gossip) sync(ctx context.Context) error {
 	events, err := g.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated), new(event.EvtPeerConnectednessChanged),
@@ -69,7 +90,8 @@ func (g *Gossip) sync(ctx context.Context) error {
 		return err
 	}
 	defer events.Close()
-	a := &asker{gossip: g, neighbours: make(map[peer.ID]*told), answers: make(chan answer, 2*enough)}
+	a := &asker{gossip: g, tellers: make(map[peer.ID]*teller), answers: make(chan answer, 2*enough),
+		returns: rate.NewLimiter(rate.Every(returnPause), returnsAtOnce)}
 	retry := time.NewTicker(syncRetry)
 	defer retry.Stop()
 	a.askConnected(ctx)
@@ -87,12 +109,11 @@ func (g *Gossip) sync(ctx context.Context) error {
 		case answer := <-a.answers:
 			a.heard(ctx, answer)
 		case <-retry.C:
-			for p, n := range a.neighbours {
-				if !n.asking && !n.ever {
-					delete(a.neighbours, p) // it may be asked anew
-				}
+			for _, t := range a.tellers {
+				t.failed = false
 			}
 			a.askConnected(ctx)
+			a.seek(ctx)
 		}
 	}
 }
@@ -101,15 +122,41 @@ func (g *Gossip) sync(ctx context.Context) error {
 func (a *asker) met(ctx context.Context, e any) {
 	switch e := e.(type) {
 	case event.EvtPeerIdentificationCompleted:
+		if len(e.ListenAddrs) > 0 && a.gossip.host.Network().Connectedness(e.Peer) == network.Connected {
+			a.gossip.whereabouts.note(e.Peer, e.ListenAddrs)
+		}
 		a.consider(ctx, e.Peer)
 	case event.EvtPeerProtocolsUpdated:
 		a.consider(ctx, e.Peer)
 	case event.EvtPeerConnectednessChanged:
 		if e.Connectedness == network.NotConnected {
-			delete(a.neighbours, e.Peer)
+			a.lost(e.Peer)
 			a.askConnected(ctx)
 		}
 	}
+}
+
+func (a *asker) lost(p peer.ID) {
+	a.gossip.whereabouts.forget(p)
+	t := a.tellers[p]
+	if t == nil {
+		return
+	}
+	t.met, t.left, t.told, t.again = time.Time{}, time.Now(), false, false
+	if len(a.tellers) > tellersKept {
+		a.forgetOldest()
+	}
+}
+
+// forgetOldest forgets who left first.
+func (a *asker) forgetOldest() {
+	var oldest peer.ID
+	for p, t := range a.tellers {
+		if t.met.IsZero() && !t.asking && (oldest == "" || t.left.Before(a.tellers[oldest].left)) {
+			oldest = p
+		}
+	}
+	delete(a.tellers, oldest)
 }
 
 func (a *asker) askConnected(ctx context.Context) {
@@ -118,107 +165,166 @@ func (a *asker) askConnected(ctx context.Context) {
 	}
 }
 
-// consider asks p if that is of use: it speaks directory sync, was not asked
-// yet, and too few others told us or are about to.
-func (a *asker) consider(ctx context.Context, p peer.ID) {
-	h := a.gossip.host
-	if a.neighbours[p] != nil || a.useful() >= enough || h.Network().Connectedness(p) != network.Connected {
-		return
+// meet gives the teller that p is, if it is connected and speaks directory sync.
+func (a *asker) meet(p peer.ID) *teller {
+	if !a.gossip.neighbour(p) {
+		return nil
 	}
-	if speaks, err := h.Peerstore().SupportsProtocols(p, protocol.DirectoryStream); err != nil || len(speaks) == 0 {
-		return
+	t, now := a.tellers[p], time.Now()
+	switch {
+	case t == nil:
+		t = &teller{met: now, heeded: rate.NewLimiter(rate.Every(heedInterval), heeded)}
+		a.tellers[p] = t
+	case t.met.IsZero():
+		t.met, t.back, t.failed = now, true, false
 	}
-	a.neighbours[p] = &told{}
-	a.ask(ctx, p)
+	if w := a.gossip.whereabouts; !w.has(p) { // identified before we listened
+		w.note(p, a.gossip.host.Peerstore().Addrs(p))
+	}
+	return t
 }
 
-func (a *asker) ask(ctx context.Context, p peer.ID) {
-	a.neighbours[p].asking = true
-	a.asking++
-	a.gossip.counts.asked.Add(1)
-	go func() { a.answers <- answer{p, a.gossip.askNeighbour(ctx, p)} }()
+// consider asks p if that is of use: it was not asked yet, and too few others
+// told us or are about to; or it was away.
+func (a *asker) consider(ctx context.Context, p peer.ID) {
+	t := a.meet(p)
+	switch {
+	case t == nil, t.asking, t.failed:
+	case !t.told && a.useful() < enough,
+		t.back && time.Since(t.asked) >= returnInterval && a.returns.Allow():
+		a.ask(ctx, p, t, protocol.MaxDirectoryEntries)
+	}
 }
 
 // useful counts the neighbours that told us or are about to.
 func (a *asker) useful() (n int) {
-	for _, t := range a.neighbours {
-		if t.asking || t.ever {
+	for _, t := range a.tellers {
+		if !t.met.IsZero() && (t.asking || t.told) {
 			n++
 		}
 	}
 	return n
 }
 
+// ask asks p for up to most announcements and for some of its neighbours.
+func (a *asker) ask(ctx context.Context, p peer.ID, t *teller, most uint32) {
+	t.asking, t.asked = true, time.Now()
+	a.asking++
+	a.gossip.counts.asked.Add(1)
+	go func() {
+		found, err := a.gossip.askNeighbour(ctx, p, most)
+		a.answers <- answer{p, found, err}
+	}()
+}
+
 // grafted asks p again, now that nothing more is missed.
 func (a *asker) grafted(ctx context.Context, p peer.ID) {
-	switch n := a.neighbours[p]; {
-	case n == nil:
-	case n.asking:
-		n.again = true
-	case n.ever:
-		a.ask(ctx, p)
+	switch t := a.tellers[p]; {
+	case t == nil:
+	case t.asking:
+		t.again = true
+	case t.told:
+		a.ask(ctx, p, t, protocol.MaxDirectoryEntries)
+	}
+}
+
+// seek asks a neighbour whom else it knows, while we have few. When it was asked
+// first, it may have known nobody yet.
+func (a *asker) seek(ctx context.Context) {
+	var told []peer.ID
+	met := 0
+	for p, t := range a.tellers {
+		if !t.met.IsZero() {
+			met++
+		}
+		if t.told && !t.asking {
+			told = append(told, p)
+		}
+	}
+	if len(told) == 0 || met >= few {
+		return
+	}
+	p := told[rand.IntN(len(told))]
+	if t := a.tellers[p]; time.Since(t.asked) >= seekInterval {
+		a.ask(ctx, p, t, 1)
 	}
 }
 
 func (a *asker) heard(ctx context.Context, r answer) {
 	a.asking--
-	n := a.neighbours[r.from]
-	if n != nil {
-		n.asking = false
-	}
+	t := a.tellers[r.from] // not forgotten while it is asked
+	t.asking = false
 	if r.err != nil {
+		t.failed = t.met.Before(t.asked) // or else it is here anew
 		a.gossip.log.Debug("no directory from a neighbour", "peer", r.from, "error", r.err)
 		a.askConnected(ctx) // another one
 		return
 	}
 	a.gossip.counts.answered.Add(1)
-	if n == nil {
+	a.heed(t, r.found)
+	if t.met.IsZero() {
 		return
 	}
-	n.ever = true
-	if n.again {
-		n.again = false
-		a.ask(ctx, r.from)
+	t.told, t.back = true, false
+	if t.again {
+		t.again = false
+		a.ask(ctx, r.from, t, protocol.MaxDirectoryEntries)
 	}
 }
 
-// askNeighbour takes in what a neighbour says is live.
-func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID) error {
+// heed hands on those whom a neighbour told of, within its share.
+func (a *asker) heed(t *teller, found []peer.AddrInfo) {
+	for _, info := range found {
+		switch h := a.gossip.host; {
+		case info.ID == h.ID(), h.Network().Connectedness(info.ID) == network.Connected:
+		case t.heeded.Allow():
+			a.gossip.counts.found.Add(1)
+			a.gossip.found(info)
+		default:
+			a.gossip.counts.unheeded.Add(1)
+		}
+	}
+}
+
+// askNeighbour takes in what a neighbour says is live, and gives whom it knows.
+func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, most uint32) ([]peer.AddrInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
 	s, err := g.host.NewStream(ctx, p, protocol.DirectoryStream)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer s.Reset() // nothing after a clean Close
 	// Ends reads and writes with ctx.
 	stop := context.AfterFunc(ctx, func() { s.Reset() })
 	defer stop()
-	if err := pbio.NewDelimitedWriter(s).WriteMsg(&pb.DirectoryRequest{Most: protocol.MaxDirectoryEntries}); err != nil {
-		return err
+	if err := pbio.NewDelimitedWriter(s).WriteMsg(&pb.DirectoryRequest{Most: most}); err != nil {
+		return nil, err
 	}
 	if err := s.CloseWrite(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := g.takeResponse(ctx, s); err != nil {
-		return err
+	neighbours, err := g.takeResponse(ctx, s)
+	if err != nil {
+		return nil, err
 	}
-	return s.Close()
+	return believed(neighbours, s.Conn().RemoteMultiaddr()), s.Close()
 }
 
-// takeResponse reads a DirectoryResponse and offers its entries. One that is
-// provably bad ends it: a neighbour serves only what it has verified.
-func (g *Gossip) takeResponse(ctx context.Context, r io.Reader) error {
+// takeResponse reads a DirectoryResponse, offers its entries and gives its
+// neighbours. An entry that is provably bad ends it: a neighbour serves only what
+// it has verified.
+func (g *Gossip) takeResponse(ctx context.Context, r io.Reader) ([]*pb.Address, error) {
 	var m pb.DirectoryResponse
 	if err := pbio.NewDelimitedReader(r, maxResponseBytes).ReadMsg(&m); err != nil {
-		return err
+		return nil, err
 	}
-	if len(m.Entries) > protocol.MaxDirectoryEntries {
-		return errTooMany
+	if len(m.Entries) > protocol.MaxDirectoryEntries || len(m.Neighbours) > acquaintancesTold {
+		return nil, errTooMany
 	}
 	for _, e := range m.Entries {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		remaining := time.Duration(e.GetRemainingMs()) * time.Millisecond
 		if remaining == 0 {
@@ -226,8 +332,8 @@ func (g *Gossip) takeResponse(ctx context.Context, r io.Reader) error {
 		}
 		if g.directory.Offer(e.GetEnvelope(), remaining) == discovery.Reject {
 			g.counts.rejected.Add(1)
-			return errUntrue
+			return nil, errUntrue
 		}
 	}
-	return nil
+	return m.Neighbours, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-msgio/pbio"
+	"github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/discovery"
@@ -61,6 +62,13 @@ var hostileServers = map[string]func(t *testing.T, n *node, s network.Stream){
 		m := &pb.DirectoryResponse{}
 		for range protocol.MaxDirectoryEntries + 1 {
 			m.Entries = append(m.Entries, &pb.DirectoryEntry{RemainingMs: 1})
+		}
+		pbio.NewDelimitedWriter(s).WriteMsg(m)
+	},
+	"tells of too many neighbours": func(_ *testing.T, _ *node, s network.Stream) {
+		m := &pb.DirectoryResponse{}
+		for range acquaintancesTold + 1 {
+			m.Neighbours = append(m.Neighbours, &pb.Address{})
 		}
 		pbio.NewDelimitedWriter(s).WriteMsg(m)
 	},
@@ -167,7 +175,7 @@ func (shelf) Entries(most int) []discovery.DirectoryEntry {
 }
 
 func FuzzTakeResponse(f *testing.F) {
-	for _, m := range []*pb.DirectoryResponse{{}, {Entries: []*pb.DirectoryEntry{{RemainingMs: 1, Envelope: []byte("x")}, {}}}} {
+	for _, m := range []*pb.DirectoryResponse{{}, {Entries: []*pb.DirectoryEntry{{RemainingMs: 1, Envelope: []byte("x")}, {}}, Neighbours: []*pb.Address{{}}}} {
 		var b bytes.Buffer
 		must(f, pbio.NewDelimitedWriter(&b).WriteMsg(m))
 		f.Add(b.Bytes())
@@ -181,8 +189,12 @@ func FuzzTakeResponse(f *testing.F) {
 			}
 			return discovery.Accept
 		})}
-		if err := g.takeResponse(t.Context(), bytes.NewReader(b)); err != nil && offered > 0 {
+		told, err := g.takeResponse(t.Context(), bytes.NewReader(b))
+		if err != nil && offered > 0 {
 			t.Fatalf("%d taken of an answer that fails: %v", offered, err)
+		}
+		if infos := believed(told, multiaddr.StringCast("/ip4/8.8.8.8/tcp/1")); len(infos) > acquaintancesTold {
+			t.Fatalf("believes in %d", len(infos))
 		}
 		if offered > protocol.MaxDirectoryEntries {
 			t.Fatalf("%d taken", offered)

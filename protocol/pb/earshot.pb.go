@@ -670,6 +670,7 @@ func (x *DirectoryEntry) GetEnvelope() []byte {
 type DirectoryResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entries       []*DirectoryEntry      `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	Neighbours    []*Address             `protobuf:"bytes,2,rep,name=neighbours,proto3" json:"neighbours,omitempty"` // some of whom the server is connected to
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -707,6 +708,13 @@ func (*DirectoryResponse) Descriptor() ([]byte, []int) {
 func (x *DirectoryResponse) GetEntries() []*DirectoryEntry {
 	if x != nil {
 		return x.Entries
+	}
+	return nil
+}
+
+func (x *DirectoryResponse) GetNeighbours() []*Address {
+	if x != nil {
+		return x.Neighbours
 	}
 	return nil
 }
@@ -2941,9 +2949,12 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04most\x18\x01 \x01(\rR\x04most\"O\n" +
 	"\x0eDirectoryEntry\x12!\n" +
 	"\fremaining_ms\x18\x01 \x01(\rR\vremainingMs\x12\x1a\n" +
-	"\benvelope\x18\x02 \x01(\fR\benvelope\"F\n" +
+	"\benvelope\x18\x02 \x01(\fR\benvelope\"x\n" +
 	"\x11DirectoryResponse\x121\n" +
-	"\aentries\x18\x01 \x03(\v2\x17.earshot.DirectoryEntryR\aentries\"W\n" +
+	"\aentries\x18\x01 \x03(\v2\x17.earshot.DirectoryEntryR\aentries\x120\n" +
+	"\n" +
+	"neighbours\x18\x02 \x03(\v2\x10.earshot.AddressR\n" +
+	"neighbours\"W\n" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
@@ -3173,45 +3184,46 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	5,  // 1: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	6,  // 2: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
 	9,  // 3: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	14, // 4: earshot.RoomBody.claim:type_name -> earshot.Claim
-	15, // 5: earshot.RoomBody.pulse:type_name -> earshot.Pulse
-	16, // 6: earshot.RoomBody.presence:type_name -> earshot.Presence
-	6,  // 7: earshot.RoomBody.certificate:type_name -> earshot.Certificate
-	17, // 8: earshot.RoomBody.voice:type_name -> earshot.Voice
-	18, // 9: earshot.RoomBody.closed:type_name -> earshot.Closed
-	13, // 10: earshot.Pulse.max:type_name -> earshot.Key
-	20, // 11: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	21, // 12: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	22, // 13: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	23, // 14: earshot.LinkMessage.description:type_name -> earshot.Description
-	24, // 15: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	26, // 16: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	27, // 17: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	28, // 18: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	30, // 19: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	31, // 20: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	32, // 21: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	33, // 22: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	34, // 23: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	36, // 24: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	37, // 25: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	38, // 26: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	1,  // 27: earshot.Description.kind:type_name -> earshot.Description.Kind
-	2,  // 28: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	5,  // 29: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	6,  // 30: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	25, // 31: earshot.Accept.state:type_name -> earshot.RoomState
-	3,  // 32: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	25, // 33: earshot.Redirect.state:type_name -> earshot.RoomState
-	29, // 34: earshot.Redirect.to:type_name -> earshot.Address
-	35, // 35: earshot.Resume.positions:type_name -> earshot.Position
-	29, // 36: earshot.Hints.peers:type_name -> earshot.Address
-	40, // 37: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	29, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	14, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
+	15, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
+	16, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
+	6,  // 8: earshot.RoomBody.certificate:type_name -> earshot.Certificate
+	17, // 9: earshot.RoomBody.voice:type_name -> earshot.Voice
+	18, // 10: earshot.RoomBody.closed:type_name -> earshot.Closed
+	13, // 11: earshot.Pulse.max:type_name -> earshot.Key
+	20, // 12: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	21, // 13: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	22, // 14: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	23, // 15: earshot.LinkMessage.description:type_name -> earshot.Description
+	24, // 16: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	26, // 17: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	27, // 18: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	28, // 19: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	30, // 20: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	31, // 21: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	32, // 22: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	33, // 23: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	34, // 24: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	36, // 25: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	37, // 26: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	38, // 27: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	1,  // 28: earshot.Description.kind:type_name -> earshot.Description.Kind
+	2,  // 29: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	5,  // 30: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	6,  // 31: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	25, // 32: earshot.Accept.state:type_name -> earshot.RoomState
+	3,  // 33: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	25, // 34: earshot.Redirect.state:type_name -> earshot.RoomState
+	29, // 35: earshot.Redirect.to:type_name -> earshot.Address
+	35, // 36: earshot.Resume.positions:type_name -> earshot.Position
+	29, // 37: earshot.Hints.peers:type_name -> earshot.Address
+	40, // 38: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
