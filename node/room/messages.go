@@ -336,7 +336,7 @@ func (r *Room) needsPulse(to, from protocol.PeerID, now time.Duration) bool {
 }
 
 // presentNow tells the others of this node at once; present does so regularly.
-func (r *Room) presentNow() { r.presentAt = r.cfg.Now() - protocol.PresenceBeat }
+func (r *Room) presentNow() { r.presentAt = -protocol.PresenceBeat }
 
 func (r *Room) present(now time.Duration) {
 	if r.genesis == nil || now-r.presentAt < protocol.PresenceBeat {

@@ -163,6 +163,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 	if !p.accepted {
 		p.accepted = true
 		r.presentNow()
+		r.present(now) // before its voices, so that they have a name where they are heard
 		r.aim(id)
 	}
 	r.steer(now)
