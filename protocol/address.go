@@ -8,25 +8,30 @@ import (
 
 func hash(b []byte) RoomID { return sha256.Sum256(b) }
 
-func holds(a multiaddr.Multiaddr, code int) bool {
-	_, err := a.ValueForProtocol(code)
-	return err == nil
+// travels says whether an address may be told to others: it names no peer, does
+// not lead through a circuit (that is another peer's address) and holds no
+// certificate hash (they age in days, and are large).
+func travels(a multiaddr.Multiaddr) bool {
+	for _, c := range a {
+		switch c.Protocol().Code {
+		case multiaddr.P_P2P, multiaddr.P_CIRCUIT, multiaddr.P_CERTHASH:
+			return false
+		}
+	}
+	return len(a) > 0
 }
 
-// AddressBytes gives up to most addresses in binary, without /p2p, and without
-// those that lead through a circuit (they are another peer's) or hold a
-// certificate hash (they age in days, and are large).
+// AddressBytes gives up to most addresses in binary, together at most
+// MaxAddressesBytes, without the /p2p at their ends and without those that
+// others have no use for.
 func AddressBytes(addrs []multiaddr.Multiaddr, most int) [][]byte {
 	var out [][]byte
 	total := 0
 	for _, a := range addrs {
-		if holds(a, multiaddr.P_CIRCUIT) || holds(a, multiaddr.P_CERTHASH) {
-			continue
+		if n := len(a); n > 0 && a[n-1].Protocol().Code == multiaddr.P_P2P {
+			a = a[:n-1]
 		}
-		if last := p2pPart(a); last != nil {
-			a = a.Decapsulate(last)
-		}
-		if len(a) == 0 {
+		if !travels(a) {
 			continue
 		}
 		b := a.Bytes()
@@ -41,18 +46,9 @@ func AddressBytes(addrs []multiaddr.Multiaddr, most int) [][]byte {
 	return out
 }
 
-// p2pPart gives the /p2p/ID at the end of a, or nothing.
-func p2pPart(a multiaddr.Multiaddr) multiaddr.Multiaddr {
-	if id, err := a.ValueForProtocol(multiaddr.P_P2P); err == nil {
-		if m, err := multiaddr.NewMultiaddr("/p2p/" + id); err == nil {
-			return m
-		}
-	}
-	return nil
-}
-
-// Addresses reads binary addresses, refusing too many, too large and malformed
-// ones.
+// Addresses reads binary addresses, refusing too many and too large ones. One
+// that doesn't read is left out, since its transport may be newer than this
+// node, and so is one that AddressBytes would not have written.
 func Addresses(raw [][]byte, most int) ([]multiaddr.Multiaddr, error) {
 	if len(raw) > most {
 		return nil, ErrLarge
@@ -63,11 +59,9 @@ func Addresses(raw [][]byte, most int) ([]multiaddr.Multiaddr, error) {
 		if total += len(b); len(b) > MaxAddressBytes || total > MaxAddressesBytes {
 			return nil, ErrLarge
 		}
-		a, err := multiaddr.NewMultiaddrBytes(b)
-		if err != nil || len(a) == 0 {
-			return nil, ErrMalformed
+		if a, err := multiaddr.NewMultiaddrBytes(b); err == nil && travels(a) {
+			out = append(out, a)
 		}
-		out = append(out, a)
 	}
 	return out, nil
 }

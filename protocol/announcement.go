@@ -118,8 +118,14 @@ func OpenAnnouncement(envelope []byte) (*Announcement, error) {
 	if a.Addresses, err = Addresses(m.Addresses, MaxAddresses); err != nil {
 		return nil, err
 	}
-	if _, err := record.ConsumeTypedEnvelope(envelope, &announcementRecord{}); err != nil {
+	e, err := record.ConsumeTypedEnvelope(envelope, &announcementRecord{})
+	if err != nil {
 		return nil, ErrSignature
+	}
+	// Around what is signed there is one form, so that nobody can make a second
+	// announcement out of another's.
+	if b, err := e.Marshal(); err != nil || !bytes.Equal(b, envelope) {
+		return nil, ErrMalformed
 	}
 	if a.Genesis, err = OpenGenesis(m.Genesis); err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func OpenCertificate(room RoomID, m *pb.Certificate) (Certificate, error) {
 	return c, verify(c.Issuer, domainCertificate, room[:], body, c.Signature)
 }
 
-// CheckChain says whether chain leads from founder to holder with duty: at most
+// CheckChain says whether chain leads from founder to holder with all of duty: at most
 // MaxChain links, each issued by the one before, the links above the last with
 // Carry, and none with a duty that its issuer lacks. Signatures are checked
 // already.
@@ -100,7 +100,7 @@ func CheckChain(founder, holder PeerID, duty Duties, chain []Certificate) error 
 	if holder == founder && len(chain) == 0 {
 		return nil
 	}
-	if len(chain) == 0 || len(chain) > MaxChain {
+	if len(chain) == 0 || len(chain) > MaxChain || duty == 0 {
 		return ErrNoRight
 	}
 	at := founder
@@ -109,7 +109,7 @@ func CheckChain(founder, holder PeerID, duty Duties, chain []Certificate) error 
 		if i == len(chain)-1 {
 			want = duty
 		}
-		if c.Issuer != at || c.Duties&want == 0 || i > 0 && c.Duties&^chain[i-1].Duties != 0 {
+		if c.Issuer != at || c.Duties&want != want || i > 0 && c.Duties&^chain[i-1].Duties != 0 {
 			return ErrNoRight
 		}
 		at = c.Subject

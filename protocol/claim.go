@@ -14,7 +14,7 @@ type Key struct {
 }
 
 // Rank is the hash that breaks ties: SHA-256 over "earshot-rank", the room, the
-// term (big endian) and the peer.
+// term (8 bytes, big endian) and the peer's ID (libp2p's 38 bytes).
 func Rank(room RoomID, term uint64, p PeerID) [sha256.Size]byte {
 	h := sha256.New()
 	h.Write([]byte("earshot-rank"))

@@ -16,7 +16,7 @@ var (
 	ErrLinkForm    = errors.New("not an Earshot link: it looks like earshot:room/ID/HINTS")
 	ErrNetwork     = errors.New("of another network")
 	ErrFrame       = errors.New("not a frame")
-	ErrPacketSpan  = errors.New("Opus packets must last 10 to 60 ms")
+	ErrPacketSpan  = errors.New("packets of Opus must last 10 to 60 ms")
 	ErrStale       = errors.New("older than what is known")
 	ErrCertificate = errors.New("certificate does not hold")
 )

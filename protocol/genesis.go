@@ -54,6 +54,9 @@ type Genesis struct {
 	bytes, signature []byte
 }
 
+// maxCreatedMS keeps Created to what RFC 3339 can write: it ends in 6429.
+const maxCreatedMS = 1<<47 - 1
+
 // Seal checks the fields, signs g as its founder and sets Founder and Room.
 func (g *Genesis) Seal(key crypto.PrivKey) error {
 	if err := g.check(); err != nil {
@@ -66,9 +69,10 @@ func (g *Genesis) Seal(key crypto.PrivKey) error {
 	if g.Founder, err = PeerOf(raw); err != nil {
 		return err
 	}
+	created := min(max(0, g.Created.UnixMilli()), maxCreatedMS)
 	g.bytes, err = proto.MarshalOptions{Deterministic: true}.Marshal(&pb.Genesis{
 		Founder: raw, Salt: g.Salt[:], Title: g.Title, Language: g.Language, Topics: g.Topics,
-		Stage: pb.Stage(g.Stage), Unlisted: g.Unlisted, CreatedMs: uint64(g.Created.UnixMilli()), Network: g.Network,
+		Stage: pb.Stage(g.Stage), Unlisted: g.Unlisted, CreatedMs: uint64(created), Network: g.Network,
 	})
 	if err != nil {
 		return err
@@ -76,7 +80,7 @@ func (g *Genesis) Seal(key crypto.PrivKey) error {
 	if len(g.bytes) > MaxGenesisBytes {
 		return ErrLarge
 	}
-	g.Created = time.UnixMilli(g.Created.UnixMilli())
+	g.Created = time.UnixMilli(created)
 	g.Room = sha256.Sum256(g.bytes)
 	g.signature, err = sign(key, domainGenesis, nil, g.bytes)
 	return err
@@ -130,7 +134,7 @@ func OpenGenesis(s *pb.SignedGenesis) (*Genesis, error) {
 	}
 	g := &Genesis{
 		Room: sha256.Sum256(s.Genesis), Founder: founder, Salt: [16]byte(m.Salt), Title: m.Title, Language: m.Language,
-		Topics: m.Topics, Stage: Stage(m.Stage), Unlisted: m.Unlisted, Created: time.UnixMilli(int64(m.CreatedMs & (1<<52 - 1))),
+		Topics: m.Topics, Stage: Stage(m.Stage), Unlisted: m.Unlisted, Created: time.UnixMilli(int64(min(m.CreatedMs, maxCreatedMS))),
 		Network: m.Network, bytes: s.Genesis, signature: s.Signature,
 	}
 	if err := g.check(); err != nil {

@@ -78,6 +78,9 @@ func ParseLink(s string) (Link, error) {
 	if proto.Unmarshal(b, &h) != nil || len(h.Peers) > MaxHints {
 		return l, ErrLinkForm
 	}
+	if n, err := text(h.Network, MaxNetworkBytes); err != nil || n != h.Network {
+		return l, ErrLinkForm
+	}
 	l.Network = h.Network
 	for _, p := range h.Peers {
 		info, err := OpenAddress(p)

@@ -1,6 +1,9 @@
 package protocol
 
 import (
+	"bytes"
+	"crypto/ed25519"
+
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/multiformats/go-multiaddr"
 	"google.golang.org/protobuf/proto"
@@ -45,7 +48,8 @@ type Voice struct {
 }
 
 // Seal signs m for room as its sender; Boot, Sequence and one pointer are set.
-// It sets From and Raw.
+// It sets From and Raw. A claim's addresses that don't fit are left out, last
+// first.
 func (m *Message) Seal(room RoomID, key crypto.PrivKey) error {
 	signer, err := key.GetPublic().Raw()
 	if err != nil {
@@ -58,17 +62,42 @@ func (m *Message) Seal(room RoomID, key crypto.PrivKey) error {
 	if err := m.fill(body); err != nil {
 		return err
 	}
-	if m.body, err = (proto.MarshalOptions{Deterministic: true}).Marshal(body); err != nil {
-		return err
+	for {
+		if m.body, err = (proto.MarshalOptions{Deterministic: true}).Marshal(body); err != nil {
+			return err
+		}
+		if len(wireMessage(signer, m.body, make([]byte, ed25519.SignatureSize))) <= MaxMessageBytes {
+			break
+		}
+		if !leaveOut(body.GetClaim()) {
+			return ErrLarge
+		}
 	}
 	if m.signature, err = sign(key, domainMessage, room[:], m.body); err != nil {
 		return err
 	}
-	m.Raw, err = proto.MarshalOptions{Deterministic: true}.Marshal(&pb.RoomMessage{Signer: signer, Body: m.body, Signature: m.signature})
-	if err == nil && len(m.Raw) > MaxMessageBytes {
-		return ErrLarge
+	m.Raw = wireMessage(signer, m.body, m.signature)
+	return nil
+}
+
+func wireMessage(signer, body, signature []byte) []byte {
+	b, _ := proto.MarshalOptions{Deterministic: true}.Marshal( // plain fields marshal
+		&pb.RoomMessage{Signer: signer, Body: body, Signature: signature})
+	return b
+}
+
+// leaveOut shortens a claim by one address, and says whether there was one.
+func leaveOut(c *pb.Claim) bool {
+	relay, standby := len(c.GetRelayAddresses()), len(c.GetStandbyAddresses())
+	switch {
+	case relay+standby == 0:
+		return false
+	case standby >= relay:
+		c.StandbyAddresses = c.StandbyAddresses[:standby-1]
+	default:
+		c.RelayAddresses = c.RelayAddresses[:relay-1]
 	}
-	return err
+	return true
 }
 
 func (m *Message) fill(b *pb.RoomBody) error {
@@ -119,6 +148,11 @@ func ParseMessage(raw []byte) (*Message, error) {
 	var w pb.RoomMessage
 	var b pb.RoomBody
 	if proto.Unmarshal(raw, &w) != nil || proto.Unmarshal(w.Body, &b) != nil {
+		return nil, ErrMalformed
+	}
+	// Around what is signed there is one form, so that nobody can make a second
+	// message out of another's.
+	if !bytes.Equal(raw, wireMessage(w.Signer, w.Body, w.Signature)) {
 		return nil, ErrMalformed
 	}
 	from, err := PeerOf(w.Signer)

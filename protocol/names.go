@@ -57,7 +57,7 @@ func ParseRoomID(s string) (RoomID, error) {
 		return id, ErrRoomID
 	}
 	b, err := plain.DecodeString(strings.ToLower(s))
-	if err != nil || plain.EncodeToString(b) != strings.ToLower(s) {
+	if err != nil || len(b) != len(id) || plain.EncodeToString(b) != strings.ToLower(s) {
 		return id, ErrRoomID
 	}
 	return RoomID(b), nil
@@ -81,20 +81,39 @@ func text(s string, limit int) (string, error) {
 	if len(s) > limit {
 		return "", ErrText
 	}
-	for _, r := range s {
-		// Format characters turn text around (bidi overrides) or hide in it;
-		// joiners are kept, since scripts and emoji need them.
-		joiner := r == '\u200c' || r == '\u200d'
-		if !unicode.IsPrint(r) && r != ' ' && !joiner {
+	for i, r := range s {
+		if hides(r) || i == 0 && leans(r) {
 			return "", ErrText
 		}
 	}
 	return s, nil
 }
 
+const (
+	nonJoiner    = '\u200c'
+	joiner       = '\u200d'
+	brailleBlank = '\u2800'
+)
+
+// hides says whether r is no part of a printed text: format characters turn
+// text around (bidi overrides) or can't be seen in it. Joiners are kept, since
+// scripts and emoji need them, and so is what Unicode has yet to assign:
+// whoever's tables are newer may know it.
+func hides(r rune) bool {
+	return r != joiner && r != nonJoiner && r != ' ' &&
+		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Z,
+			unicode.Noncharacter_Code_Point, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// leans says whether r shows nothing by itself, so that a text can't begin
+// with it.
+func leans(r rune) bool {
+	return r == joiner || r == nonJoiner || r == brailleBlank || unicode.Is(unicode.M, r)
+}
+
 // SourceOf gives the number of a peer's source: the first four bytes, big
-// endian, of SHA-256 over "earshot-source", the room, the peer's key and the
-// session. Zero is not used.
+// endian, of SHA-256 over "earshot-source", the room, the peer's ID (libp2p's 38
+// bytes, of which its key is the last 32) and the session; 1 if that is zero.
 func SourceOf(room RoomID, p PeerID, session Session) Source {
 	h := sha256.New()
 	h.Write([]byte("earshot-source"))
