@@ -1,11 +1,12 @@
 // Package bootstrap finds a node its first neighbours: the addresses it was
-// given, those in links, peers remembered from last time, and nodes on the same
-// local network (mDNS, RFC 6762).
+// given, those in links, peers remembered from last time, those that neighbours
+// know, and nodes on the same local network (mDNS, RFC 6762).
 package bootstrap
 
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
@@ -18,10 +19,13 @@ import (
 
 // Implementation: ours to tune.
 const (
-	// enough connections: remembered peers are left alone.
+	// enough connections: remembered peers, and those that neighbours tell of,
+	// are left alone.
 	enough = 4
 	// maxTargets are tried at any time; given ones always.
 	maxTargets = 128
+	// maxTold of them are known from neighbours alone.
+	maxTold = 16
 	// atOnce dials are under way at most.
 	atOnce = 8
 	// dialPatience bounds one dial.
@@ -31,6 +35,11 @@ const (
 	lastRetry  = 30 * time.Second
 	// tries is after how many failures all but given targets are given up.
 	tries = 6
+	// toldTries is the same for what a neighbour told: it may tell anything.
+	toldTries = 2
+	// introduction is how long an Earshot node may take from being connected to
+	// saying that it is one: it listens a little before all of it is there.
+	introduction = 2 * time.Second
 	// reviewInterval is how often a node that is short of connections looks at
 	// what it remembers, and mDNS at which networks there are.
 	reviewInterval = time.Minute
@@ -89,6 +98,13 @@ func New(c Config) *Bootstrap {
 // many were added at once, it is dropped.
 func (b *Bootstrap) Add(info peer.AddrInfo) { b.meet(info, hinted) }
 
+// Suggest has a peer tried that a neighbour tells of, a few times, and only while
+// there are too few connections. It never waits, as Add.
+func (b *Bootstrap) Suggest(info peer.AddrInfo) {
+	info.Addrs = slices.DeleteFunc(slices.Clone(info.Addrs), func(a multiaddr.Multiaddr) bool { return !dialled(a) })
+	b.meet(info, told)
+}
+
 // meet posts a finding to Run.
 func (b *Bootstrap) meet(info peer.AddrInfo, s source) {
 	select {
@@ -119,7 +135,7 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 		b.remember(p)
 	}
 	for {
-		wake.Reset(b.dialDue(ctx))
+		wake.Reset(min(b.dialDue(ctx), b.doubtDue()))
 		select {
 		case <-ctx.Done():
 			for ; b.dialling > 0; b.dialling-- {
@@ -163,6 +179,7 @@ func (b *Bootstrap) connected(p peer.ID) bool {
 func (b *Bootstrap) heard(e any) {
 	switch e := e.(type) {
 	case event.EvtPeerIdentificationCompleted:
+		b.doubt(e.Peer)
 		b.remember(e.Peer)
 	case event.EvtPeerProtocolsUpdated:
 		b.remember(e.Peer)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -238,6 +240,119 @@ func TestHintsAreBounded(t *testing.T) {
 		b.Add(peer.AddrInfo{ID: id, Addrs: h.Addrs()}) // nobody reads: it must not wait
 		if len(b.targets) > maxTargets {
 			t.Fatalf("%d targets after %d hints", len(b.targets), i)
+		}
+	}
+}
+
+func TestGivenIsNoEarshotNode(t *testing.T) {
+	a, b := listen(t, 1, anyPort), listen(t, 2, anyPort)
+	b.RemoveStreamHandler(protocol.DirectoryStream)
+	warned := make(chan string, 8)
+	run(t, Config{Host: a, Addrs: []multiaddr.Multiaddr{whole(b)}, Warn: func(s string) { warned <- s }})
+	select {
+	case line := <-warned:
+		if !strings.Contains(line, "not an Earshot node") || !strings.Contains(line, whole(b).String()) {
+			t.Fatalf("the person reads %q", line)
+		}
+	case <-time.After(introduction + 5*time.Second):
+		t.Fatal("the person reads nothing")
+	}
+}
+
+func TestEarshotNodeMayBeSlow(t *testing.T) {
+	a, b := listen(t, 1, anyPort), listen(t, 2, anyPort)
+	b.RemoveStreamHandler(protocol.DirectoryStream)
+	boot := New(Config{Host: a, Addrs: []multiaddr.Multiaddr{whole(b)}, Warn: func(s string) { t.Error(s) }})
+	boot.takeGiven()
+	identified(t, a, b, false)
+	boot.doubt(b.ID())
+	target := boot.targets[b.ID()]
+	if target.doubted.IsZero() || boot.doubtDue() > introduction {
+		t.Fatal("no doubt that a stranger is an Earshot node")
+	}
+	b.SetStreamHandler(protocol.DirectoryStream, func(s network.Stream) { s.Reset() })
+	identified(t, a, b, true)
+	target.doubted = time.Now()
+	if boot.doubtDue(); target.stranger || !target.doubted.IsZero() {
+		t.Fatal("it has said that it is one")
+	}
+}
+
+// identified connects a to b and waits until it knows whether b is an Earshot
+// node.
+func identified(t *testing.T, a, b host.Host, earshot bool) {
+	t.Helper()
+	events, err := a.EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated)})
+	must(t, err)
+	defer events.Close()
+	must(t, a.Connect(t.Context(), *host.InfoFromHost(b)))
+	late := time.After(5 * time.Second)
+	for {
+		protocols, err := a.Peerstore().GetProtocols(b.ID())
+		must(t, err)
+		if len(protocols) > 0 && slices.Contains(protocols, protocol.DirectoryStream) == earshot {
+			return
+		}
+		select {
+		case <-events.Out():
+		case <-late:
+			t.Fatalf("only %v", protocols)
+		}
+	}
+}
+
+func TestSuggestedIsDialledWhileConnectionsAreFew(t *testing.T) {
+	a := listen(t, 1, anyPort)
+	var friends []host.Host
+	for i := range byte(enough) {
+		friend := listen(t, 2+i, anyPort)
+		must(t, a.Connect(t.Context(), *host.InfoFromHost(friend)))
+		friends = append(friends, friend)
+	}
+	suggested, hinted := listen(t, 10, anyPort), listen(t, 11, anyPort)
+	boot := run(t, Config{Host: a})
+	boot.Suggest(*host.InfoFromHost(suggested))
+	boot.Add(*host.InfoFromHost(hinted))
+	connects(t, a, hinted.ID()) // it comes after the other in all queues
+	if a.Network().Connectedness(suggested.ID()) == network.Connected {
+		t.Fatal("dialled though there are enough connections")
+	}
+	must(t, friends[0].Close())
+	must(t, friends[1].Close())
+	connects(t, a, suggested.ID())
+}
+
+func TestSuggestionsAreBounded(t *testing.T) {
+	h, ours := listen(t, 1, anyPort), listen(t, 2, anyPort)
+	b := New(Config{Host: h, Addrs: []multiaddr.Multiaddr{whole(ours)}})
+	b.takeGiven()
+	var last peer.ID
+	for range 4 * maxTold {
+		id, err := peer.IDFromPublicKey(randomKey(t).GetPublic())
+		must(t, err)
+		b.aim(peer.AddrInfo{ID: id, Addrs: h.Addrs()}, told)
+		last = id
+	}
+	if len(b.targets) != 1+maxTold || b.targets[last] == nil {
+		t.Fatalf("%d targets; the last is there: %v", len(b.targets), b.targets[last] != nil)
+	}
+	for range toldTries {
+		b.targets[last].dialling = true
+		b.dialling++
+		b.dialled(result{last, errors.New("nobody there")})
+	}
+	if b.targets[last] != nil {
+		t.Fatalf("tried more than %d times", toldTries)
+	}
+	// A neighbour says that our own bootstrap node is elsewhere.
+	var lies []multiaddr.Multiaddr
+	for i := range 2 * protocol.MaxAddresses {
+		lies = append(lies, multiaddr.StringCast(fmt.Sprintf("/ip4/8.8.8.8/tcp/%d", 1+i)))
+	}
+	for _, s := range []source{told, hinted} {
+		b.aim(peer.AddrInfo{ID: ours.ID(), Addrs: lies}, s)
+		if t1 := b.targets[ours.ID()]; t1.source != given || !t1.info.Addrs[0].Equal(ours.Addrs()[0]) || len(t1.info.Addrs) > protocol.MaxAddresses {
+			t.Fatalf("lies push aside what the person gave: %v", t1.info)
 		}
 	}
 }

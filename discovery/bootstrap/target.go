@@ -26,6 +26,7 @@ const (
 	hinted               // by a link: dialled, whatever connections there are
 	near                 // on the local network: the same
 	met                  // before: dialled while there are too few connections
+	told                 // by a neighbour, who may lie: the same, but less often
 )
 
 // target is a peer that is to be connected.
@@ -35,7 +36,9 @@ type target struct {
 	dialling bool
 	failures int // in a row
 	next     time.Time
-	warned   []string // since it was last connected
+	warned   []string  // since it was last connected
+	doubted  time.Time // when to see whether it is an Earshot node; zero: no need
+	stranger bool      // it was none: the person knows
 }
 
 // takeGiven aims at the addresses that the person gave.
@@ -63,13 +66,41 @@ func (b *Bootstrap) aim(info peer.AddrInfo, s source) {
 		if s != given && (len(b.targets) >= maxTargets || b.connected(info.ID)) {
 			return
 		}
+		if s == told {
+			b.makeRoom()
+		}
 		b.targets[info.ID] = &target{info: peer.AddrInfo{ID: info.ID, Addrs: first(info.Addrs)}, source: s}
 		return
 	}
+	// News is better, but must not push aside what the person gave; and a
+	// neighbour's word pushes nothing aside.
+	if s == told || t.source == given && s != given {
+		t.info.Addrs = first(append(slices.Clone(t.info.Addrs), info.Addrs...))
+	} else {
+		t.info.Addrs = first(append(slices.Clone(info.Addrs), t.info.Addrs...))
+	}
 	t.source = min(t.source, s)
-	t.info.Addrs = first(append(slices.Clone(info.Addrs), t.info.Addrs...))
 	if s == hinted || s == near {
 		t.failures, t.next = 0, time.Time{} // news of it: not what failed before
+	}
+}
+
+// makeRoom forgets one of those that neighbours told of, any of them, once there
+// are many: no neighbour may keep out what another tells later.
+func (b *Bootstrap) makeRoom() {
+	many := 0
+	var one peer.ID
+	for id, t := range b.targets { // in random order
+		if t.source != told {
+			continue
+		}
+		many++
+		if !t.dialling {
+			one = id
+		}
+	}
+	if many >= maxTold {
+		delete(b.targets, one)
 	}
 }
 
@@ -89,7 +120,7 @@ func (b *Bootstrap) dialDue(ctx context.Context) time.Duration {
 	now := time.Now()
 	pause := reviewInterval
 	for id, t := range b.targets {
-		if t.dialling || b.connected(id) || t.source == met && b.connections()+b.dialling >= enough {
+		if t.dialling || b.connected(id) || t.source >= met && b.connections()+b.dialling >= enough {
 			continue
 		}
 		if wait := t.next.Sub(now); wait > 0 {
@@ -132,9 +163,10 @@ func (b *Bootstrap) dialled(r result) {
 	b.log.Debug("not reached", "peer", r.id, "error", r.err)
 	t.next = time.Now().Add(retry(t.failures))
 	t.failures++
-	if t.source == given {
-		b.explain(t, r.err)
-	} else if t.failures >= tries {
+	switch {
+	case t.source == given:
+		b.explain(t, unreached(r.err))
+	case t.failures >= tries, t.source == told && t.failures >= toldTries:
 		delete(b.targets, r.id)
 	}
 }
@@ -159,13 +191,52 @@ func retry(failures int) time.Duration {
 	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
 }
 
-// explain tells the person, once until the target is connected, why it is not.
-func (b *Bootstrap) explain(t *target, err error) {
-	why := "nobody answers there; still trying"
+// doubt looks, a little later, whether a given target that has introduced itself
+// is an Earshot node.
+func (b *Bootstrap) doubt(p peer.ID) {
+	if t := b.targets[p]; t != nil && t.source == given && !t.stranger && t.doubted.IsZero() && !b.earshot(p) {
+		t.doubted = time.Now().Add(introduction)
+	}
+}
+
+// doubtDue warns of given targets that are still no Earshot nodes, and says when
+// the next is to be looked at.
+func (b *Bootstrap) doubtDue() time.Duration {
+	pause := reviewInterval
+	for id, t := range b.targets {
+		switch wait := time.Until(t.doubted); {
+		case t.doubted.IsZero():
+		case wait > 0:
+			pause = min(pause, wait)
+		default:
+			t.doubted = time.Time{}
+			if b.connected(id) && !b.earshot(id) {
+				t.stranger = true
+				b.explain(t, "what answers there is not an Earshot node; `earshot status` on one shows its address")
+			}
+		}
+	}
+	return pause
+}
+
+// earshot says whether p speaks our directory protocol.
+func (b *Bootstrap) earshot(p peer.ID) bool {
+	speaks, err := b.host.Peerstore().SupportsProtocols(p, protocol.DirectoryStream)
+	return err == nil && len(speaks) > 0
+}
+
+// unreached says for a person why a dial failed.
+func unreached(err error) string {
 	var other sec.ErrPeerIDMismatch
 	if errors.As(err, &other) {
-		why = fmt.Sprintf("another node is there (%s), not the one in the address; ask for its address again", other.Actual)
+		return fmt.Sprintf("another node is there (%s), not the one in the address; ask for its address again", other.Actual)
 	}
+	return "nobody answers there; still trying"
+}
+
+// explain tells the person, once until the target is connected, what is wrong
+// with it.
+func (b *Bootstrap) explain(t *target, why string) {
 	if slices.Contains(t.warned, why) {
 		return
 	}
@@ -188,11 +259,7 @@ func (b *Bootstrap) warn(line string) {
 // remember keeps a connected peer that speaks our directory protocol: where we
 // reached it first, then where it says it listens.
 func (b *Bootstrap) remember(p peer.ID) {
-	if b.config.Remember == nil {
-		return
-	}
-	speaks, err := b.host.Peerstore().SupportsProtocols(p, protocol.DirectoryStream)
-	if err != nil || len(speaks) == 0 {
+	if b.config.Remember == nil || !b.earshot(p) {
 		return
 	}
 	var addrs []multiaddr.Multiaddr
