@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/transport/v4/packetio"
 	"github.com/pion/webrtc/v4"
 
@@ -21,7 +25,7 @@ import (
 const (
 	maxDescriptionBytes = 8 << 10 // SDP between nodes
 	maxCandidates       = 32      // in one of them: each is an address that gets packets of ours
-	maxStreams          = 8       // SSRCs of RTP and RTCP in a connection; an honest one has three
+	maxControls         = 8       // SSRCs of RTCP in a connection; an honest one has two
 
 	mediaBuffer   = 128 << 10 // received and not read yet
 	controlBuffer = 16 << 10
@@ -33,7 +37,7 @@ const (
 )
 
 var (
-	errStreams     = errors.New("the far side sends more streams than a link has")
+	errStreams     = errors.New("the far side sends streams that it did not declare")
 	errNoFrames    = errors.New("the far side does not take frames: a header extension is missing")
 	errLost        = errors.New("no packet comes through any more")
 	errClosed      = errors.New("the far side closed the connection")
@@ -48,19 +52,19 @@ type connection struct {
 	sender     *webrtc.RTPSender
 	track      *track
 	generation uint32
-	changed    chan struct{} // there is something new in state, track or fault
+	changed    chan struct{} // there is something new for ready
 
-	state   atomic.Int32 // webrtc.PeerConnectionState
-	streams atomic.Int32
-	remote  atomic.Uint32 // SSRC of what arrives
-	out     atomic.Pointer[sending]
+	remote   atomic.Uint32 // SSRC of what arrives, as declared
+	controls atomic.Int32  // SSRCs of RTCP
+	strange  atomic.Bool   // streams arrive that should not
+	out      atomic.Pointer[sending]
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	turnstile
 }
 
-// connect makes a connection with its one m-line. The offerer adds it, the
+// connection makes one, with its one m-line. The offerer adds it, the
 // answerer finds it in the offer.
 func (l *Link) connection(generation uint32) (*connection, error) {
 	c := &connection{link: l, generation: generation, changed: make(chan struct{}, 1)}
@@ -76,10 +80,8 @@ func (l *Link) connection(generation uint32) (*connection, error) {
 	}
 	c.ctx, c.cancel = context.WithCancel(l.ctx)
 	c.track = &track{id: "frames", stream: "earshot", bound: c.post}
-	c.pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
-		c.state.Store(int32(s))
-		c.post()
-	})
+	// The calls may overtake each other: what they say is not looked at.
+	c.pc.OnConnectionStateChange(func(webrtc.PeerConnectionState) { c.post() })
 	c.pc.OnTrack(c.read)
 	return c, nil
 }
@@ -116,17 +118,26 @@ func (e *Engine) api(loopback bool, buffer func(packetio.BufferPacketType, uint3
 	), nil
 }
 
-// buffer gives pion a buffer for a stream. SSRCs are the far side's to choose:
-// with too many of them it is not an honest node.
-func (c *connection) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+// buffer gives pion a buffer for a stream that begins. Only one SSRC may send
+// media, and few may send RTCP; with others the far side is no honest node.
+func (c *connection) buffer(kind packetio.BufferPacketType, ssrc uint32) io.ReadWriteCloser {
 	b := packetio.NewBuffer()
-	b.SetLimitSize(mediaBuffer)
-	if kind == packetio.RTCPBufferPacket {
-		b.SetLimitSize(controlBuffer)
-	}
-	if c.streams.Add(1) > maxStreams {
-		_ = b.Close()
+	switch {
+	case kind == packetio.RTPBufferPacket && ssrc != c.remote.Load():
+		c.strange.Store(true)
 		c.post()
+		// This is SRTP's read loop: pion itself opens only what the description
+		// declares. The loop must not go on to hand the stream over, since pion
+		// waits for itself if that happens while the connection closes.
+		runtime.Goexit()
+	case kind == packetio.RTPBufferPacket:
+		b.SetLimitSize(mediaBuffer)
+	case c.controls.Add(1) > maxControls:
+		c.strange.Store(true)
+		c.post()
+		_ = b.Close()
+	default:
+		b.SetLimitSize(controlBuffer)
 	}
 	return b
 }
@@ -194,11 +205,11 @@ func gather(ctx context.Context, pc *webrtc.PeerConnection, d webrtc.SessionDesc
 }
 
 // take bounds and sets the far side's description.
-func (c *connection) take(kind webrtc.SDPType, sdp string) error {
-	if len(sdp) > maxDescriptionBytes {
+func (c *connection) take(kind webrtc.SDPType, description string) error {
+	if len(description) > maxDescriptionBytes {
 		return protocol.ErrLarge
 	}
-	d := webrtc.SessionDescription{Type: kind, SDP: sdp}
+	d := webrtc.SessionDescription{Type: kind, SDP: description}
 	parsed, err := d.Unmarshal()
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDescription, err)
@@ -208,12 +219,19 @@ func (c *connection) take(kind webrtc.SDPType, sdp string) error {
 	}
 	candidates := 0
 	for _, a := range append(parsed.Attributes, parsed.MediaDescriptions[0].Attributes...) {
-		if a.IsICECandidate() {
+		switch {
+		case a.IsICECandidate():
 			candidates++
+		case a.Key == sdp.AttrKeySSRC: // RFC 5576 section 4.1
+			number, _, _ := strings.Cut(a.Value, " ")
+			ssrc, err := strconv.ParseUint(number, 10, 32)
+			if err != nil || !c.remote.CompareAndSwap(0, uint32(ssrc)) && c.remote.Load() != uint32(ssrc) {
+				return fmt.Errorf("%w: one SSRC is a link's", errDescription)
+			}
 		}
 	}
-	if candidates > maxCandidates {
-		return fmt.Errorf("%w: more than %d candidates", errDescription, maxCandidates)
+	if candidates > maxCandidates || c.remote.Load() == 0 {
+		return fmt.Errorf("%w: it takes an SSRC and no more than %d candidates", errDescription, maxCandidates)
 	}
 	return c.pc.SetRemoteDescription(d)
 }
@@ -225,7 +243,6 @@ func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver
 		return
 	}
 	defer c.tasks.Done()
-	c.remote.Store(uint32(from.SSRC()))
 	r := &receiving{link: c.link, connection: c, gaps: newGaps(c.link.engine.cfg.first)}
 	r.levelID, r.frameID = extensions(receiver.GetParameters().HeaderExtensions)
 	r.run(c.ctx, from)
@@ -233,8 +250,8 @@ func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver
 
 // ready says whether frames may go out, or why they never will.
 func (c *connection) ready() (*sending, error) {
-	switch state := webrtc.PeerConnectionState(c.state.Load()); {
-	case c.streams.Load() > maxStreams:
+	switch state := c.pc.ConnectionState(); {
+	case c.strange.Load():
 		return nil, errStreams
 	case state == webrtc.PeerConnectionStateFailed:
 		return nil, errLost
@@ -281,10 +298,6 @@ func (c *connection) where() *where {
 
 // end closes the connection and returns when all its goroutines have ended.
 func (c *connection) end() {
-	c.turnstile.close()
 	c.cancel()
-	if err := c.pc.GracefulClose(); err != nil {
-		c.link.log.Debug("closing a connection", "error", err)
-	}
-	c.tasks.Wait()
+	c.close(c.pc, c.link.log)
 }

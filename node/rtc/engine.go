@@ -32,7 +32,7 @@ type Config struct {
 
 	wrap  func(net.PacketConn) net.PacketConn // a test's grip on the nodes' socket
 	first uint16                              // sequence number of a connection's first packet
-	times timing
+	times timing                              // zero: as fill says
 }
 
 // timing is what tests shorten.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
@@ -64,7 +63,7 @@ func (l *local) close() {
 
 // api gives pion as browsers need it. With reports, receivers get RTCP receiver
 // reports (RFC 3550 section 6.4.2), from which a browser learns its round trip.
-func (l *local) api(reports bool) (*webrtc.API, error) {
+func (l *local) api(reports bool, t timing) (*webrtc.API, error) {
 	m := &webrtc.MediaEngine{}
 	if err := m.RegisterCodec(opusCodec("minptime=10;useinbandfec=1"), webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
@@ -89,7 +88,8 @@ func (l *local) api(reports bool) (*webrtc.API, error) {
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	s.SetICETimeouts(4*time.Second, 4*time.Second, 2*time.Second)
+	// A browser on a busy machine is slower than a node.
+	s.SetICETimeouts(2*t.disconnected, 2*t.failed, 2*t.keepalive)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetReceiveMTU(receiveMTU)
 	s.SetFireOnTrackBeforeFirstRTP(true)

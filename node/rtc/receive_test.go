@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -72,13 +73,28 @@ func TestHostilePackets(t *testing.T) {
 	}
 }
 
-func TestTooManyStreamsEndTheConnection(t *testing.T) {
+func TestStrangeStreamsEndTheConnection(t *testing.T) {
+	a, b := pair(t, Config{}, Config{})
+	for range 5 {
+		la, _ := join(t, a, b)
+		out := la.out.Load()
+		for n := range uint32(200) {
+			h := rtp.Header{Version: 2, PayloadType: out.path.payloadType, SSRC: 1000 + n}
+			_, _ = out.path.writer.WriteRTP(&h, packetOf(1, 30))
+		}
+		if err := receiveFrom(t, "Down", b.down); err != errStreams {
+			t.Errorf("Down: %v", err)
+		}
+		receiveFrom(t, "Down", a.down)
+	}
+}
+
+func TestFloodOfReportsEndsTheConnection(t *testing.T) {
 	a, b := pair(t, Config{}, Config{})
 	la, _ := join(t, a, b)
-	out := la.out.Load()
-	for n := range uint32(100) {
-		h := rtp.Header{Version: 2, PayloadType: out.path.payloadType, SSRC: 1000 + n}
-		_, _ = out.path.writer.WriteRTP(&h, packetOf(1, 30))
+	sender := la.current.sender // of run, which rests
+	for n := range uint32(2 * maxControls) {
+		_, _ = sender.Transport().WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: 1000 + n}})
 	}
 	if err := receiveFrom(t, "Down", b.down); err != errStreams {
 		t.Errorf("Down: %v", err)

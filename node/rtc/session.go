@@ -62,7 +62,7 @@ func (s *Session) Beat(protocol.Beat) {}
 
 // session makes one; the caller negotiates and then calls start, or abandon.
 func (e *Engine) session(reports bool, closed func()) (*Session, error) {
-	api, err := e.local.api(reports)
+	api, err := e.local.api(reports, e.cfg.times)
 	if err != nil {
 		return nil, err
 	}
@@ -129,12 +129,8 @@ func (s *Session) run() {
 // end closes the connection, waits for the session's goroutines and tells.
 func (s *Session) end() {
 	s.up.Store(false)
-	s.turnstile.close()
 	s.cancel()
-	if err := s.pc.GracefulClose(); err != nil {
-		s.engine.log.Debug("closing a session", "error", err)
-	}
-	s.tasks.Wait()
+	s.close(s.pc, s.engine.log)
 	s.engine.mu.Lock()
 	delete(s.engine.sessions, s.id)
 	s.engine.mu.Unlock()
