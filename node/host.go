@@ -3,14 +3,19 @@ package node
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -26,8 +31,13 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets) (host.Host, error
 	if len(listen) == 0 {
 		listen = usualAddresses()
 	}
+	resources, err := resourceManager()
+	if err != nil {
+		return nil, fmt.Errorf("limit what other nodes take: %w", err)
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(key),
+		libp2p.ResourceManager(resources), // closed with the host, or when there is none
 		libp2p.ListenAddrs(listen...),
 		libp2p.UserAgent("earshot/"+cfg.Version),
 		// Sharing a TCP port with another node of this machine would hand each
@@ -42,6 +52,47 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets) (host.Host, error
 			Hint: "choose another address with --listen", Cause: err}
 	}
 	return h, nil
+}
+
+// Connections with one address, or with one network of IPv6 addresses: a site has
+// a /48, a household a /56 (RFC 6177). libp2p's own limits are an eighth of
+// these, which shuts out whoever comes ninth from a university, a mobile
+// carrier's NAT or a conference. Loopback has no limit.
+const (
+	connectionsOfAddress = 64 // an IPv4 address, or an IPv6 /56
+	connectionsOfSite    = 8 * connectionsOfAddress
+
+	// New ones, in both directions, attempts included: all at once twice over,
+	// as when everyone there reconnects, and then so many a second. A node that
+	// redials another each second by QUIC and TCP stays within it for minutes.
+	attemptsOfAddress       = 2 * connectionsOfAddress
+	attemptsOfSite          = 2 * connectionsOfSite
+	attemptsOfAddressSecond = 1.6
+	attemptsOfSiteSecond    = 4
+)
+
+// resourceManager is libp2p's, but for the connections with one address. What
+// all peers may take together is as by default, by the machine's memory.
+func resourceManager() (network.ResourceManager, error) {
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	address := rate.Limit{RPS: attemptsOfAddressSecond, Burst: attemptsOfAddress}
+	site := rate.Limit{RPS: attemptsOfSiteSecond, Burst: attemptsOfSite}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connectionsOfAddress}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connectionsOfAddress}, {PrefixLength: 48, ConnCount: connectionsOfSite}}),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{ // none for loopback
+				{Prefix: netip.MustParsePrefix("127.0.0.0/8")},
+				{Prefix: netip.MustParsePrefix("::1/128")},
+			},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: address}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: address}, {PrefixLength: 48, Limit: site}},
+				GracePeriod:      time.Minute,
+			},
+		}))
 }
 
 func join(addrs []multiaddr.Multiaddr) string {

@@ -152,7 +152,8 @@ func (n *Node) open() (err error) {
 	n.pairs = newPairs(n)
 	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received})
 	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
-	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory, Log: n.log}); err != nil {
+	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory,
+		Found: func(info peer.AddrInfo) { n.bootstrap.Suggest(info) }, Log: n.log}); err != nil {
 		return err
 	}
 	n.bootstrap = bootstrap.New(bootstrap.Config{Host: n.host, Addrs: n.cfg.Bootstrap, MDNS: n.cfg.MDNS, Network: n.cfg.Network,
