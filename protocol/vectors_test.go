@@ -119,7 +119,6 @@ func errorName(err error) string {
 	return ""
 }
 
-
 func TestVectorsAreExplained(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(vectorsDir, "*.json"))
 	must(t, err)
