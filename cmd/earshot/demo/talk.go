@@ -1,0 +1,32 @@
+package demo
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+// talk is a voice on its way into the room.
+type talk struct {
+	voice
+	to     web.Speaking
+	moved  func()       // called after each packet
+	handed atomic.Int64 // packets
+	done   atomic.Bool  // all were handed over and sent
+}
+
+// run hands the voice's packets over at their own pace, until the last, the end
+// of ctx or that of the node.
+func (t *talk) run(ctx context.Context) {
+	defer t.moved()
+	for _, p := range t.packets {
+		if t.to.Packet(ctx, p.Data, p.Gap, 0) != nil {
+			break
+		}
+		t.handed.Add(1)
+		t.moved()
+	}
+	_, err := t.to.Close(ctx)
+	t.done.Store(err == nil && ctx.Err() == nil)
+}
