@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
@@ -11,8 +12,8 @@ import (
 )
 
 // sockets are the UDP sockets of a host. They are held here because QUIC says
-// goodbye when its connections close, and one who is killed doesn't: cut closes
-// the sockets under them.
+// goodbye when its connections close, and one who is killed doesn't: cut keeps
+// it in.
 type sockets struct {
 	mu   sync.Mutex
 	open []net.PacketConn
@@ -55,12 +56,13 @@ func (s *sockets) listen(network string, at *net.UDPAddr) (net.PacketConn, error
 	return c, nil
 }
 
-// cut closes the sockets, whatever uses them.
+// cut lets nothing out any more. The sockets stay open until the host closes
+// them: one that is closed under it, it complains of.
 func (s *sockets) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.open {
-		_ = c.Close() // the host may have done so
+		_ = c.SetWriteDeadline(time.Now()) // the host may have closed it
 	}
 }
 
