@@ -1,0 +1,55 @@
+package protocol
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/multiformats/go-multiaddr"
+)
+
+func TestAddressBytes(t *testing.T) {
+	p, q := someone(1).id.String(), someone(2).id.String()
+	long := "/dns4/" + strings.Repeat("a", 124) + "/tcp/1" // 129 bytes
+	name := "/dns4/" + strings.Repeat("a", 95) + "/tcp/1"  // 100 bytes
+	const one, two, three = "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.1/udp/2/quic-v1", "/ip6/2001:db8::1/udp/3/quic-v1"
+	for _, c := range []struct {
+		name string
+		most int
+		in   []string
+		want []string
+	}{
+		{"nothing", 8, nil, nil},
+		{"plain", 8, []string{one, two, three}, []string{one, two, three}},
+		{"as many as asked for", 2, []string{one, two, three}, []string{one, two}},
+		{"none asked for", 0, []string{one}, nil},
+		{"peer at the end", 8, []string{one + "/p2p/" + p}, []string{one}},
+		{"only a peer", 8, []string{"/p2p/" + p, one}, []string{one}},
+		{"peer inside", 8, []string{one + "/p2p/" + p + "/ws", two}, []string{two}},
+		{"two peers", 8, []string{one + "/p2p/" + p + "/p2p/" + q, two}, []string{two}},
+		{"the same peer around another", 8, []string{"/p2p/" + p + "/p2p/" + q + "/p2p/" + p, two}, []string{two}},
+		{"through a circuit", 8, []string{one + "/p2p/" + p + "/p2p-circuit", two}, []string{two}},
+		{"through a circuit to a peer", 8, []string{one + "/p2p/" + p + "/p2p-circuit/p2p/" + q, two}, []string{two}},
+		{"certificate's hash", 8, []string{two + "/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/" + p, one}, []string{one}},
+		{"too long", 8, []string{long, one}, []string{one}},
+		{"too long together", 8, []string{name, name, name, one, name, name, two}, []string{name, name, name, one, two}},
+		{"400 bytes together", 8, []string{name, name, name, name, one}, []string{name, name, name, name}},
+		{"those left out don't count", 1, []string{"/p2p/" + p, long, one, two}, []string{one}},
+	} {
+		raw := AddressBytes(addresses(c.in), c.most)
+		got, err := Addresses(raw, max(c.most, 1))
+		if err != nil || !slices.Equal(texts(got), c.want) {
+			t.Errorf("%s: %v %v", c.name, texts(got), err)
+		}
+	}
+}
+
+func TestAddressBytesLeavesItsInput(t *testing.T) {
+	in := addresses([]string{"/ip4/192.0.2.1/tcp/1/p2p/" + someone(1).id.String(), "/ip4/192.0.2.1/tcp/2"})
+	was := slices.Clone(texts(in))
+	AddressBytes(in, 1)
+	AddressBytes([]multiaddr.Multiaddr{nil, {}}, 8) // and takes what is empty
+	if !slices.Equal(texts(in), was) {
+		t.Errorf("%v became %v", was, texts(in))
+	}
+}
