@@ -31,6 +31,10 @@ func (n *Node) dropped() map[string]int64 {
 	add("links of another version", l.OtherVersion)
 	add("links malformed", l.Malformed)
 	add("links flooding", l.Floods+l.InboxFull)
+	add("links that read too slowly", l.OutboxFull)
+	g := n.gossip.Counters()
+	add("gossip flooding", g.Flooded)
+	add("gossip while this node was busy", g.Undelivered)
 	for _, p := range n.pairs.list() {
 		if at := n.pairs.at(p); at != nil {
 			s := at.media.Stats()
@@ -53,6 +57,8 @@ func (n *Node) addForwarding(ctx context.Context, c *carried, out *web.RoomView)
 	for why, count := range map[string]uint64{
 		"frames of sources not on the stage": s.Dropped.Unauthorised, "frames while this node was busy": s.Dropped.Inbox,
 		"frames malformed": s.Dropped.Malformed, "frames beyond a source's rate": s.Dropped.TooFast, "frames too old": s.Dropped.Stale,
+		"replays asked for too often":   s.Dropped.Resumes,
+		"gossip that nobody could take": c.refused.Load(), "gossip of signers without right": c.unknown.Load(),
 	} {
 		if count > 0 {
 			out.Dropped[why] = int64(count)

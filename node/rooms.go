@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -40,6 +41,8 @@ type carried struct {
 	use     useCount
 	relayed *fanout[room.RelayChange]
 	opened  *openings
+
+	refused, unknown atomic.Uint64 // messages of the topic
 }
 
 // topicOf publishes to a room's topic; what does not fit is said again by the
@@ -149,8 +152,10 @@ func (c *carried) validate(_ peer.ID, data []byte) discovery.Verdict {
 	case err == nil:
 		return discovery.Accept
 	case errors.Is(err, protocol.ErrNoRight):
+		c.unknown.Add(1)
 		return discovery.Ignore
 	default:
+		c.refused.Add(1)
 		return discovery.Reject
 	}
 }

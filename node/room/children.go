@@ -4,14 +4,22 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
-// stateBytes is how much of a room's messages goes into one RoomState; the rest
-// follows as feed.
-const stateBytes = 8 << 10
+const (
+	// stateBytes is how much of a room's messages goes into one RoomState, if
+	// the certificates leave as much; the rest follows as feed.
+	stateBytes = 8 << 10
+	// stateMargin is what a RoomState takes in a link message beside its parts.
+	stateMargin = 512
+	// maxRest is how many messages follow: a link's outbox has to hold them. Who
+	// is left out is heard of within a presence's beat.
+	maxRest = 128
+)
 
 // linkMessage takes what a link brought for this room.
 func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Duration) {
@@ -20,7 +28,7 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 		r.takeAttach(id, w.Attach)
 	case *pb.LinkMessage_Detach:
 		if p := r.paths[id]; p != nil {
-			p.child = false
+			p.child, p.early = false, nil
 			r.aim(id)
 		}
 	case *pb.LinkMessage_Accept:
@@ -113,13 +121,14 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 		}
 	}
 	s.Certificates = append(founders, others...) // a delegate's stand on the founder's
-	room := stateBytes
+	room := min(stateBytes, protocol.MaxLinkMessageBytes-stateMargin-proto.Size(s))
 	add := func(raw []byte) {
-		if room -= len(raw); room < 0 {
+		switch room -= len(raw) + 3; { // with its tag and length
+		case room >= 0:
+			s.Messages = append(s.Messages, raw)
+		case len(rest) < maxRest:
 			rest = append(rest, raw)
-			return
 		}
-		s.Messages = append(s.Messages, raw)
 	}
 	if r.claim != nil {
 		add(r.claim.Raw)

@@ -107,7 +107,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 	s, k := r.senders[m.From], kindOf(m)
 	switch {
-	case s == nil && len(r.members) >= protocol.MaxMembers:
+	case s == nil && len(r.members) >= protocol.MaxMembers && !r.hasDuty(m.From, now):
 		r.drop("more members than this node remembers")
 		return false
 	case s == nil:
@@ -354,7 +354,7 @@ func (r *Room) ownPresence() *protocol.Presence {
 // expire drops whom nobody hears of any more, and voices that ended a while ago.
 func (r *Room) expire(now time.Duration) {
 	for p, m := range r.members {
-		quiet := m.pulseAt != 0 && now-m.pulseAt > pulseLife && r.machine != nil && r.may(p, protocol.Carry, now)
+		quiet := m.pulseAt != 0 && now-m.at > pulseLife && r.machine != nil && r.may(p, protocol.Carry, now)
 		if now-m.at > protocol.PresenceLife || quiet {
 			r.forget(p, now)
 		}
@@ -369,9 +369,9 @@ func (r *Room) expire(now time.Duration) {
 			r.closeVoice(s)
 		}
 	}
-	for p, h := range r.rights {
+	for _, h := range r.rights {
 		if !h.holds(now) {
-			delete(r.rights, p)
+			r.lapse(h)
 			r.rosterChanged(now)
 		}
 	}

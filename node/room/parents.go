@@ -31,6 +31,7 @@ const never = time.Duration(math.MaxInt64)
 type seed struct {
 	asked   bool
 	refused bool
+	closed  bool // it says that the room is
 }
 
 func (r *Room) addSeed(info peer.AddrInfo) {
@@ -152,8 +153,20 @@ func (r *Room) claimedAddresses(id protocol.PeerID) []multiaddr.Multiaddr {
 	return append(out, r.cfg.Links.Addresses(id)...)
 }
 
+// asked says whether id owes this node an answer: whatever a stranger says of a
+// room, nobody asked it.
+func (r *Room) asked(id protocol.PeerID) bool {
+	p, s := r.parents[id], r.seeds[id]
+	return p != nil && p.asked || s != nil && s.asked
+}
+
 // accepted: a parent, or a seed, took this node as a child.
 func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
+	if !r.asked(id) {
+		r.drop("answered unasked")
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
+		return
+	}
 	r.takeState(id, m.GetState(), now)
 	p := r.parents[id]
 	if p == nil {
@@ -172,13 +185,20 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 
 // takeRedirect learns from a member that is neither relay nor standby.
 func (r *Room) takeRedirect(id protocol.PeerID, m *pb.Redirect, now time.Duration) {
+	if !r.asked(id) {
+		r.drop("answered unasked")
+		return
+	}
 	r.takeState(id, m.GetState(), now)
-	for i, a := range m.To {
-		if info, err := protocol.OpenAddress(a); err == nil && i < 2 && info.ID != r.cfg.Self {
+	for _, a := range m.To[:min(len(m.To), 2)] {
+		info, err := protocol.OpenAddress(a)
+		switch {
+		case err != nil:
+			r.drop("malformed")
+		case r.seeds[info.ID] != nil || r.parents[info.ID] != nil:
 			r.cfg.Links.Want(info) // addresses; released with the seed or parent
-			if r.seeds[info.ID] == nil && r.parents[info.ID] == nil {
-				r.addSeed(info)
-			}
+		default:
+			r.addSeed(info)
 		}
 	}
 	if p := r.parents[id]; p != nil {
@@ -188,10 +208,15 @@ func (r *Room) takeRedirect(id protocol.PeerID, m *pb.Redirect, now time.Duratio
 }
 
 func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse) {
-	if s := r.seeds[id]; s != nil && r.genesis == nil {
-		s.refused = true
+	if !r.asked(id) {
+		r.drop("answered unasked")
+		return
 	}
-	if m.Reason == pb.Refuse_CLOSED && (r.genesis == nil || id == r.genesis.Founder) {
+	closed := m.Reason == pb.Refuse_CLOSED
+	if s := r.seeds[id]; s != nil && r.genesis == nil {
+		s.refused, s.closed = true, closed
+	}
+	if closed && (r.genesis == nil && r.closedByAll() || r.genesis != nil && id == r.genesis.Founder) {
 		r.joinErr = ErrClosed
 		r.end = ErrClosed
 	}
@@ -199,6 +224,17 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse) {
 		p.accepted = false
 		r.aim(id)
 	}
+}
+
+// closedByAll says whether nobody is left who may know better: who is not known
+// to be the founder can't close a room for this node by itself.
+func (r *Room) closedByAll() bool {
+	for _, s := range r.seeds {
+		if !s.closed {
+			return false
+		}
+	}
+	return len(r.seeds) > 0
 }
 
 // takeState takes a newcomer's lesson; each part proves itself.

@@ -16,6 +16,7 @@ type path struct {
 	childMode pb.Attach_Mode
 
 	outlet Outlet // nil: no sink
+	beats  *binding
 	mode   Mode
 	out    map[protocol.Source]*binding
 	in     map[protocol.Handle]protocol.Source
@@ -106,10 +107,7 @@ func (r *Room) aim(id protocol.PeerID) {
 	pair := id == r.relay && r.standby == r.cfg.Self || id == r.standby && r.root
 	switch {
 	case !any:
-		if p.outlet != nil {
-			r.cfg.Forwarder.RemoveSink(id)
-			p.outlet, p.out = nil, map[protocol.Source]*binding{}
-		}
+		r.closeOutlet(id, p)
 		return
 	case pair:
 		mode = Mirror
@@ -119,33 +117,65 @@ func (r *Room) aim(id protocol.PeerID) {
 		mode = Warm
 	}
 	if p.outlet == nil {
-		h := p.way.Handle()
-		p.outlet, p.mode = p.way.Outlet(h), mode
+		p.beats = &binding{handle: p.way.Handle(), at: r.cfg.Now()}
+		p.outlet, p.mode = p.way.Outlet(p.beats.handle), mode
 		r.cfg.Forwarder.AddSink(id, mode, p.outlet)
-		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bind{Bind: &pb.Bind{Room: r.cfg.Room[:], Handle: uint32(h)}}})
+		r.sendBind(id, p.beats.handle, nil)
 	} else if p.mode != mode {
 		p.mode = mode
 		r.cfg.Forwarder.SetMode(id, mode)
 	}
 	for s, v := range r.voices {
+		if p.out[s] != nil && !r.carries(id, p, v) {
+			r.cfg.Forwarder.Disable(id, s)
+			r.unbind(id, p, s)
+		}
 		r.bind(id, p, s, v)
 	}
 }
 
+// closeOutlet ends what goes to the far side, and gives its handles back.
+func (r *Room) closeOutlet(id protocol.PeerID, p *path) {
+	if p.outlet == nil {
+		return
+	}
+	r.cfg.Forwarder.RemoveSink(id)
+	for s := range p.out {
+		r.unbind(id, p, s)
+	}
+	r.sendUnbind(id, p.beats.handle)
+	p.outlet, p.beats = nil, nil
+}
+
+// carries says whether a voice may go to the far side at all.
+func (r *Room) carries(id protocol.PeerID, p *path, v *voice) bool {
+	return p.outlet != nil && v.owner != id && (v.owner == r.cfg.Self || p.child || p.mode == Mirror)
+}
+
 // bind names a source to the far side, before frames under its handle go there.
 func (r *Room) bind(id protocol.PeerID, p *path, s protocol.Source, v *voice) {
-	carried := p.outlet != nil && v.owner != id && !v.ended && (v.owner == r.cfg.Self || p.child || p.mode == Mirror)
-	if !carried || p.out[s] != nil {
+	if v.ended || p.out[s] != nil || !r.carries(id, p, v) {
 		return
 	}
 	b := &binding{handle: p.way.Handle(), at: r.cfg.Now()}
 	p.out[s] = b
 	p.outlet.Bind(s, b.handle)
-	r.sendBind(id, b.handle, v)
+	r.sendBind(id, b.handle, v.raw)
 }
 
-func (r *Room) sendBind(id protocol.PeerID, h protocol.Handle, v *voice) {
-	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bind{Bind: &pb.Bind{Room: r.cfg.Room[:], Handle: uint32(h), Voice: v.raw}}})
+// sendBind names a voice, or nil: the room's heartbeats.
+func (r *Room) sendBind(id protocol.PeerID, h protocol.Handle, voice []byte) {
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Bind{Bind: &pb.Bind{Room: r.cfg.Room[:], Handle: uint32(h), Voice: voice}}})
+}
+
+func (r *Room) unbind(id protocol.PeerID, p *path, s protocol.Source) {
+	p.outlet.Unbind(s)
+	r.sendUnbind(id, p.out[s].handle)
+	delete(p.out, s)
+}
+
+func (r *Room) sendUnbind(id protocol.PeerID, h protocol.Handle) {
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Unbind{Unbind: &pb.Unbind{Handle: uint32(h)}}})
 }
 
 // bindAgain repeats what the far side has not answered with yes: it may have
@@ -155,8 +185,12 @@ func (r *Room) bindAgain(now time.Duration) {
 		for s, b := range p.out {
 			if v := r.voices[s]; !b.bound && v != nil && now-b.at >= refreshBinds {
 				b.at = now
-				r.sendBind(id, b.handle, v)
+				r.sendBind(id, b.handle, v.raw)
 			}
+		}
+		if b := p.beats; b != nil && !b.bound && now-b.at >= refreshBinds {
+			b.at = now
+			r.sendBind(id, b.handle, nil)
 		}
 	}
 }
@@ -167,6 +201,9 @@ func (r *Room) Bound(id protocol.PeerID, h protocol.Handle, refused bool) bool {
 		p := r.paths[id]
 		if p == nil {
 			return
+		}
+		if p.beats != nil && p.beats.handle == h && !refused {
+			p.beats.bound = true
 		}
 		for s, b := range p.out {
 			if b.handle == h && !b.bound && !refused {
@@ -194,7 +231,12 @@ func (r *Room) Unbind(id protocol.PeerID, h protocol.Handle) bool {
 // the sender may bring it.
 func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
 	p, h := r.paths[id], protocol.Handle(m.Handle)
-	if p == nil || p.way == nil || len(p.in) >= maxInHandles || h == 0 {
+	if p == nil || p.way == nil {
+		return
+	}
+	if h == 0 || len(p.in) >= maxInHandles || !p.child && !r.upstream(id) {
+		r.drop("brought by a stranger")
+		r.bound(id, h, true)
 		return
 	}
 	if len(m.Voice) == 0 {
@@ -208,8 +250,7 @@ func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
 		r.drop("malformed")
 		return
 	}
-	upstream := r.parents[id] != nil || id == r.relay || id == r.standby
-	if v.From != id && !upstream {
+	if v.From != id && !r.upstream(id) {
 		r.drop("brought by a stranger")
 		return
 	}
@@ -228,6 +269,11 @@ func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
 	r.bound(id, h, false)
 }
 
+// upstream says whether id brings what others say, too.
+func (r *Room) upstream(id protocol.PeerID) bool {
+	return r.parents[id] != nil || id == r.relay || id == r.standby
+}
+
 // bindPending looks again at what was refused: a certificate came.
 func (r *Room) bindPending(now time.Duration) {
 	for id, p := range r.paths {
@@ -243,12 +289,8 @@ func (r *Room) bound(id protocol.PeerID, h protocol.Handle, refused bool) {
 
 func (r *Room) unbindAll(s protocol.Source) {
 	for id, p := range r.paths {
-		b := p.out[s]
-		if b == nil {
-			continue
+		if p.out[s] != nil {
+			r.unbind(id, p, s)
 		}
-		delete(p.out, s)
-		p.outlet.Unbind(s)
-		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Unbind{Unbind: &pb.Unbind{Handle: uint32(b.handle)}}})
 	}
 }

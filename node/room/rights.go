@@ -21,7 +21,7 @@ func (h held) holds(now time.Duration) bool { return now-h.since < h.Life }
 func (r *Room) hold(c protocol.Certificate, now time.Duration) bool {
 	old, known := r.rights[c.Subject]
 	switch {
-	case c.Subject == r.genesis.Founder:
+	case c.Subject == r.genesis.Founder, c.Serial <= r.lapsed[grant{c.Issuer, c.Subject}]:
 		return false
 	case known && old.Issuer == c.Issuer && c.Serial <= old.Serial:
 		return false
@@ -38,6 +38,32 @@ func (r *Room) hold(c protocol.Certificate, now time.Duration) bool {
 	r.rosterChanged(now)
 	r.bindPending(now)
 	return true
+}
+
+// grant is who certified whom.
+type grant struct{ issuer, subject protocol.PeerID }
+
+// maxLapsed bounds the memory of certificates that ran out.
+const maxLapsed = 16 * protocol.MaxCertificates
+
+// lapse drops a certificate that ran out, for good: heard again it would begin
+// another life. Voices that stood on it end with it.
+func (r *Room) lapse(h held) {
+	delete(r.rights, h.Subject)
+	if len(r.lapsed) >= maxLapsed {
+		for g := range r.lapsed { // any: it takes a thousand to get here
+			delete(r.lapsed, g)
+			break
+		}
+	}
+	r.lapsed[grant{h.Issuer, h.Subject}] = h.Serial
+	now := r.cfg.Now()
+	for s, v := range r.voices {
+		if !r.may(v.owner, protocol.Speak, now) {
+			r.endVoice(s, now)
+			r.closeVoice(s)
+		}
+	}
 }
 
 // chainTo gives the certificates from the founder to c.
@@ -62,6 +88,12 @@ func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) b
 	}
 	h, ok := r.rights[p]
 	return ok && h.holds(now) && h.Duties&duty != 0 && len(r.chainTo(h.Certificate, now)) > 0
+}
+
+// hasDuty says whether p was given anything to do here: it is somebody, however
+// many others there are.
+func (r *Room) hasDuty(p protocol.PeerID, now time.Duration) bool {
+	return r.placed(p, now) || r.may(p, protocol.Carry, now)
 }
 
 // roster gives the candidates: the founder and those certified to carry.

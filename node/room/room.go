@@ -162,6 +162,7 @@ type Room struct {
 
 	genesis  *protocol.Genesis
 	rights   map[protocol.PeerID]held
+	lapsed   map[grant]uint64 // serials of certificates that ran out
 	members  map[protocol.PeerID]*member
 	senders  map[protocol.PeerID]*sender
 	told     news
@@ -200,7 +201,7 @@ func New(cfg Config) *Room {
 	now := cfg.Now()
 	r := &Room{
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
-		rights: map[protocol.PeerID]held{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{},
+		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		dropped: map[string]int64{}, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
 	}

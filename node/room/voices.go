@@ -11,12 +11,15 @@ type voice struct {
 	owner   protocol.PeerID
 	session protocol.Session
 	raw     []byte // the Voice message that opened it: it proves itself
+	boot    uint64 // of that message, and its sequence: which voice is newer
+	opened  uint64
 	ended   bool
 	endedAt time.Duration
 }
 
 // voicesEach bounds what one speaker has open: capture sessions may overlap when
-// one is begun anew.
+// one is begun anew. The oldest makes way for a newer one, never for an older:
+// a Voice message of an hour ago, said again by an enemy, is in nobody's way.
 const voicesEach = 3
 
 // openVoice opens a source of this node, if it may speak here.
@@ -26,7 +29,7 @@ func (r *Room) openVoice(session protocol.Session, now time.Duration) (protocol.
 	}
 	m := &protocol.Message{Voice: &protocol.Voice{Session: session}}
 	r.say(m)
-	return r.addVoice(r.cfg.Self, session, m.Raw), nil
+	return r.addVoice(m), nil
 }
 
 // openHeard opens a source that another node announced or bound; an error if it
@@ -41,30 +44,48 @@ func (r *Room) openHeard(m *protocol.Message, now time.Duration) error {
 		return protocol.ErrStale
 	case v != nil:
 		return nil
-	case len(r.voices) >= protocol.MaxSources || r.voicesOf(m.From) >= voicesEach:
+	}
+	oldest, open := r.oldestOf(m.From)
+	switch {
+	case open >= voicesEach && !r.voices[oldest].before(m):
+		return protocol.ErrStale
+	case len(r.voices) >= protocol.MaxSources:
 		return protocol.ErrLarge
 	}
 	if err := m.Verify(r.cfg.Room); err != nil {
 		return err
 	}
-	r.addVoice(m.From, m.Voice.Session, m.Raw)
+	if open >= voicesEach {
+		r.endVoice(oldest, now)
+	}
+	r.addVoice(m)
 	return nil
 }
 
-func (r *Room) voicesOf(p protocol.PeerID) (n int) {
-	for _, v := range r.voices {
-		if v.owner == p && !v.ended {
-			n++
-		}
-	}
-	return n
+// before says whether a voice was opened earlier than m opens one.
+func (v *voice) before(m *protocol.Message) bool {
+	return v.boot < m.Boot || v.boot == m.Boot && v.opened < m.Sequence
 }
 
-func (r *Room) addVoice(owner protocol.PeerID, session protocol.Session, raw []byte) protocol.Source {
-	s := protocol.SourceOf(r.cfg.Room, owner, session)
-	v := &voice{owner: owner, session: session, raw: raw}
+// oldestOf gives p's open voice that was opened first, and how many it has.
+func (r *Room) oldestOf(p protocol.PeerID) (oldest protocol.Source, n int) {
+	for s, v := range r.voices {
+		if v.owner != p || v.ended {
+			continue
+		}
+		if o := r.voices[oldest]; n == 0 || v.boot < o.boot || v.boot == o.boot && v.opened < o.opened {
+			oldest = s
+		}
+		n++
+	}
+	return oldest, n
+}
+
+func (r *Room) addVoice(m *protocol.Message) protocol.Source {
+	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
+	v := &voice{owner: m.From, session: m.Voice.Session, raw: m.Raw, boot: m.Boot, opened: m.Sequence}
 	r.voices[s] = v
-	r.cfg.Forwarder.OpenSource(s, owner)
+	r.cfg.Forwarder.OpenSource(s, m.From)
 	for id, p := range r.paths {
 		r.bind(id, p, s, v)
 	}
@@ -74,11 +95,12 @@ func (r *Room) addVoice(owner protocol.PeerID, session protocol.Session, raw []b
 
 // takeVoice takes a Voice message from the topic or a feed.
 func (r *Room) takeVoice(m *protocol.Message, now time.Duration) error {
-	if !m.Voice.Ended {
-		return r.openHeard(m, now)
-	}
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
-	if v := r.voices[s]; v == nil || v.ended {
+	v := r.voices[s]
+	switch {
+	case v == nil && !m.Voice.Ended:
+		return r.openHeard(m, now)
+	case v == nil || v.ended || !m.Voice.Ended: // nothing new: it would go round
 		return protocol.ErrStale
 	}
 	r.endVoice(s, now)
