@@ -21,9 +21,12 @@ const (
 	// pipe's jitter. It is less than the shortest packet, so that a live pipe
 	// isn't late by one.
 	lead = protocol.MinPacketDuration / 2
-	// catchUp is how far behind its schedule a voice may fall and still catch
-	// up; beyond, a new talkspurt begins.
+	// catchUp is how far behind its schedule a pipe may fall and still catch up;
+	// beyond, it was silent, and a new talkspurt begins.
 	catchUp = 200 * time.Millisecond
+	// stallCatchUp is the same where the packet was there in time and this
+	// machine was not: what was said has no pause there.
+	stallCatchUp = protocol.RingSpan
 	// plainLevel stands for a level that nobody measured.
 	plainLevel = 40
 )
@@ -56,7 +59,8 @@ type packet struct {
 // not keep the frame.
 //
 // A packet is due when those before it have been spoken, by an absolute
-// schedule: a delay of less than catchUp is caught up with. A gap, and a longer
+// schedule: a pipe's delay of less than catchUp is caught up with, and this
+// machine's of less than stallCatchUp. A gap, and a longer
 // delay, begin a talkspurt, whose schedule and timestamps are anchored anew. The
 // frame before a gap or the end is marked so if that is known when it is due: a
 // live pipe isn't held up to find out.
@@ -74,13 +78,13 @@ func (v *Voice) Speak(ctx context.Context, next func(context.Context) ([]byte, t
 	defer timer.Stop()
 	this := <-packets
 	due := time.Now().Add(lead)
-	marks := protocol.Start
+	marks, limit := protocol.Start, catchUp
 	for this.err == nil {
 		duration, err := v.check(this.data)
 		if err != nil {
 			return frames, err
 		}
-		if time.Since(due) >= catchUp {
+		if time.Since(due) >= limit {
 			due, marks = time.Now(), protocol.Start
 		}
 		following, known := await(ctx, timer, due, packets)
@@ -92,8 +96,9 @@ func (v *Voice) Speak(ctx context.Context, next func(context.Context) ([]byte, t
 		}
 		v.push(this.data, duration, due, marks, push)
 		frames++
+		limit = stallCatchUp
 		if !known {
-			following = <-packets
+			following, limit = <-packets, catchUp
 		}
 		this, marks = following, 0
 		due = due.Add(duration + this.gap)
