@@ -121,7 +121,7 @@ func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) 
 	if err := g.Seal(n.key); err != nil {
 		return web.Opened{}, badRequest("title, language and topics must be short printable text (at most 3 topics)", err)
 	}
-	n.keepRoom(g.Room, g, false)
+	n.keepFounded(g, speakers)
 	return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
 }
 
@@ -340,8 +340,8 @@ func (n *Node) Reopen(ctx context.Context, name string) (web.Opened, error) {
 	if err != nil {
 		return web.Opened{}, err
 	}
-	n.keepRoom(e.id, g, false)
-	return n.enterOwn(ctx, entry{id: e.id, genesis: g, seeds: n.announcers(e.id)})
+	n.keepClosed(e.id, false)
+	return n.enterOwn(ctx, entry{id: e.id, genesis: g, seeds: n.announcers(e.id), speakers: r.Speakers})
 }
 
 var _ web.Backend = (*Node)(nil)

@@ -76,8 +76,8 @@ type entry struct {
 	id       protocol.RoomID
 	genesis  *protocol.Genesis // nil: not known yet
 	seeds    []peer.AddrInfo
-	fresh    bool // opened just now
-	speakers []protocol.PeerID
+	fresh    bool              // opened just now
+	speakers []protocol.PeerID // whom the founder named
 	certs    []protocol.Certificate
 }
 
@@ -139,7 +139,7 @@ func (c *carried) run(ctx context.Context) {
 	delete(c.n.rooms, c.id)
 	c.n.mu.Unlock()
 	if errors.Is(err, room.ErrClosed) && c.mine {
-		c.n.keepRoom(c.id, nil, true)
+		c.n.keepClosed(c.id, true)
 	}
 	c.relayed.close()
 	close(c.ended)
@@ -206,22 +206,25 @@ func (n *Node) sequence(id protocol.RoomID) uint64 {
 	return s
 }
 
-// keepRoom stores a room of this node's own, so that it is there again after a
-// restart.
-func (n *Node) keepRoom(id protocol.RoomID, g *protocol.Genesis, closed bool) {
-	r := store.Room{ID: id, Mine: true}
-	if old, ok := n.stored(id); ok {
-		r = old
+// keepFounded stores a room of this node's own, so that it is there again after
+// a restart, and those whom its founder lets speak there.
+func (n *Node) keepFounded(g *protocol.Genesis, speakers []protocol.PeerID) {
+	signed, err := proto.Marshal(g.Signed())
+	if err == nil {
+		err = n.store.SaveRoom(store.Room{ID: g.Room, Mine: true, Genesis: signed, Title: g.Title, Speakers: speakers})
+	}
+	if err != nil {
+		n.log.Error("store a room", "err", err)
+	}
+}
+
+// keepClosed stores whether a room of this node's own is closed.
+func (n *Node) keepClosed(id protocol.RoomID, closed bool) {
+	r, ok := n.stored(id)
+	if !ok {
+		return
 	}
 	r.Closed = closed
-	if g != nil {
-		signed, err := proto.Marshal(g.Signed())
-		if err != nil {
-			n.log.Error("store a room", "err", err)
-			return
-		}
-		r.Genesis, r.Title = signed, g.Title
-	}
 	if err := n.store.SaveRoom(r); err != nil {
 		n.log.Error("store a room", "err", err)
 	}
@@ -261,7 +264,7 @@ func (n *Node) resume() {
 		}
 		g, err := storedGenesis(r)
 		if err == nil {
-			_, err = n.enter(entry{id: r.ID, genesis: g, seeds: n.announcers(r.ID)})
+			_, err = n.enter(entry{id: r.ID, genesis: g, seeds: n.announcers(r.ID), speakers: r.Speakers})
 		}
 		if err != nil {
 			n.log.Error("resume a room", "room", r.ID.Short(), "err", err)

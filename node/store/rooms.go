@@ -19,6 +19,7 @@ type Room struct {
 	Mine         bool            `json:"mine,omitempty"`   // this node founded it
 	Joined       bool            `json:"joined,omitempty"` // this node is in it when it starts
 	Closed       bool            `json:"closed,omitempty"`
+	Speakers     []peer.ID       `json:"speakers,omitempty"`     // whom its founder named
 	Certificates [][]byte        `json:"certificates,omitempty"` // each a Certificate
 	Hints        []peer.AddrInfo `json:"hints,omitempty"`        // who may know it
 	Sequence     uint64          `json:"sequence,omitempty"`     // of the newest announcement
