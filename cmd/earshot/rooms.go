@@ -144,8 +144,11 @@ func (p *program) watchRooms(ctx context.Context) error {
 		shown = rooms
 		err = roomsChanged(events)
 		if errors.Is(err, io.EOF) { // we fell behind, or the node ended
-			events.Close()
-			events, err = node.Events(ctx, "")
+			var next *client.Events
+			if next, err = node.Events(ctx, ""); err == nil {
+				events.Close()
+				events = next
+			}
 		}
 		if err != nil {
 			return ended(ctx, err)
