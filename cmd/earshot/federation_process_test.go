@@ -1,0 +1,493 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/node/web/client"
+)
+
+// federation is earshot as people run it: processes on loopback, each node with
+// its own home. What the processes say is gathered under one lock, and whoever
+// waits looks again at each of their words.
+type federation struct {
+	testing.TB
+	dir string
+
+	mu        sync.Mutex
+	news      chan struct{} // closed at the next word of any process
+	processes []*process
+	nodes     []*liveNode
+}
+
+func newFederation(t *testing.T) *federation {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no signals to end a process by")
+	}
+	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{})}
+	t.Cleanup(f.end)
+	return f
+}
+
+// note changes what is gathered, and wakes those who wait.
+func (f *federation) note(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	close(f.news)
+	f.news = make(chan struct{})
+}
+
+// lookAgain is for what changes without a word: recordings.
+const lookAgain = 50 * time.Millisecond
+
+// worthTelling is a wait that says something about a test that takes long.
+const worthTelling = 2 * time.Second
+
+// until waits for something to be so, and gives how long it took. ok is called
+// under the lock. A node that ends unasked is a failure at once.
+func (f *federation) until(within time.Duration, what string, ok func() bool) time.Duration {
+	f.Helper()
+	began := time.Now()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	look := time.NewTicker(lookAgain)
+	defer look.Stop()
+	for {
+		good, news := f.look(ok)
+		if good {
+			took := time.Since(began)
+			if took > worthTelling {
+				f.Logf("waited %d ms: %s", took.Milliseconds(), what)
+			}
+			return took
+		}
+		select {
+		case <-news:
+		case <-look.C:
+		case <-late.C:
+			f.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// look calls ok, and gives what tells of later news.
+func (f *federation) look(ok func() bool) (good bool, news chan struct{}) {
+	f.Helper()
+	f.mu.Lock()
+	good, news = ok(), f.news
+	i := slices.IndexFunc(f.processes, func(p *process) bool { return p.stays && p.ended })
+	f.mu.Unlock()
+	if i >= 0 {
+		f.Fatalf("%s ended unasked: %v", f.processes[i].title, f.processes[i].err)
+	}
+	return good, news
+}
+
+// throughout waits for d, in which nothing may be amiss.
+func (f *federation) throughout(d time.Duration, amiss func() string) {
+	f.Helper()
+	over := time.Now().Add(d)
+	f.until(d+time.Second, "the end", func() bool {
+		if wrong := amiss(); wrong != "" {
+			f.Error(wrong)
+			return true
+		}
+		return time.Now().After(over)
+	})
+}
+
+// patienceAtEnd is how long a process that is asked to end may take before it
+// is killed.
+const patienceAtEnd = 5 * time.Second
+
+// end ends what still runs, each process by its own handle, and shows what the
+// nodes had to say if the test failed.
+func (f *federation) end() {
+	before := make([]string, len(f.processes)) // what they said before they were told to end
+	for i, p := range f.processes {
+		before[i] = p.said()
+		p.signal(syscall.SIGTERM)
+	}
+	if f.Failed() {
+		f.mu.Lock()
+		for _, n := range f.nodes {
+			f.Logf("%s (%s) shows:", n.name, n.PeerID)
+			for _, v := range n.views {
+				f.Logf("  room %.8s, term %d, relay %s, standby %s, links %+v", v.Room, v.Term, v.Relay, v.Standby, v.Links)
+			}
+		}
+		f.mu.Unlock()
+	}
+	late := time.After(patienceAtEnd)
+	for _, p := range f.processes {
+		select {
+		case <-p.done:
+		case <-late:
+			f.Errorf("%s does not end", p.title)
+			p.signal(syscall.SIGKILL)
+			<-p.done
+		}
+	}
+	for i, p := range f.processes {
+		if report := broken.FindString(p.said()); report != "" {
+			f.Errorf("%s broke:\n%s", p.title, report)
+		}
+		if f.Failed() && before[i] != "" {
+			f.Logf("---- %s (%v) said at last:\n%s", p.title, p.err, tail(before[i]))
+		}
+	}
+}
+
+// broken finds the start of Go's report of a race or a panic.
+var broken = regexp.MustCompile(`(?s)(WARNING: DATA RACE|panic: |fatal error: ).*`)
+
+// tail gives the last lines of what a process said, without pion's chatter.
+func tail(said string) string {
+	const most = 25
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(said), "\n"), func(l string) bool { return strings.HasSuffix(l, " pion=pc") || strings.HasSuffix(l, " pion=ice") })
+	return strings.Join(lines[max(0, len(lines)-most):], "\n")
+}
+
+// process is one earshot process.
+type process struct {
+	f      *federation
+	title  string
+	cmd    *exec.Cmd
+	stderr string // a file
+	stays  bool   // until it is told to end
+	done   chan struct{}
+
+	// under the federation's lock
+	lines []spoken
+	ended bool
+	err   error
+}
+
+// spoken is a line of a process's standard output.
+type spoken struct {
+	at   time.Time
+	text string
+}
+
+// launch starts the program (this test's own, see TestMain) in a home.
+func (f *federation) launch(home string, stays bool, args ...string) *process {
+	f.Helper()
+	p := &process{f: f, title: filepath.Base(home) + ": earshot " + strings.Join(args[:min(2, len(args))], " "), stays: stays, done: make(chan struct{})}
+	p.cmd = exec.Command("earshot", args...)
+	p.cmd.Dir = f.dir
+	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "EARSHOT_") }),
+		"HOME="+f.dir, "EARSHOT_HOME="+home, "EARSHOT_JSON=1", "EARSHOT_LOG_LEVEL=debug")
+	dieWithParent(p.cmd)
+	stderr, err := os.CreateTemp(f.dir, "stderr")
+	f.must(err)
+	defer stderr.Close()
+	p.cmd.Stderr, p.stderr = stderr, stderr.Name()
+	out, err := p.cmd.StdoutPipe()
+	f.must(err)
+	f.must(p.cmd.Start())
+	f.mu.Lock()
+	f.processes = append(f.processes, p)
+	f.mu.Unlock()
+	go p.hear(out)
+	return p
+}
+
+func (f *federation) must(err error) {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+}
+
+// hear takes what the process prints until its end.
+func (p *process) hear(out io.Reader) {
+	defer close(p.done)
+	for s := bufio.NewScanner(out); s.Scan(); {
+		p.f.note(func() { p.lines = append(p.lines, spoken{time.Now(), s.Text()}) })
+	}
+	err := p.cmd.Wait()
+	p.f.note(func() { p.ended, p.err = true, err })
+}
+
+// said gives what the process wrote to standard error.
+func (p *process) said() string {
+	b, _ := os.ReadFile(p.stderr)
+	return string(b)
+}
+
+// signal tells the process to end.
+func (p *process) signal(s syscall.Signal) {
+	p.f.mu.Lock()
+	p.stays = false
+	p.f.mu.Unlock()
+	_ = p.cmd.Process.Signal(s) // an error: it has
+}
+
+// stop asks the process to end, which it must do well and in time.
+func (p *process) stop(s syscall.Signal, within time.Duration) time.Duration {
+	p.f.Helper()
+	p.signal(s)
+	took := p.f.until(within, p.title+" ends", func() bool { return p.ended })
+	if p.err != nil {
+		p.f.Errorf("%s: %v: %s", p.title, p.err, tail(p.said()))
+	}
+	return took
+}
+
+// gone says whether the process has ended.
+func (p *process) gone() bool {
+	p.f.mu.Lock()
+	defer p.f.mu.Unlock()
+	return p.ended
+}
+
+// kill ends it as a power cut would.
+func (p *process) kill() {
+	p.f.Helper()
+	p.signal(syscall.SIGKILL)
+	p.f.until(patienceAtEnd, p.title+" is dead", func() bool { return p.ended })
+}
+
+// first gives the first line that means an object with a key of that value, and
+// when it came. It is called under the lock.
+func (p *process) first(key string, value any) (at time.Time, text string, ok bool) {
+	for _, l := range p.lines {
+		var object map[string]any
+		if json.Unmarshal([]byte(l.text), &object) == nil && object[key] == value {
+			return l.at, l.text, true
+		}
+	}
+	return time.Time{}, "", false
+}
+
+// says waits for a line with a key of that value, reads it into v unless that is
+// nil, and gives when it came.
+func (p *process) says(within time.Duration, key string, value any, v any) (at time.Time) {
+	p.f.Helper()
+	var text string
+	said := false
+	p.f.until(within, fmt.Sprintf("%s says %s %v", p.title, key, value), func() bool {
+		at, text, said = p.first(key, value)
+		return said || p.ended
+	})
+	if !said {
+		p.f.Fatalf("%s ended without %s %v (%v): %s", p.title, key, value, p.err, tail(p.said()))
+	}
+	if v != nil {
+		p.f.must(json.Unmarshal([]byte(text), v))
+	}
+	return at
+}
+
+// liveNode is a running `earshot up`, and what it tells its followers.
+type liveNode struct {
+	*process
+	name, home string
+	readyLine
+
+	// under the federation's lock
+	views   map[string]web.RoomView // of rooms that it is in
+	rooms   map[string]web.RoomLine
+	status  web.Status
+	follows context.CancelFunc
+}
+
+// startPatience is how long a node may take to serve.
+const startPatience = 15 * time.Second
+
+// up starts a node and waits until it serves. It knows the addresses of from.
+func (f *federation) up(name string, from ...*liveNode) *liveNode {
+	f.Helper()
+	return f.upAt(filepath.Join(f.dir, name), name, from...)
+}
+
+func (f *federation) upAt(home, name string, from ...*liveNode) *liveNode {
+	f.Helper()
+	args := []string{"up", "--name", name, "--no-mdns", "--no-browser", "--api", "127.0.0.1:0",
+		"--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0"}
+	for _, other := range from {
+		args = append(args, "--bootstrap", other.Addrs[0])
+	}
+	n := &liveNode{process: f.launch(home, true, args...), name: name, home: home, views: map[string]web.RoomView{}, rooms: map[string]web.RoomLine{}}
+	n.says(startPatience, "event", "ready", &n.readyLine)
+	f.nodes = append(f.nodes, n)
+	ctx, cancel := context.WithCancel(context.Background())
+	n.follows = cancel
+	f.Cleanup(cancel)
+	go n.follow(ctx)
+	return n
+}
+
+// five starts five nodes that know the first alone.
+func (f *federation) five() (nodes []*liveNode) {
+	f.Helper()
+	nodes = append(nodes, f.up("ana"))
+	for _, name := range []string{"budi", "citra", "dewi", "eko"} {
+		nodes = append(nodes, f.up(name, nodes[0]))
+	}
+	return nodes
+}
+
+// follow keeps what the node tells, until it ends.
+func (n *liveNode) follow(ctx context.Context) {
+	api, token, err := store.ReadAPIFile(n.home)
+	if err != nil {
+		return
+	}
+	c := client.New(api, token)
+	defer c.CloseIdle()
+	last := ""
+	for ctx.Err() == nil {
+		events, err := c.Events(ctx, last)
+		if err != nil {
+			return
+		}
+		for {
+			e, err := events.Next()
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					return
+				}
+				break
+			}
+			if e.ID != "" {
+				last = e.ID
+			}
+			n.f.note(func() { n.learn(e) })
+		}
+		events.Close()
+	}
+}
+
+func (n *liveNode) learn(e client.Event) {
+	switch e.Type {
+	case "reset":
+		clear(n.views)
+		clear(n.rooms)
+	case "node":
+		_ = json.Unmarshal(e.Data, &n.status)
+	case "room":
+		var v web.RoomView
+		if json.Unmarshal(e.Data, &v) == nil {
+			n.views[v.Room] = v
+		}
+	case "rooms":
+		var change web.RoomsChange
+		_ = json.Unmarshal(e.Data, &change)
+		for _, l := range change.Changed {
+			n.rooms[l.Room] = l
+		}
+		for _, id := range change.Gone {
+			delete(n.rooms, id)
+		}
+	}
+}
+
+// start runs a command of this node's person.
+func (n *liveNode) start(args ...string) *process {
+	n.f.Helper()
+	return n.f.launch(n.home, false, args...)
+}
+
+// commandPatience bounds a command that ends by itself.
+const commandPatience = 15 * time.Second
+
+// call runs a command to its end, which must be good, and gives its lines.
+func (n *liveNode) call(args ...string) []spoken {
+	n.f.Helper()
+	p := n.start(args...)
+	n.f.until(commandPatience, p.title+" ends", func() bool { return p.ended })
+	if p.err != nil {
+		n.f.Fatalf("%s: %v: %s", p.title, p.err, tail(p.said()))
+	}
+	return p.lines
+}
+
+// refused runs a command that must fail, and gives the code of its error.
+func (n *liveNode) refused(args ...string) string {
+	n.f.Helper()
+	p := n.start(args...)
+	n.f.until(commandPatience, p.title+" ends", func() bool { return p.ended })
+	if code := p.cmd.ProcessState.ExitCode(); code != exitFailed {
+		n.f.Errorf("%s: exit code %d, want %d", p.title, code, exitFailed)
+	}
+	var failure web.Failure
+	for said := range bytes.Lines([]byte(p.said())) {
+		if json.Unmarshal(said, &failure) == nil && failure.Event == "error" {
+			return failure.Code
+		}
+	}
+	n.f.Errorf("%s: no error object: %s", p.title, p.said())
+	return ""
+}
+
+// settled says whether all of these nodes see one relay, the same and one of
+// them, of a term above the given one, and one standby.
+func settled(room string, above uint64, nodes []*liveNode) func() bool {
+	return func() bool {
+		first := nodes[0].views[room]
+		here := slices.ContainsFunc(nodes, func(n *liveNode) bool { return n.PeerID == first.Relay })
+		return here && !slices.ContainsFunc(nodes, func(n *liveNode) bool {
+			v := n.views[room]
+			return v.Term <= above || v.Relay != first.Relay || v.Term != first.Term || v.Standby != first.Standby || v.Standby == "" && len(nodes) > 1
+		})
+	}
+}
+
+// attached says whether the node has links to its room's relay and standby.
+func (n *liveNode) attached(room string) bool {
+	v := n.views[room]
+	linked := func(peer string) bool {
+		return peer == "" || peer == n.PeerID || slices.ContainsFunc(v.Links, func(l web.LinkLine) bool { return l.Peer == peer })
+	}
+	return v.Relay != "" && linked(v.Relay) && linked(v.Standby)
+}
+
+// ready says whether a room has settled and all are attached.
+func ready(room string, nodes []*liveNode) func() bool {
+	one := settled(room, 0, nodes)
+	return func() bool {
+		return one() && !slices.ContainsFunc(nodes, func(n *liveNode) bool { return !n.attached(room) })
+	}
+}
+
+// relayOf gives the nodes' relay, of those given, and its term.
+func (f *federation) relayOf(room string, nodes []*liveNode) (*liveNode, uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	v := nodes[0].views[room]
+	for _, n := range nodes {
+		if n.PeerID == v.Relay {
+			return n, v.Term
+		}
+	}
+	f.Fatalf("%s relays, who is not there", v.Relay)
+	return nil, 0
+}
+
+// listedBy says whether the room is in all these nodes' directories.
+func listedBy(room string, nodes []*liveNode) func() bool {
+	return func() bool {
+		return !slices.ContainsFunc(nodes, func(n *liveNode) bool { _, ok := n.rooms[room]; return !ok })
+	}
+}
