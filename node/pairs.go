@@ -230,7 +230,7 @@ func (l *links) Path(id protocol.PeerID) room.Path {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if at := l.peers[id]; at != nil && at.up {
-		return &way{pair: at, to: l.via}
+		return way{pair: at, to: l.via}
 	}
 	return nil
 }
@@ -242,16 +242,16 @@ type way struct {
 }
 
 // Handle gives one that nothing on this path uses.
-func (w *way) Handle() protocol.Handle { return protocol.Handle(w.handle.Add(1)) }
+func (w way) Handle() protocol.Handle { return protocol.Handle(w.handle.Add(1)) }
 
 // Accept lets frames under the far side's handle in.
-func (w *way) Accept(h protocol.Handle, s protocol.Source) { w.media.Accept(h, s, w.to) }
+func (w way) Accept(h protocol.Handle, s protocol.Source) { w.media.Accept(h, s, w.to) }
 
 // Forget ends that.
-func (w *way) Forget(h protocol.Handle) { w.media.Forget(h) }
+func (w way) Forget(h protocol.Handle) { w.media.Forget(h) }
 
 // Outlet is the room's way out.
-func (w *way) Outlet(beats protocol.Handle) room.Outlet { return w.media.Outlet(beats) }
+func (w way) Outlet(beats protocol.Handle) room.Outlet { return w.media.Outlet(beats) }
 
 // list gives the pairs that are up.
 func (p *pairs) list() []protocol.PeerID {

@@ -63,9 +63,13 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 	case !p.child && r.children() >= protocol.MaxChildren:
 		r.refuse(id, pb.Refuse_FULL)
 	default:
-		fresh := !p.child
+		known := p.child
+		again := known && p.childMode == m.Mode // it has begun anew, and knows nothing
 		p.child, p.childMode = true, m.Mode
-		if fresh {
+		if again {
+			r.closeOutlet(id, p)
+		}
+		if again || !known {
 			r.accept(id)
 		}
 		r.aim(id)

@@ -134,6 +134,7 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 		r.senders[m.From] = s
 	}
 	if m.Boot > s.boot {
+		r.endEarlier(m.From, m.Boot, now)
 		s.boot, s.newest = m.Boot, [kinds]uint64{}
 	}
 	if now-s.second >= time.Second {
@@ -344,6 +345,7 @@ func (r *Room) present(now time.Duration) {
 	}
 	r.presentAt = now
 	r.say(&protocol.Message{Presence: r.ownPresence()})
+	r.sayVoices()
 }
 
 func (r *Room) ownPresence() *protocol.Presence {
@@ -365,8 +367,11 @@ func (r *Room) expire(now time.Duration) {
 		}
 	}
 	for s, v := range r.voices {
-		if v.ended && now-v.endedAt > voiceLinger {
+		switch {
+		case v.ended && now-v.endedAt > voiceLinger:
 			r.closeVoice(s)
+		case v.owner != r.cfg.Self && now-v.heard > protocol.PresenceLife:
+			r.endVoice(s, now)
 		}
 	}
 	for _, h := range r.rights {

@@ -30,6 +30,7 @@ const never = time.Duration(math.MaxInt64)
 // seed is a node that may know a room of which this one knows nothing yet.
 type seed struct {
 	asked   bool
+	askedAt time.Duration
 	refused bool
 	closed  bool // it says that the room is
 }
@@ -288,9 +289,9 @@ func (r *Room) askSeeds(now time.Duration) {
 			if r.parents[id] == nil {
 				r.cfg.Links.Release(id)
 			}
-		case s.asked || path == nil || path.way == nil || r.parents[id] != nil:
+		case s.asked && now-s.askedAt < askAgain || path == nil || path.way == nil || r.parents[id] != nil:
 		default:
-			s.asked = true
+			s.asked, s.askedAt = true, now
 			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: pb.Attach_WARM}}})
 		}
 	}

@@ -42,14 +42,15 @@ func (r *Room) pathTo(id protocol.PeerID) *path {
 }
 
 func (r *Room) pathUp(id protocol.PeerID, now time.Duration) {
-	p := r.pathTo(id)
+	p, way := r.pathTo(id), r.cfg.Links.Path(id)
+	if way == nil || way == p.way {
+		return
+	}
 	if p.way != nil {
 		r.pathDown(id, now) // another one: nothing of the old holds
 		p = r.pathTo(id)
 	}
-	if p.way = r.cfg.Links.Path(id); p.way == nil {
-		return
-	}
+	p.way = way
 	if early := p.early; early != nil {
 		p.early = nil
 		r.takeAttach(id, early)
@@ -75,11 +76,27 @@ func (r *Room) pathDown(id protocol.PeerID, now time.Duration) {
 	r.changed()
 }
 
+// lookAtPaths finds paths that came or went while the inbox was full.
+func (r *Room) lookAtPaths(now time.Duration) {
+	for id, p := range r.paths {
+		switch way := r.cfg.Links.Path(id); {
+		case way == p.way:
+		case way == nil:
+			r.pathDown(id, now)
+		default:
+			r.pathUp(id, now)
+		}
+	}
+	for id := range r.parents {
+		if r.paths[id] == nil && r.cfg.Links.Path(id) != nil {
+			r.pathUp(id, now)
+		}
+	}
+}
+
 func (r *Room) closePath(id protocol.PeerID) {
 	p := r.paths[id]
-	if p.outlet != nil {
-		r.cfg.Forwarder.RemoveSink(id)
-	}
+	r.closeOutlet(id, p)
 	for h := range p.in {
 		if p.way != nil {
 			p.way.Forget(h)

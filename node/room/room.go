@@ -51,7 +51,8 @@ type Links interface {
 	Want(info peer.AddrInfo)
 	Release(p protocol.PeerID)
 	Send(p protocol.PeerID, m *pb.LinkMessage) bool
-	// Path gives the way of frames to a node; nil while there is none.
+	// Path gives the way of frames to a node; nil while there is none. It
+	// compares equal for as long as the link is the same.
 	Path(p protocol.PeerID) Path
 	// Addresses gives what is known of a node's addresses.
 	Addresses(p protocol.PeerID) []multiaddr.Multiaddr
@@ -268,6 +269,7 @@ func (r *Room) hosting() bool { return r.genesis != nil && r.genesis.Founder == 
 // beat is what time alone brings about.
 func (r *Room) beat(now time.Duration) {
 	r.expire(now)
+	r.lookAtPaths(now)
 	if r.genesis != nil {
 		r.certify(now)
 		r.elect(now)

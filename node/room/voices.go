@@ -1,6 +1,8 @@
 package room
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -13,6 +15,7 @@ type voice struct {
 	raw     []byte // the Voice message that opened it: it proves itself
 	boot    uint64 // of that message, and its sequence: which voice is newer
 	opened  uint64
+	heard   time.Duration // when its owner last said so
 	ended   bool
 	endedAt time.Duration
 }
@@ -40,6 +43,8 @@ func (r *Room) openHeard(m *protocol.Message, now time.Duration) error {
 	switch {
 	case r.genesis == nil || m.Voice.Ended || !r.may(m.From, protocol.Speak, now):
 		return protocol.ErrNoRight
+	case r.senders[m.From] != nil && m.Boot < r.senders[m.From].boot:
+		return protocol.ErrStale
 	case v != nil && v.ended:
 		return protocol.ErrStale
 	case v != nil:
@@ -83,7 +88,7 @@ func (r *Room) oldestOf(p protocol.PeerID) (oldest protocol.Source, n int) {
 
 func (r *Room) addVoice(m *protocol.Message) protocol.Source {
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
-	v := &voice{owner: m.From, session: m.Voice.Session, raw: m.Raw, boot: m.Boot, opened: m.Sequence}
+	v := &voice{owner: m.From, session: m.Voice.Session, raw: m.Raw, boot: m.Boot, opened: m.Sequence, heard: r.cfg.Now()}
 	r.voices[s] = v
 	r.cfg.Forwarder.OpenSource(s, m.From)
 	for id, p := range r.paths {
@@ -100,8 +105,11 @@ func (r *Room) takeVoice(m *protocol.Message, now time.Duration) error {
 	switch {
 	case v == nil && !m.Voice.Ended:
 		return r.openHeard(m, now)
-	case v == nil || v.ended || !m.Voice.Ended: // nothing new: it would go round
+	case v == nil || v.ended || !m.Voice.Ended && !v.before(m): // nothing new: it would go round
 		return protocol.ErrStale
+	case !m.Voice.Ended:
+		v.raw, v.boot, v.opened, v.heard = m.Raw, m.Boot, m.Sequence, now
+		return nil
 	}
 	r.endVoice(s, now)
 	return nil
@@ -119,6 +127,32 @@ func (r *Room) endVoice(s protocol.Source, now time.Duration) {
 		r.say(&protocol.Message{Voice: &protocol.Voice{Session: v.session, Ended: true}})
 	}
 	r.changed()
+}
+
+// endEarlier ends the voices of p's lives before boot: it did not live to say so.
+func (r *Room) endEarlier(p protocol.PeerID, boot uint64, now time.Duration) {
+	for s, v := range r.voices {
+		if v.owner == p && v.boot < boot {
+			r.endVoice(s, now)
+		}
+	}
+}
+
+// sayVoices repeats what this node has open, in the order of opening: who missed
+// that a voice ended takes it for over when it is not repeated.
+func (r *Room) sayVoices() {
+	var own []*voice
+	for _, v := range r.voices {
+		if v.owner == r.cfg.Self && !v.ended {
+			own = append(own, v)
+		}
+	}
+	slices.SortFunc(own, func(a, b *voice) int { return cmp.Compare(a.opened, b.opened) })
+	for _, v := range own {
+		m := &protocol.Message{Voice: &protocol.Voice{Session: v.session}}
+		r.say(m)
+		v.raw, v.opened = m.Raw, m.Sequence
+	}
 }
 
 func (r *Room) closeVoice(s protocol.Source) {
