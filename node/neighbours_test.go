@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -10,8 +11,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -117,5 +120,37 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 				t.Fatalf("more than %d connections", c.limit)
 			}
 		})
+	}
+}
+
+// A claim, a redirect or a link may name any node at any address.
+func TestRoomWantsNewNodesSlowly(t *testing.T) {
+	h := newTestHost(t)
+	n := &Node{log: slog.New(slog.DiscardHandler), host: h, links: link.New(link.Config{Host: h})}
+	p := newPairs(n)
+	r := &links{pairs: p, of: protocol.RoomID{1}}
+	for range 10 * wantsAtOnce {
+		_, id, err := crypto.GenerateEd25519Key(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger, err := peer.IDFromPublicKey(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Want(peer.AddrInfo{ID: stranger})
+		r.Release(stranger) // which makes no room for another
+		r.Want(peer.AddrInfo{ID: stranger})
+	}
+	if many := len(p.wants); many == 0 || many > wantsAtOnce {
+		t.Fatalf("%d new nodes wanted at once", many)
+	}
+	p.peers["linked"] = &pair{}
+	if !r.begin("linked") {
+		t.Fatal("nothing has to be dialled for a node that is linked")
+	}
+	other := &links{pairs: p, of: protocol.RoomID{2}}
+	if !other.begin("new") {
+		t.Fatal("another room pays for it")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/relay"
@@ -31,11 +32,26 @@ type pairs struct {
 
 // pair is one other node whose link is up.
 type pair struct {
-	media    *rtc.Link // until the link is down
-	loopback bool
-	up       bool          // frames can pass
-	handle   atomic.Uint32 // the last one given
+	media     *rtc.Link // until the link is down
+	loopback  bool
+	up        bool          // frames can pass
+	handle    atomic.Uint32 // the last one given
+	redirects *rate.Limiter // of those it sends, whatever the room
 }
+
+// Implementation: how fast others may have this node dial. A claim or a redirect
+// names nodes and addresses, and its sender may lie: were each dialled at once, a
+// room's members would call a victim as often as one of them wishes.
+const (
+	// wantsASecond and wantsAtOnce bound the nodes, not linked yet, that a room
+	// begins to want: seeds, relay and standby, and what a few changes make of them.
+	wantsASecond = 1
+	wantsAtOnce  = 4 * protocol.MaxHints
+	// redirectsASecond and redirectsAtOnce bound what one node sends: it answers
+	// an Attach, which comes once a second and room at most.
+	redirectsASecond = 2
+	redirectsAtOnce  = 8
+)
 
 func newPairs(n *Node) *pairs {
 	return &pairs{n: n, peers: map[protocol.PeerID]*pair{}, wants: map[protocol.PeerID]map[protocol.RoomID]bool{}}
@@ -46,7 +62,7 @@ func (p *pairs) LinkUp(id protocol.PeerID, remote multiaddr.Multiaddr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	loopback := manet.IsIPLoopback(remote)
-	p.peers[id] = &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p)}
+	p.peers[id] = &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p), redirects: rate.NewLimiter(redirectsASecond, redirectsAtOnce)}
 }
 
 // LinkDown ends it.
@@ -95,6 +111,10 @@ func (p *pairs) LinkMessage(id protocol.PeerID, m *pb.LinkMessage) bool {
 	case *pb.LinkMessage_Description:
 		p.n.media.Signal(id, rtc.Signal{Kind: w.Description.Kind, Generation: w.Description.Generation, SDP: w.Description.Sdp})
 		return true
+	case *pb.LinkMessage_Redirect:
+		if at := p.at(id); at == nil || !at.redirects.Allow() {
+			return true
+		}
 	case *pb.LinkMessage_Bound: // its handle names a room of the pair
 		p.tell(func(r *room.Room) { r.Bound(id, protocol.Handle(w.Bound.Handle), w.Bound.Refused) })
 		return true
@@ -186,19 +206,38 @@ func (p *pairs) at(id protocol.PeerID) *pair {
 // links is one room's use of the pairs.
 type links struct {
 	*pairs
-	of  protocol.RoomID
-	via *relay.Forwarder
+	of    protocol.RoomID
+	via   *relay.Forwarder
+	fresh *rate.Limiter // of nodes, not linked yet, that the room begins to want; nil: none yet
 }
 
-// Want keeps a path to a node.
+// Want keeps a path to a node. Beyond the room's rate it does nothing: relay and
+// standby are wanted again with each of their claims.
 func (l *links) Want(info peer.AddrInfo) {
-	l.mu.Lock()
-	if l.wants[info.ID] == nil {
-		l.wants[info.ID] = map[protocol.RoomID]bool{}
+	if l.begin(info.ID) {
+		l.n.links.Want(info)
 	}
-	l.wants[info.ID][l.of] = true
-	l.mu.Unlock()
-	l.n.links.Want(info)
+}
+
+// begin notes that the room wants a node, if it may.
+func (l *links) begin(id protocol.PeerID) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wants[id][l.of] {
+		return true
+	}
+	if l.fresh == nil {
+		l.fresh = rate.NewLimiter(wantsASecond, wantsAtOnce)
+	}
+	if l.peers[id] == nil && !l.fresh.Allow() {
+		l.n.log.Debug("the room names too many nodes", "room", l.of.Short(), "peer", id)
+		return false
+	}
+	if l.wants[id] == nil {
+		l.wants[id] = map[protocol.RoomID]bool{}
+	}
+	l.wants[id][l.of] = true
+	return true
 }
 
 // Release lets it go, once no room wants it.
