@@ -203,6 +203,7 @@ func (n *Node) Run(ctx context.Context) error {
 	parts, rest := errgroup.WithContext(rest)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, n.links.Run, n.media.Run, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
 		parts.Go(func() error {
 			err := run(rest)
@@ -212,7 +213,6 @@ func (n *Node) Run(ctx context.Context) error {
 			return err
 		})
 	}
-	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	written := store.WriteAPIFile(n.cfg.Home, n.web.Address(), n.token)
 	if written == nil {
 		n.resume()

@@ -35,7 +35,13 @@ type watch struct {
 	origin *origin
 	until  time.Duration // before which silence means nothing
 	silent bool          // and has been reported
+	mutes  int           // switches in a row after which nothing came from anywhere
 }
+
+// maxMutes bounds switching to and fro: when one parent after the other is
+// silent, and not a word came between, the room went quiet and the news of it
+// was lost, or this node is cut off. Another switch mends neither.
+const maxMutes = 2
 
 // origin gives what is known of a link; nil for this node itself. The one
 // unheard for longest makes way for a new one.
@@ -75,6 +81,7 @@ func (f *Forwarder) heard(from protocol.PeerID, b protocol.Beat) {
 	switch {
 	case o == nil:
 	case b == protocol.Idle:
+		f.watched.mutes = 0
 		o.heard, o.hot, o.said, o.starved = f.now, false, false, false
 		f.restored(o)
 	case b == protocol.Starved:
@@ -89,6 +96,7 @@ func (f *Forwarder) heard(from protocol.PeerID, b protocol.Beat) {
 
 // listened notes that something came that means a hot room.
 func (f *Forwarder) listened(o *origin) {
+	f.watched.mutes = 0
 	pause, began := f.now-o.heard, !f.isHot(o)
 	if o.hot && pause < protocol.HotFor {
 		o.pace.note(pause)
@@ -128,6 +136,10 @@ func (f *Forwarder) listen() time.Duration {
 		return due
 	}
 	w.silent = true
+	if w.mutes >= maxMutes {
+		w.origin.hot = false
+		return never
+	}
 	f.event(Silent{w.parent, f.positions()})
 	if f.hot > 0 {
 		f.wake(f.now) // its children hear that it is starved
@@ -184,7 +196,7 @@ func (f *Forwarder) Watch(parent protocol.PeerID) {
 		was := *w
 		*w = watch{parent: parent, origin: f.origin(parent), until: always}
 		if was.parent != "" && parent != "" {
-			w.until = f.now + protocol.SwitchHoldOff
+			w.until, w.mutes = f.now+protocol.SwitchHoldOff, was.mutes+1
 			if was.origin.hot || was.silent { // somebody speaks, so this one should be heard
 				w.origin.hot, w.origin.fed = true, f.now
 				w.origin.heard = max(w.origin.heard, f.now)

@@ -190,6 +190,11 @@ func TestHoldOffAfterASwitch(t *testing.T) {
 		if got := b.silentAfter(10 * time.Second); got != -1 {
 			t.Errorf("silent again after %v", got)
 		}
+		// Not a word from anybody since: no third time.
+		b.Watch(budi)
+		if got := b.silentAfter(10 * time.Second); got != -1 {
+			t.Errorf("silent after %v and two switches in silence", got)
+		}
 		// A parent that says it is idle is no silent one.
 		b.Watch(dewi)
 		b.Heard(dewi, protocol.Idle)
