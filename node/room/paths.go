@@ -138,9 +138,11 @@ func (r *Room) aim(id protocol.PeerID) {
 		p.outlet, p.mode = p.way.Outlet(p.beats.handle), mode
 		r.cfg.Forwarder.AddSink(id, mode, p.outlet)
 		r.sendBind(id, p.beats.handle, nil)
+		r.changed()
 	} else if p.mode != mode {
 		p.mode = mode
 		r.cfg.Forwarder.SetMode(id, mode)
+		r.changed()
 	}
 	for s, v := range r.voices {
 		if p.out[s] != nil && !r.carries(id, p, v) {
