@@ -36,7 +36,7 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 	case *pb.LinkMessage_Redirect:
 		r.takeRedirect(id, w.Redirect, now)
 	case *pb.LinkMessage_Refuse:
-		r.takeRefuse(id, w.Refuse)
+		r.takeRefuse(id, w.Refuse, now)
 	case *pb.LinkMessage_Bind:
 		r.takeBind(id, w.Bind, now)
 	case *pb.LinkMessage_Resume:
@@ -183,7 +183,7 @@ func (r *Room) takeResume(id protocol.PeerID, m *pb.Resume) {
 		return
 	}
 	p.childMode = pb.Attach_LIVE
-	p.mode = Live
+	r.aim(id)
 	r.cfg.Forwarder.Resume(id, m.Positions)
 }
 

@@ -39,6 +39,9 @@ func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 	}
 	if m.Claim != nil || m.Pulse != nil {
 		if c := r.carriers.Load(); c == nil || !slices.Contains(*c, m.From) {
+			if m.Claim != nil {
+				r.stranger.Store(true)
+			}
 			return nil, protocol.ErrNoRight
 		}
 	}

@@ -37,7 +37,6 @@ type side struct {
 	path     bool // frames can pass
 	handle   protocol.Handle
 	accepted map[protocol.Handle]protocol.Source
-	turns    int // of path
 }
 
 func (w *world) wire(i, j int) (*wire, int) {

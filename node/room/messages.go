@@ -177,6 +177,9 @@ func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 			r.follow(m)
 		}
 		r.elect(now)
+		if r.relay == r.cfg.Self {
+			r.stranger.Store(true) // and does not hear ours, it seems
+		}
 	case m.Pulse != nil:
 		r.machine.Pulse(*m.Pulse, now)
 		r.elect(now)

@@ -175,7 +175,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 		return
 	}
 	if !p.accepted {
-		p.accepted = true
+		p.accepted, r.newcomer = true, true
 		r.presentNow()
 		r.present(now) // before its voices, so that they have a name where they are heard
 		r.aim(id)
@@ -208,7 +208,7 @@ func (r *Room) takeRedirect(id protocol.PeerID, m *pb.Redirect, now time.Duratio
 	r.steer(now)
 }
 
-func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse) {
+func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 	if !r.asked(id) {
 		r.drop("answered unasked")
 		return
@@ -222,8 +222,11 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse) {
 		r.end = ErrClosed
 	}
 	if p := r.parents[id]; p != nil && p.accepted {
-		p.accepted = false
+		p.accepted, p.askedAt = false, now // ask again, later
 		r.aim(id)
+		if other := r.otherParent(); id == r.live && other != "" {
+			r.switchTo(other, nil, now)
+		}
 	}
 }
 

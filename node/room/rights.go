@@ -174,6 +174,25 @@ func (r *Room) certify(now time.Duration) {
 	}
 }
 
+// introduce says by what right this node is somebody, while it relays and to a new
+// parent: the other half of a healed partition, or a founder that has come back,
+// may not know and would not hear it. Nor may it if its claim is not heard here.
+func (r *Room) introduce(now time.Duration) {
+	pause := protocol.PresenceBeat
+	if r.newcomer || r.stranger.Load() {
+		pause = time.Second
+	}
+	if !r.newcomer && r.relay != r.cfg.Self || r.genesis == nil || now-r.introduced < pause {
+		return
+	}
+	r.newcomer, r.introduced = false, now
+	r.stranger.Store(false)
+	chain, _ := r.ownChain(now)
+	for _, c := range chain {
+		r.say(&protocol.Message{Certificate: c.Wire()})
+	}
+}
+
 func (r *Room) certifier(now time.Duration) bool {
 	if r.hosting() {
 		return true

@@ -160,6 +160,7 @@ type Room struct {
 	done  chan struct{}
 
 	carriers atomic.Pointer[[]protocol.PeerID] // for Check
+	stranger atomic.Bool                       // somebody claims who does not know us, or whom we don't know
 
 	genesis  *protocol.Genesis
 	rights   map[protocol.PeerID]held
@@ -188,6 +189,8 @@ type Room struct {
 	joinErr  error
 	end      error
 
+	introduced  time.Duration
+	newcomer    bool // to a parent that has accepted it just now
 	announced   time.Duration
 	announceDue time.Duration
 	presentAt   time.Duration
@@ -204,7 +207,7 @@ func New(cfg Config) *Room {
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
-		dropped: map[string]int64{}, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
+		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
 	}
 	return r
 }
@@ -277,6 +280,7 @@ func (r *Room) beat(now time.Duration) {
 	r.steer(now)
 	r.bindAgain(now)
 	r.present(now)
+	r.introduce(now)
 	r.announce(now)
 	r.settle()
 }
@@ -287,9 +291,12 @@ func (r *Room) stop() {
 		r.tell(r.machine.Bye(r.cfg.Now()))
 	}
 	r.say(&protocol.Message{Presence: &protocol.Presence{Name: r.cfg.Name, Leaving: true}})
-	for p := range r.paths {
-		r.cfg.Links.Send(p, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
-		r.closePath(p)
+	for id, p := range r.paths {
+		if p.child {
+			r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
+		}
+		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
+		r.closePath(id)
 	}
 	for p := range r.parents {
 		r.cfg.Links.Release(p)

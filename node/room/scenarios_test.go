@@ -203,7 +203,7 @@ func TestMusicalChairs(t *testing.T) {
 
 // Both halves go on, and are one room soon after they meet again.
 func TestPartition(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(4) {
 		inWorld(t, seed, protocol.StageOpen, 7, func(w *world) {
 			w.party()
 			half := w.nodes[:3+int(seed%2)]
@@ -456,7 +456,7 @@ func TestSpeakerRestarts(t *testing.T) {
 
 // Voices that ended while a half did not hear of it don't come back with it.
 func TestVoicesEndDuringAPartition(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(2) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
 			s := w.nodes[4]
