@@ -197,14 +197,19 @@ func (n *Node) release() {
 // all that it started has ended when it returns.
 func (n *Node) Run(ctx context.Context) error {
 	// Rooms end first, while the links that carry their goodbyes are up; then
-	// links, while the host is.
+	// links, while the host is; then the media paths: a node to which one is down
+	// has nothing more to say to others' rooms.
 	rest, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	sound, hush := context.WithCancel(context.WithoutCancel(ctx))
+	defer hush()
+	links := func(ctx context.Context) error { defer hush(); return n.links.Run(ctx) }
+	media := func(context.Context) error { return n.media.Run(sound) }
 	parts, rest := errgroup.WithContext(rest)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
-	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, n.links.Run, n.media.Run, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {
