@@ -1,5 +1,3 @@
 // Package pb is the wire in Go, made from earshot.proto, which says what each
-// message is:
-//
-//	protoc --go_out=. --go_opt=module=github.com/earshot-audio/earshot protocol/pb/earshot.proto
+// message is. How it is made, docs/CONTRIBUTING.md tells.
 package pb
