@@ -133,7 +133,7 @@ func (f *federation) end() {
 		for _, n := range f.nodes {
 			f.Logf("%s (%s) shows:", n.name, n.PeerID)
 			for _, v := range n.views {
-				f.Logf("  room %.8s, term %d, relay %s, standby %s, links %+v", v.Room, v.Term, v.Relay, v.Standby, v.Links)
+				f.Logf("  room %.8s, term %d, relay %s, standby %s, links %+v, dropped %v", v.Room, v.Term, v.Relay, v.Standby, v.Links, v.Dropped)
 			}
 		}
 		f.mu.Unlock()
