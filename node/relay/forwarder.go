@@ -165,8 +165,9 @@ func (f *Forwarder) keep(s *source, from protocol.PeerID, fr *protocol.Frame) *s
 		f.dropped.TooFast++
 		return nil
 	}
-	if from == "" || from == s.owner {
-		// Only forwarders say this, and a speaker is none of its own voice.
+	if from == "" || from == s.owner && from != f.watched.parent {
+		// Only forwarders say this, and a speaker is none of its own voice,
+		// unless the relay itself speaks.
 		fr.Marks &^= protocol.Selected | protocol.Skipped
 	}
 	if s.skipped {

@@ -21,7 +21,7 @@ const (
 
 // messagesASecond bounds what one sender may say of each kind; an election's
 // urgent pulses come between the regular 2.5.
-var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, others: 16}
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, others: 32}
 
 func kindOf(m *protocol.Message) kind {
 	switch {
@@ -84,8 +84,10 @@ func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration
 		return
 	}
 	r.remember(m, now)
-	if r.take(m, now) {
+	if r.take(m, from, now) {
 		r.pass(m, from)
+	} else if s, k := r.senders[m.From], kindOf(m); s != nil && k == others {
+		s.said[k]-- // said before: others may repeat it, and not at its sender's cost
 	}
 }
 
@@ -116,11 +118,20 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 		return false
 	case m.Boot == s.boot && k != others && m.Sequence <= s.newest[k]:
 		return false
-	case now-s.second < time.Second && s.said[k] >= messagesASecond[k]:
+	case now-s.second < time.Second && s.said[k] >= messagesASecond[k]+goodbyes(m):
 		r.drop("messages too often")
 		return false
 	}
 	return true
+}
+
+// goodbyes is the place that a sender's rate keeps for its goodbye: who comes,
+// speaks and goes within a second is not to be taken for still here.
+func goodbyes(m *protocol.Message) int {
+	if m.Presence != nil && m.Presence.Leaving {
+		return 1
+	}
+	return 0
 }
 
 // remember notes a verified message's sender.
@@ -168,7 +179,7 @@ func (r *Room) meet(p protocol.PeerID, now time.Duration) *member {
 }
 
 // take does what a message says; false if it is not worth passing on.
-func (r *Room) take(m *protocol.Message, now time.Duration) bool {
+func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration) bool {
 	switch {
 	case m.Claim != nil:
 		r.meet(m.From, now).pulseAt = now
@@ -194,7 +205,7 @@ func (r *Room) take(m *protocol.Message, now time.Duration) bool {
 		c, err := protocol.OpenCertificate(r.cfg.Room, m.Certificate)
 		return err == nil && r.hold(c, now)
 	case m.Voice != nil:
-		return r.takeVoice(m, now) == nil
+		return r.takeVoice(m, from, now) == nil
 	case m.Closed != nil && *m.Closed:
 		r.end = ErrClosed
 	}

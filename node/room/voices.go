@@ -30,6 +30,9 @@ func (r *Room) openVoice(session protocol.Session, now time.Duration) (protocol.
 	if !r.may(r.cfg.Self, protocol.Speak, now) {
 		return 0, protocol.ErrNoRight
 	}
+	if len(r.voices) >= protocol.MaxSources && !r.makeWay(now) {
+		return 0, protocol.ErrLarge
+	}
 	m := &protocol.Message{Voice: &protocol.Voice{Session: session}}
 	r.say(m)
 	return r.addVoice(m), nil
@@ -54,11 +57,14 @@ func (r *Room) openHeard(m *protocol.Message, now time.Duration) error {
 	switch {
 	case open >= voicesEach && !r.voices[oldest].before(m):
 		return protocol.ErrStale
-	case len(r.voices) >= protocol.MaxSources:
+	case len(r.voices) >= protocol.MaxSources && !r.hasDuty(m.From, now):
 		return protocol.ErrLarge
 	}
 	if err := m.Verify(r.cfg.Room); err != nil {
 		return err
+	}
+	if len(r.voices) >= protocol.MaxSources && !r.makeWay(now) {
+		return protocol.ErrLarge
 	}
 	if open >= voicesEach {
 		r.endVoice(oldest, now)
@@ -98,11 +104,32 @@ func (r *Room) addVoice(m *protocol.Message) protocol.Source {
 	return s
 }
 
-// takeVoice takes a Voice message from the topic or a feed.
-func (r *Room) takeVoice(m *protocol.Message, now time.Duration) error {
+// makeWay closes a voice of somebody without a duty here, the one unheard of for
+// longest, for one who has a duty: on an open stage strangers may have opened
+// all that there may be.
+func (r *Room) makeWay(now time.Duration) bool {
+	var oldest protocol.Source
+	var found *voice
+	for s, v := range r.voices {
+		if v.owner != r.cfg.Self && !r.hasDuty(v.owner, now) && (found == nil || v.heard < found.heard) {
+			oldest, found = s, v
+		}
+	}
+	if found != nil {
+		r.closeVoice(oldest)
+	}
+	return found != nil
+}
+
+// takeVoice takes a Voice message from the topic or a feed. Only its speaker's
+// own link or a parent's opens a source: who repeats old messages, or has many
+// keys, would else fill the room, and put an end to what is spoken now.
+func (r *Room) takeVoice(m *protocol.Message, from protocol.PeerID, now time.Duration) error {
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
 	v := r.voices[s]
 	switch {
+	case v == nil && !m.Voice.Ended && from != m.From && (from == "" || !r.upstream(from)):
+		return protocol.ErrNoRight
 	case v == nil && !m.Voice.Ended:
 		return r.openHeard(m, now)
 	case v == nil || v.ended || !m.Voice.Ended && !v.before(m): // nothing new: it would go round

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
@@ -43,6 +44,10 @@ const (
 	// offerPause is the shortest time between two offers that the far side's
 	// WANTED may cause.
 	offerPause = 200 * time.Millisecond
+	// A connection costs milliseconds of work, and an offer may name addresses
+	// that get packets of ours: a far side has so many a second, more at once.
+	connectionsASecond = 2
+	connectionsAtOnce  = 8
 )
 
 // Link is the media path to one other node, for all rooms of the pair. Handles
@@ -80,6 +85,7 @@ type Link struct {
 	trying     bool      // Connect was called, and no Down since
 	began      time.Time // when trying did
 	generation uint32    // newest offer made or taken
+	pace       *rate.Limiter
 	offered    Signal
 	offeredAt  time.Time
 	answered   bool
@@ -89,6 +95,7 @@ func newLink(e *Engine, p protocol.PeerID) *Link {
 	l := &Link{
 		engine: e, peer: p, offers: e.cfg.Self < p, log: e.log.With("peer", p),
 		done: make(chan struct{}), inbox: make(chan Signal, maxSignals), wanted: make(chan struct{}, 1),
+		pace: rate.NewLimiter(connectionsASecond, connectionsAtOnce),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.inlets.Store(&map[protocol.Handle]inlet{})
@@ -190,10 +197,16 @@ func (l *Link) begin() {
 		return
 	}
 	l.trying, l.began = true, time.Now()
-	if l.offers {
-		l.offer()
-	} else {
+	l.ask()
+}
+
+// ask offers, later if that was done too often, or asks for an offer.
+func (l *Link) ask() {
+	switch {
+	case !l.offers:
 		l.signal(Signal{Kind: pb.Description_WANTED, Generation: l.generation})
+	case l.pace.Allow():
+		l.offer()
 	}
 }
 
@@ -203,8 +216,8 @@ func (l *Link) insist() {
 	case !l.trying || l.out.Load() != nil:
 	case !time.Now().Before(l.deadline()):
 		l.fail(ErrTimeout)
-	case !l.offers && l.current == nil:
-		l.signal(Signal{Kind: pb.Description_WANTED, Generation: l.generation})
+	case l.current == nil:
+		l.ask()
 	}
 }
 
@@ -218,7 +231,7 @@ func (l *Link) take(s Signal) {
 			l.offerAgain(s.Generation)
 		}
 	case pb.Description_OFFER:
-		turn = !l.offers && l.trying && newer(s.Generation, l.generation)
+		turn = !l.offers && l.trying && newer(s.Generation, l.generation) && l.pace.Allow()
 		if turn {
 			l.answer(s)
 		}
@@ -245,10 +258,10 @@ func newer(a, b uint32) bool { return b == 0 || int32(a-b) > 0 }
 func (l *Link) offerAgain(seen uint32) {
 	switch {
 	case l.current == nil:
-		l.offer()
+		l.ask()
 	case !l.answered && newer(l.generation, seen):
 		l.signal(l.offered)
-	case time.Since(l.offeredAt) >= offerPause:
+	case time.Since(l.offeredAt) >= offerPause && l.pace.Allow():
 		l.replace()
 		l.offer()
 	}
