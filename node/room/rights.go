@@ -27,17 +27,46 @@ func (r *Room) hold(c protocol.Certificate, now time.Duration) bool {
 		return false
 	case known && old.holds(now) && old.Issuer == r.genesis.Founder && c.Issuer != r.genesis.Founder:
 		return false // a delegate's word does not replace the founder's
-	case !known && len(r.rights) >= protocol.MaxCertificates:
-		r.drop("certificates full")
-		return false
+	case known && c.Issuer != r.genesis.Founder && r.stands(old, now) && !later(c, old.Certificate):
+		return false // of two delegates', everyone holds the same
 	case protocol.CheckChain(r.genesis.Founder, c.Subject, c.Duties, r.chainTo(c, now)) != nil:
 		r.drop("certificate without right")
+		return false
+	case !known && len(r.rights) >= protocol.MaxCertificates && !r.displace(c):
+		r.drop("certificates full")
 		return false
 	}
 	r.rights[c.Subject] = held{c, now}
 	r.rosterChanged(now)
 	r.bindPending(now)
 	return true
+}
+
+// displace makes room for the founder's word where a delegate's was enough, or
+// where somebody is not here any more.
+func (r *Room) displace(c protocol.Certificate) bool {
+	if c.Issuer != r.genesis.Founder {
+		return false
+	}
+	var out protocol.PeerID
+	for p, h := range r.rights {
+		delegates, here := h.Issuer != r.genesis.Founder, r.members[p] != nil || p == r.cfg.Self
+		if !here && (delegates || out == "") || delegates && out == "" {
+			out = p
+		}
+	}
+	delete(r.rights, out)
+	return out != ""
+}
+
+// stands says whether a certificate holds, and its issuer's too.
+func (r *Room) stands(h held, now time.Duration) bool {
+	return h.holds(now) && len(r.chainTo(h.Certificate, now)) > 0
+}
+
+// later orders the certificates of one subject the same for all.
+func later(c, d protocol.Certificate) bool {
+	return c.Serial > d.Serial || c.Serial == d.Serial && c.Issuer > d.Issuer
 }
 
 // grant is who certified whom.
@@ -87,7 +116,7 @@ func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) b
 		return true
 	}
 	h, ok := r.rights[p]
-	return ok && h.holds(now) && h.Duties&duty != 0 && len(r.chainTo(h.Certificate, now)) > 0
+	return ok && h.Duties&duty != 0 && r.stands(h, now)
 }
 
 // hasDuty says whether p was given anything to do here: it is somebody, however
@@ -152,8 +181,8 @@ func (r *Room) certify(now time.Duration) {
 	}
 	r.certifiedAt = now
 	carriers := 0
-	for p := range r.rights {
-		if r.may(p, protocol.Carry, now) {
+	for p := range r.members { // who has left carries nothing
+		if p != r.genesis.Founder && r.may(p, protocol.Carry, now) {
 			carriers++
 		}
 	}
