@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 		{"talk.opus", &DurationError{120 * time.Millisecond}, protocol.CodeBadAudio,
 			"talk.opus has packets of 120ms, and frames last 10 to 60 ms; convert it: ffmpeg -i talk.opus -c:a libopus -frame_duration 20 talk.ogg"},
 		{"talk.ogg", &SizeError{}, protocol.CodeBadAudio,
-			"talk.ogg has packets of more than 1200 bytes; convert it: ffmpeg -i talk.ogg -c:a libopus -frame_duration 20 -b:a 64k talk-opus.ogg"},
+			"talk.ogg has packets of more than 1900 bytes; convert it: ffmpeg -i talk.ogg -c:a libopus -frame_duration 20 -b:a 64k talk-opus.ogg"},
 		{"talk.ogg", &ChannelsError{Channels: 6, Family: 1}, protocol.CodeBadAudio,
 			"talk.ogg has 6 channels, and frames are mono or stereo; convert it: ffmpeg -i talk.ogg -c:a libopus -ac 2 talk-opus.ogg"},
 		{"talk.ogg", &ChannelsError{Channels: 2, Family: 255}, protocol.CodeBadAudio,

@@ -65,7 +65,7 @@ func newVoice(source uint32) *voice {
 func (v *voice) speak(t testing.TB, w *Writer) time.Duration {
 	t.Helper()
 	toc := []byte{31 << 3, 30 << 3, 9 << 3, 11<<3 | 4, 13 << 3}[v.random.IntN(5)]
-	p := append([]byte{toc}, make([]byte, v.random.IntN(protocol.MaxPacketBytes-1))...)
+	p := append([]byte{toc}, make([]byte, v.random.IntN(opus.MaxFrameBytes))...)
 	for i := range p[1:] {
 		p[1+i] = byte(v.random.Uint32())
 	}
@@ -190,7 +190,7 @@ func TestRefused(t *testing.T) {
 		{8640, celt(9), ErrOrder},
 		{10560, nil, opus.ErrEmpty},
 		{10560, []byte{3}, opus.ErrMalformed},
-		{10560, celt(protocol.MaxPacketBytes), protocol.ErrLarge},
+		{10560, append([]byte{31<<3 | 1}, make([]byte, protocol.MaxPacketBytes/2*2)...), protocol.ErrLarge}, // two frames
 	} {
 		if err := w.Packet(1, "a", "Ana", test.timestamp, test.packet); !errors.Is(err, test.want) {
 			t.Errorf("at %d: %v, want %v", test.timestamp, err, test.want)
