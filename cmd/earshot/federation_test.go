@@ -22,9 +22,12 @@ const (
 	firstFrameMS   = 500
 )
 
+// long says whether this is the run that takes its time.
+func long() bool { return os.Getenv("EARSHOT_LONG") == "1" }
+
 // length is how long something goes on: in the plain run, or in the long one.
 func length(plain, whole time.Duration) time.Duration {
-	if os.Getenv("EARSHOT_LONG") == "1" {
+	if long() {
 		return whole
 	}
 	return plain
@@ -221,7 +224,7 @@ func TestNobodySpeaks(t *testing.T) {
 		}
 		return ""
 	})
-	meter.log(span)
+	meter.silent(span)
 	for i, n := range in {
 		if now := len(n.shows(o.Room).Links); now < links[i] {
 			t.Errorf("%s has %d links in the room, had %d", n.name, now, links[i])
