@@ -11,9 +11,6 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// histories is how many a test run tries.
-const histories = 40
-
 // TestHistories holds the invariants against random histories: nodes come, crash,
 // come back and leave, are parted and meet again, listen and speak, while paths
 // flap and gossip goes astray. Then they are left in quiet.
@@ -123,9 +120,7 @@ func (h history) step(n *node) {
 			h.flaps(n, o)
 		}
 	case h.oneIn(2):
-		h.mu.Lock()
-		h.deaf = []float64{0, 0.1, 0.5, 1}[h.random.IntN(4)]
-		h.mu.Unlock()
+		h.loses([]float64{0, 0.1, 0.5, 1}[h.random.IntN(4)])
 	}
 }
 
@@ -142,9 +137,7 @@ func (h history) come(n *node) {
 // quiet leaves everyone alone, and wants the room to be as it should.
 func (h history) quiet() {
 	h.heal()
-	h.mu.Lock()
-	h.deaf = 0
-	h.mu.Unlock()
+	h.loses(0)
 	if n := h.nodes[0]; !n.alive || n.room == nil {
 		h.come(n)
 	}

@@ -37,6 +37,15 @@ func (w *world) gathers(nodes ...*node) {
 	}
 }
 
+// seeds is how many worlds a scenario is tried in: one, where the race detector
+// makes them slow.
+func seeds(n uint64) uint64 {
+	if raced {
+		return 1
+	}
+	return n
+}
+
 // relay gives who relays a settled world, and standby who stands by.
 func (w *world) relay() *node   { return w.nodes[w.index(inRoom(w.nodes)[0].room.relay)] }
 func (w *world) standby() *node { return w.nodes[w.index(inRoom(w.nodes)[0].room.standby)] }
@@ -129,7 +138,7 @@ func TestJoinByAnyMember(t *testing.T) {
 }
 
 func TestRelayDies(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6) {
 		inWorld(t, seed, protocol.StageOpen, 5, func(w *world) {
 			w.party()
 			heir := w.standby()
@@ -174,7 +183,7 @@ func TestStandbyDies(t *testing.T) {
 }
 
 func TestRelayAndStandbyDie(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
 			relay, standby := w.relay(), w.standby()
@@ -203,7 +212,7 @@ func TestMusicalChairs(t *testing.T) {
 
 // Both halves go on, and are one room soon after they meet again.
 func TestPartition(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		inWorld(t, seed, protocol.StageOpen, 7, func(w *world) {
 			w.party()
 			half := w.nodes[:3+int(seed%2)]
@@ -267,7 +276,7 @@ func TestFounderAloneRestarts(t *testing.T) {
 func TestSeedComesLater(t *testing.T) {
 	inWorld(t, 5, protocol.StageOpen, 2, func(w *world) {
 		founder, late := w.nodes[0], w.nodes[1]
-		w.deaf = 1
+		w.loses(1)
 		founder.boots()
 		late.enters(asks(founder))
 		w.sleep(3 * time.Second)
@@ -282,7 +291,7 @@ func TestWithoutGossip(t *testing.T) {
 	inWorld(t, 7, protocol.StageOpen, 6, func(w *world) {
 		w.nodes[3].lends, w.nodes[5].lends = false, false
 		w.party()
-		w.deaf = 1
+		w.loses(1)
 		w.sleep(60 * time.Second)
 		w.settles(0)
 		w.stays(5 * time.Second)
@@ -388,9 +397,54 @@ func TestListeningDecidesModes(t *testing.T) {
 	})
 }
 
+// A listener whose parent falls silent takes the other's sound, until the relay
+// changes.
+func TestSilentParent(t *testing.T) {
+	inWorld(t, 4, protocol.StageOpen, 6, func(w *world) {
+		w.party()
+		n := w.nodes[5]
+		relay, standby := w.relay(), w.standby()
+		n.room.Silent(standby.id, nil) // whose sound it does not take
+		w.sleep(500 * ms)
+		if n.room.live != relay.id {
+			t.Fatalf("takes the sound of %s", w.letter(n.room.live))
+		}
+		n.room.Silent(relay.id, nil)
+		w.sleep(500 * ms)
+		if n.room.live != standby.id || len(standby.forwarder.resumed) != 1 {
+			t.Errorf("takes the sound of %s, %d resumes", w.letter(n.room.live), len(standby.forwarder.resumed))
+		}
+		w.settles(0)
+		relay.kill()
+		w.sleep(forgetting)
+		w.settles(settling)
+		if n.room.live != standby.id {
+			t.Errorf("takes the sound of %s, not of the new relay", w.letter(n.room.live))
+		}
+	})
+}
+
+// A link that breaks is made again, with all that was bound on it.
+func TestLinksBreak(t *testing.T) {
+	inWorld(t, 4, protocol.StageOpen, 6, func(w *world) {
+		w.party()
+		w.nodes[5].speaks()
+		for i := range w.nodes {
+			for j := range i {
+				k, _ := w.wire(i, j)
+				w.unplug(k)
+				w.sleep(200 * ms)
+			}
+		}
+		w.sleep(4 * time.Second)
+		w.settles(settling)
+		w.stays(5 * time.Second)
+	})
+}
+
 // What a path had is set up again when it comes back.
 func TestPathFlaps(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range seeds(3) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
 			w.nodes[4].speaks()
@@ -456,7 +510,7 @@ func TestSpeakerRestarts(t *testing.T) {
 
 // Voices that ended while a half did not hear of it don't come back with it.
 func TestVoicesEndDuringAPartition(t *testing.T) {
-	for seed := range uint64(2) {
+	for seed := range seeds(2) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
 			s := w.nodes[4]

@@ -158,6 +158,14 @@ func (w *world) sleepTo(d time.Duration, place int) {
 	synctest.Wait()
 }
 
+// loses has a share of the gossip go astray from now on.
+func (w *world) loses(share float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("gossip loses %v", share)
+	w.deaf = share
+}
+
 // note adds to the trace that a failure prints.
 func (w *world) note(format string, args ...any) {
 	line := fmt.Sprintf("%10.4f  %s", w.now().Seconds(), fmt.Sprintf(format, args...))
