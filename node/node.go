@@ -83,6 +83,7 @@ type Node struct {
 	tasks  *errgroup.Group
 
 	listeners atomic.Uint64 // so far; numbers their sinks
+	listed    atomic.Int64  // rooms in the directory
 
 	mu       sync.Mutex
 	rooms    map[protocol.RoomID]*carried

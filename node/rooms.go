@@ -105,7 +105,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Log: n.log,
 		SaveTerm: func(era uint32, k protocol.Key) error { return n.store.SaveTerm(e.id, era, k) },
-		Rooms:    func() int { return len(n.carriedRooms()) },
+		Rooms:    func() int { return int(n.listed.Load()) },
 		Sequence: func() uint64 { return n.sequence(e.id) },
 	})
 	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
@@ -308,13 +308,23 @@ func (n *Node) watchDirectory(ctx context.Context) error {
 			}
 			for _, c := range n.carriedRooms() {
 				if e, ok := n.directory.Room(c.id); ok {
-					c.room.Learn(e.Genesis)
-					for _, s := range n.announcers(c.id) {
-						c.room.Seed(s)
-					}
+					n.tellRoom(c, e)
 				}
 			}
+			n.listed.Store(int64(n.directory.Counters().Rooms))
 			n.changed()
 		}
+	}
+}
+
+// tellRoom tells a room what the directory knows of it.
+func (n *Node) tellRoom(c *carried, e discovery.Entry) {
+	if e.Closed && !c.mine {
+		c.room.ClosedByHost()
+		return
+	}
+	c.room.Learn(e.Genesis)
+	for _, s := range n.announcers(c.id) {
+		c.room.Seed(s)
 	}
 }

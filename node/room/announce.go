@@ -9,15 +9,25 @@ import (
 // announce tells the directory of the room while this node relays it.
 func (r *Room) announce(now time.Duration) {
 	if !r.root || r.genesis.Unlisted || len(r.cfg.Addresses()) == 0 {
+		r.announcing = false
 		return
 	}
 	refresh := max(protocol.RefreshFloor, time.Duration(r.cfg.Rooms())*time.Second/protocol.RoomsASecond)
-	if now-r.announced < refresh && (r.announceDue == 0 || now < r.announceDue) {
+	var here audience
+	here.speakers, here.listeners = r.counts(now)
+	due := refresh
+	if here != r.audience {
+		due = announceSoon
+	}
+	if now-r.announced < due && r.announcing {
 		return
 	}
-	r.announced, r.announceDue = now, 0
+	r.announced, r.announcing, r.audience = now, true, here
 	r.sendAnnouncement(false, min(protocol.Misses*refresh, protocol.MaxLife), now)
 }
+
+// audience is how many are here, as it was announced.
+type audience struct{ speakers, listeners int }
 
 // announceClosed tells the directory that the founder closed the room.
 func (r *Room) announceClosed() {

@@ -18,6 +18,7 @@ func (r *Room) elect(now time.Duration) {
 	}
 	r.tell(r.machine.Tick(now))
 	best := r.machine.Best()
+	best.Standby = r.machine.Standby() // "" if it is no candidate
 	root := r.machine.Relaying()
 	moved := best.Term != r.term || best.Relay != r.relay
 	if !moved && best.Standby == r.standby && root == r.root {
@@ -28,9 +29,7 @@ func (r *Room) elect(now time.Duration) {
 		r.cfg.Log.Info("relay", "room", r.cfg.Room.Short(), "term", best.Term, "relay", best.Relay, "standby", best.Standby)
 	}
 	r.term, r.relay, r.standby = best.Term, best.Relay, best.Standby
-	if root != r.root {
-		r.root, r.announceDue = root, now
-	}
+	r.root = root
 	if moved && best.Relay != "" {
 		r.cfg.Relayed(RelayChange{Term: best.Term, Relay: best.Relay})
 	}

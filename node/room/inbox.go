@@ -68,6 +68,12 @@ func (r *Room) Seed(info peer.AddrInfo) bool {
 	return r.post(func(r *Room) { r.addSeed(info) })
 }
 
+// ClosedByHost says that the directory has its founder's word that the room is
+// closed: not everyone hears it in the room.
+func (r *Room) ClosedByHost() bool {
+	return r.post(func(r *Room) { r.end = ErrClosed })
+}
+
 // Learn gives the room its genesis, found in the directory or a link.
 func (r *Room) Learn(g *protocol.Genesis) bool {
 	return r.post(func(r *Room) { r.learn(g, r.cfg.Now()) })

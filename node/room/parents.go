@@ -36,7 +36,7 @@ type seed struct {
 }
 
 func (r *Room) addSeed(info peer.AddrInfo) {
-	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints {
+	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints || r.joined() {
 		return
 	}
 	r.seeds[info.ID] = &seed{}
@@ -287,7 +287,7 @@ func (r *Room) askSeeds(now time.Duration) {
 	for id, s := range r.seeds {
 		path := r.paths[id]
 		switch {
-		case r.relay != "" && (r.root || r.parents[r.live] != nil && r.parents[r.live].accepted):
+		case r.joined():
 			delete(r.seeds, id)
 			if r.parents[id] == nil {
 				r.cfg.Links.Release(id)
@@ -298,6 +298,16 @@ func (r *Room) askSeeds(now time.Duration) {
 			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: pb.Attach_WARM}}})
 		}
 	}
+}
+
+// joined says whether this node relays the room or is attached to who does, so
+// that nobody has to be asked about it.
+func (r *Room) joined() bool {
+	if r.root || r.relay == "" {
+		return r.root
+	}
+	p := r.parents[r.live]
+	return p != nil && p.accepted
 }
 
 // silent: the live parent's path is; the other one goes on from where this node

@@ -42,7 +42,7 @@ const (
 	certifyEach    = 300 * time.Millisecond
 	pulseLife      = 3*pulsesOnTopic + time.Second // of a candidate that was heard pulsing
 	voiceLinger    = protocol.RingSpan + 200*time.Millisecond
-	announceSoon   = 3 * time.Second // after a count changed
+	announceSoon   = 5 * time.Second // after the last one, when a count has changed
 )
 
 // Links reaches other nodes. Its methods don't block.
@@ -192,7 +192,8 @@ type Room struct {
 	introduced  time.Duration
 	newcomer    bool // to a parent that has accepted it just now
 	announced   time.Duration
-	announceDue time.Duration
+	announcing  bool // since it relays
+	audience    audience
 	presentAt   time.Duration
 	certifiedAt time.Duration
 }
