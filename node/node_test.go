@@ -109,7 +109,7 @@ func (r *running) talk(ctx context.Context, room string, speaker byte, count int
 		return err
 	}
 	for i := range count {
-		if err := s.Packet(ctx, packetOf(speaker, i), 0, 0); err != nil {
+		if err := s.Packet(ctx, packetOf(speaker, i), 0); err != nil {
 			break
 		}
 	}

@@ -32,9 +32,8 @@ type speaking struct {
 }
 
 type packet struct {
-	data  []byte
-	gap   time.Duration
-	level uint8
+	data []byte
+	gap  time.Duration
 }
 
 // packetsAhead is how many packets a speaker may be ahead of its pace: a few,
@@ -103,9 +102,9 @@ func (s *speaking) run(ctx context.Context) {
 }
 
 // Packet hands over one packet; it waits while the speaker is ahead.
-func (s *speaking) Packet(ctx context.Context, data []byte, gap time.Duration, level uint8) error {
+func (s *speaking) Packet(ctx context.Context, data []byte, gap time.Duration) error {
 	select {
-	case s.packets <- packet{data, gap, level}:
+	case s.packets <- packet{data, gap}:
 		return nil
 	case <-s.ended:
 		if s.err != nil {

@@ -106,7 +106,7 @@ func (f *fakeNode) Speak(context.Context, string) (web.Speaking, error) { return
 
 type fakeSpeaking struct{ node *fakeNode }
 
-func (s *fakeSpeaking) Packet(_ context.Context, packet []byte, _ time.Duration, _ uint8) error {
+func (s *fakeSpeaking) Packet(_ context.Context, packet []byte, _ time.Duration) error {
 	s.node.mu.Lock()
 	defer s.node.mu.Unlock()
 	s.node.spoken = append(s.node.spoken, bytes.Clone(packet))

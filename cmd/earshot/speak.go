@@ -19,9 +19,6 @@ const (
 	// lead is how far ahead of its own pace a talk is handed to the node: enough
 	// for a busy machine, little enough that Ctrl-C is soon heard.
 	lead = 400 * time.Millisecond
-	// voiceLevel is how loud a file's packets are said to be, -dBov: a middling
-	// voice, since they are not decoded to measure it.
-	voiceLevel = 40
 	// goodbye is how long the node has to send what it was handed, and say so.
 	goodbye = 2 * time.Second
 )
@@ -172,7 +169,7 @@ func explain(name string, err error) error {
 
 // spokenStream is what goes to the node while it speaks.
 type spokenStream interface {
-	Packet(packet []byte, gap time.Duration, level uint8) error
+	Packet(packet []byte, gap time.Duration) error
 }
 
 // talk is one speaking as it goes on.
@@ -205,7 +202,7 @@ func (t *talk) send(ctx context.Context, to spokenStream, next spokenPacket, pac
 		case <-ctx.Done():
 			return nil
 		}
-		if err := to.Packet(next.data, next.gap, voiceLevel); err != nil {
+		if err := to.Packet(next.data, next.gap); err != nil {
 			return t.cutShort(err)
 		}
 		due = due.Add(next.duration)

@@ -49,7 +49,7 @@ type Listening interface {
 type Speaking interface {
 	// Packet hands over an Opus packet. It blocks while the speaker is ahead
 	// of its own pace. gap is silence before the packet.
-	Packet(ctx context.Context, packet []byte, gap time.Duration, level uint8) error
+	Packet(ctx context.Context, packet []byte, gap time.Duration) error
 	// Close waits until what was handed over has been sent, unless ctx ends.
 	Close(ctx context.Context) (SpeakSummary, error)
 }

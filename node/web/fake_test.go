@@ -182,7 +182,7 @@ type speaking struct {
 	closed  chan struct{}
 }
 
-func (s *speaking) Packet(_ context.Context, packet []byte, gap time.Duration, _ uint8) error {
+func (s *speaking) Packet(_ context.Context, packet []byte, gap time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.packets, s.gaps = append(s.packets, string(packet)), append(s.gaps, gap)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -208,7 +209,7 @@ func take(ctx context.Context, from *bufio.Reader, to Speaking) error {
 			return err
 		}
 		gap := time.Duration(frame.GetTimestamp()) * time.Second / protocol.ClockRate
-		if err := to.Packet(ctx, frame.GetPacket(), gap, uint8(frame.GetLevel())); err != nil {
+		if err := to.Packet(ctx, frame.GetPacket(), gap); err != nil {
 			return err
 		}
 	}
@@ -225,9 +226,9 @@ func readFrame(from *bufio.Reader) (*pb.LocalFrame, error) {
 		return nil, malformed("the stream of packets was cut or is malformed",
 			"send LocalFrames, each after its length as a varint", err)
 	}
-	if n := len(frame.GetPacket()); n == 0 || n > protocol.MaxPacketBytes || frame.GetLevel() > 127 {
+	if n := len(frame.GetPacket()); n == 0 || n > protocol.MaxPacketBytes {
 		return nil, malformed("a frame's packet or level is out of bounds",
-			"a packet has 1 to 1200 bytes, a level is 0 to 127", nil)
+			fmt.Sprintf("a packet has 1 to %d bytes", protocol.MaxPacketBytes), nil)
 	}
 	return &frame, nil
 }

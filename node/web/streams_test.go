@@ -153,7 +153,7 @@ func TestSpeak(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, packet := range []string{"a", "b", "c"} {
-		if err := s.Packet([]byte(packet), time.Duration(i)*20*time.Millisecond, 30); err != nil {
+		if err := s.Packet([]byte(packet), time.Duration(i)*20*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestSpeakIsStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	for err == nil {
-		err = s.Packet([]byte("x"), 0, 30)
+		err = s.Packet([]byte("x"), 0)
 	}
 	if p, ok := errors.AsType[*protocol.Problem](err); !ok || p.Code != protocol.CodeNotOnStage {
 		t.Errorf("the packet's error: %v", err)
@@ -207,7 +207,7 @@ func TestSpeakerGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Packet([]byte("a"), 0, 30); err != nil {
+	if err := s.Packet([]byte("a"), 0); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
@@ -228,8 +228,8 @@ func TestSpeakTakesNoOddFrames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Packet([]byte("good"), 0, 30)
-			s.Packet(packet, 0, 30)
+			s.Packet([]byte("good"), 0)
+			s.Packet(packet, 0)
 			summary, err := s.Finish()
 			if p, ok := errors.AsType[*protocol.Problem](err); !ok || p.Code != protocol.CodeBadRequest {
 				t.Errorf("got %v", err)

@@ -21,7 +21,7 @@ type talk struct {
 func (t *talk) run(ctx context.Context) {
 	defer t.moved()
 	for _, p := range t.packets {
-		if t.to.Packet(ctx, p.Data, p.Gap, 0) != nil {
+		if t.to.Packet(ctx, p.Data, p.Gap) != nil {
 			break
 		}
 		t.handed.Add(1)

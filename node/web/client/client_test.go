@@ -95,7 +95,7 @@ func TestNodeDiesInTheMiddle(t *testing.T) {
 		t.Fatal(err)
 	}
 	for err == nil {
-		err = s.Packet([]byte("x"), 0, 30)
+		err = s.Packet([]byte("x"), 0)
 	}
 	if messageOf(err) != want {
 		t.Errorf("Packet: %v", err)

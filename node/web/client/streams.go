@@ -140,12 +140,12 @@ func (s *Speaking) stop(err error) {
 }
 
 // Packet sends an Opus packet after a silence of gap. It blocks while the
-// speaker is ahead of its own pace. level is RFC 6464's: -dBov.
-func (s *Speaking) Packet(packet []byte, gap time.Duration, level uint8) error {
+// speaker is ahead of its own pace. The node measures how loud it is.
+func (s *Speaking) Packet(packet []byte, gap time.Duration) error {
 	var b bytes.Buffer
 	_, err := protodelim.MarshalTo(&b, &pb.LocalFrame{
 		Timestamp: uint32(gap * protocol.ClockRate / time.Second),
-		Level:     uint32(level), Packet: packet,
+		Packet:    packet,
 	})
 	if err != nil {
 		return err
