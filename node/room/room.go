@@ -292,9 +292,13 @@ func (r *Room) stop() {
 		r.tell(r.machine.Bye(r.cfg.Now()))
 	}
 	r.say(&protocol.Message{Presence: &protocol.Presence{Name: r.cfg.Name, Leaving: true}})
+	why := pb.Refuse_UNKNOWN_ROOM
+	if errors.Is(r.end, ErrClosed) {
+		why = pb.Refuse_CLOSED
+	}
 	for id, p := range r.paths {
 		if p.child {
-			r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
+			r.refuse(id, why)
 		}
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
 		r.closePath(id)
