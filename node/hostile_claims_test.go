@@ -24,7 +24,7 @@ func TestALyingCarrierClosesNothingAndCallsNobody(t *testing.T) {
 	c := certificate(t, s.id, ana.key, h.id, protocol.Carry, time.Hour)
 	for _, v := range s.nodes {
 		h.at(v)
-		h.attach(v, s.id, pb.Attach_WARM)
+		h.child(v, s.id, pb.Attach_WARM)
 		h.feedCertificate(v, s.id, c)
 	}
 	closed := true
@@ -55,7 +55,7 @@ func TestALyingCarrierClosesNothingAndCallsNobody(t *testing.T) {
 			t.Errorf("%s follows a leap to term %d", v.name, now.Term)
 		}
 	}
-	const lies = 40
+	const lies = 25
 	for i := range lies {
 		lie(term + 1 + uint64(i)*1000)
 		time.Sleep(75 * time.Millisecond)
@@ -94,7 +94,7 @@ func TestADelegateFillsNoRoom(t *testing.T) {
 	ana := s.ana()
 	for _, v := range s.nodes {
 		h.at(v)
-		h.attach(v, s.id, pb.Attach_WARM)
+		h.child(v, s.id, pb.Attach_WARM)
 		h.feedCertificate(v, s.id, certificate(t, s.id, ana.key, h.id, protocol.Carry, time.Hour))
 	}
 	for range protocol.MaxCertificates + 10 {
@@ -134,7 +134,7 @@ func TestThoseWhoLeftLeaveTheirPlaces(t *testing.T) {
 		all.Go(func() {
 			h := newEnemy(t)
 			h.at(ana)
-			h.attach(ana, s.id, pb.Attach_WARM)
+			h.child(ana, s.id, pb.Attach_WARM)
 			h.feed(ana, s.id, h.sign(s.id, &protocol.Message{Presence: &protocol.Presence{Name: "eve", Offers: true}}))
 			ana.eventually(5*time.Second, "it is certified, or the dozen is full", func() bool {
 				v, err := ana.room(s.id).room.View(s.ctx)

@@ -31,13 +31,13 @@ func TestBadDescriptionsAreNoWayToBurnCPU(t *testing.T) {
 	describe := func(h *enemy, kind pb.Description_Kind, generation uint32, sdp string) {
 		h.send(ana, &pb.LinkMessage{What: &pb.LinkMessage_Description{Description: &pb.Description{Kind: kind, Generation: generation, Sdp: sdp}}})
 	}
-	const span, most = 2 * time.Second, 15 // connections
+	const span, most = time.Second, 12 // connections
 
 	var sdp atomic.Pointer[string]
 	t.Run("answers", func(t *testing.T) {
 		h := ordered(t, ana, true)
 		var offers atomic.Int64
-		h.hears = func(_ protocol.PeerID, m *pb.LinkMessage) bool {
+		hears := func(_ protocol.PeerID, m *pb.LinkMessage) bool {
 			if d := m.GetDescription(); d != nil && d.Kind == pb.Description_OFFER {
 				offers.Add(1)
 				sdp.Store(&d.Sdp)
@@ -45,6 +45,7 @@ func TestBadDescriptionsAreNoWayToBurnCPU(t *testing.T) {
 			}
 			return false
 		}
+		h.hears.Store(&hears)
 		h.at(ana)
 		time.Sleep(span)
 		if n := offers.Load(); n > most || n == 0 {
@@ -54,13 +55,14 @@ func TestBadDescriptionsAreNoWayToBurnCPU(t *testing.T) {
 	t.Run("wants", func(t *testing.T) {
 		h := ordered(t, ana, true)
 		var offers atomic.Int64
-		h.hears = func(_ protocol.PeerID, m *pb.LinkMessage) bool {
+		hears := func(_ protocol.PeerID, m *pb.LinkMessage) bool {
 			if d := m.GetDescription(); d != nil && d.Kind == pb.Description_OFFER {
 				offers.Add(1)
 				go describe(h, pb.Description_WANTED, d.Generation, "")
 			}
 			return false
 		}
+		h.hears.Store(&hears)
 		h.at(ana)
 		time.Sleep(span)
 		if n := offers.Load(); n > most || n == 0 {
@@ -74,12 +76,13 @@ func TestBadDescriptionsAreNoWayToBurnCPU(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := ordered(t, ana, false)
 			var answers atomic.Int64
-			h.hears = func(_ protocol.PeerID, m *pb.LinkMessage) bool {
+			hears := func(_ protocol.PeerID, m *pb.LinkMessage) bool {
 				if d := m.GetDescription(); d != nil && (d.Kind == pb.Description_ANSWER || name == "garbage offers") {
 					answers.Add(1)
 				}
 				return false
 			}
+			h.hears.Store(&hears)
 			h.at(ana)
 			for i := range 300 {
 				describe(h, pb.Description_OFFER, uint32(i+1), offer())
@@ -136,7 +139,7 @@ func (r *running) notes(ctx context.Context, room string, speaker byte) (got fun
 func (h *enemy) speaks(s *stage, v *running) *mouth {
 	h.t.Helper()
 	h.at(v)
-	h.attach(v, s.id, pb.Attach_WARM)
+	h.child(v, s.id, pb.Attach_WARM)
 	h.feedCertificate(v, s.id, certificate(h.t, s.id, s.ana().key, h.id, protocol.Speak, time.Hour))
 	raw, source := voice(h.t, h.key, s.id)
 	m := h.bind(v, s.id, raw, source)
@@ -153,7 +156,11 @@ func TestACertifiedSpeakerIsHeldToItsRate(t *testing.T) {
 	h := newEnemy(t)
 	m := h.speaks(s, s.ana())
 	began := time.Now()
-	for i := range 10_000 {
+	packets := 10_000
+	if raceEnabled {
+		packets = 1000 // this machine would have no time for the others
+	}
+	for i := range packets {
 		m.frame(&protocol.Frame{Timestamp: uint32(i) * 480, Counter: uint16(i), Packet: packetOf('x', i)})
 		if i%100 == 99 {
 			time.Sleep(time.Until(began.Add(time.Duration(i) * 100 * time.Microsecond)))
@@ -168,12 +175,14 @@ func TestACertifiedSpeakerIsHeldToItsRate(t *testing.T) {
 		}
 		return n
 	}
-	ana.eventually(3*time.Second, "what is too much is counted", func() bool { return s.dropped("frames beyond a source's rate") > 1000 })
+	ana.eventually(3*time.Second, "what is too much is counted", func() bool { return s.dropped("frames beyond a source's rate") > int64(packets)/10 })
 	took := time.Since(began)
 	if n, most := forwarded(), uint64(protocol.MaxPacketsASecond*(took.Seconds()+2)); n == 0 || n > most {
 		t.Errorf("%d frames forwarded in %v, %d would be too many", n, took, most)
 	}
-	s.unhurt('x')
+	if !raceEnabled {
+		s.unhurt('x')
+	}
 }
 
 // TestASpeakersLiesAreItsOwn lies in all that a frame says of itself.
@@ -268,7 +277,7 @@ func TestStrangersBeatsMoveNobody(t *testing.T) {
 		h.at(v)
 		before := live(v)
 		m := h.bind(v, s.id, nil, 0)
-		for range 150 {
+		for range 60 {
 			m.out.Beat(protocol.Alive)
 			time.Sleep(10 * time.Millisecond)
 			if now := live(v); now != before {

@@ -18,7 +18,7 @@ func TestNobodyOffTheStageIsHeard(t *testing.T) {
 	h := newEnemy(t)
 	for _, v := range s.nodes {
 		h.at(v)
-		h.attach(v, s.id, pb.Attach_LIVE)
+		h.child(v, s.id, pb.Attach_LIVE)
 	}
 	other, otherID := newKey(t)
 	forged := certificate(t, s.id, s.ana().key, h.id, protocol.Speak, time.Hour)
@@ -75,7 +75,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	var source protocol.Source
 	for _, v := range s.nodes {
 		h.at(v)
-		h.attach(v, s.id, pb.Attach_LIVE)
+		h.child(v, s.id, pb.Attach_LIVE)
 	}
 	h.eventually("ana's voice is bound to the enemy", func() bool {
 		for _, b := range told(h, s.ana(), (*pb.LinkMessage).GetBind) {
@@ -121,7 +121,7 @@ func TestARightToSpeakEnds(t *testing.T) {
 	h := newEnemy(t)
 	ana := s.ana()
 	h.at(ana)
-	h.attach(ana, s.id, pb.Attach_WARM)
+	h.child(ana, s.id, pb.Attach_WARM)
 	c := certificate(t, s.id, ana.key, h.id, protocol.Speak, time.Second)
 	h.feedCertificate(ana, s.id, c)
 	raw, source := voice(t, h.key, s.id)

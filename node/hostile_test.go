@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ type enemy struct {
 	// deaf to descriptions: no media path comes up but what the test says.
 	deaf bool
 	// hears, if set, sees each message first; true: that was all.
-	hears func(from protocol.PeerID, m *pb.LinkMessage) bool
+	hears atomic.Pointer[func(from protocol.PeerID, m *pb.LinkMessage) bool]
 
 	mu       sync.Mutex
 	paths    map[protocol.PeerID]*rtc.Link
@@ -110,7 +111,7 @@ func (h *enemy) LinkDown(p protocol.PeerID, _ error) {
 }
 
 func (h *enemy) LinkMessage(p protocol.PeerID, m *pb.LinkMessage) bool {
-	if h.hears != nil && h.hears(p, m) {
+	if hears := h.hears.Load(); hears != nil && (*hears)(p, m) {
 		return true
 	}
 	if d := m.GetDescription(); d != nil {
@@ -200,6 +201,19 @@ func (h *enemy) send(v *running, m *pb.LinkMessage) bool { return h.links.Send(v
 
 func (h *enemy) attach(v *running, room protocol.RoomID, mode pb.Attach_Mode) {
 	h.send(v, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: room[:], Mode: mode}}})
+}
+
+// child attaches, and waits until it is taken for a child.
+func (h *enemy) child(v *running, room protocol.RoomID, mode pb.Attach_Mode) {
+	h.t.Helper()
+	asked := time.Time{}
+	h.eventually("a child of "+string(v.name), func() bool {
+		if time.Since(asked) > 300*time.Millisecond {
+			asked = time.Now()
+			h.attach(v, room, mode)
+		}
+		return len(told(h, v, (*pb.LinkMessage).GetAccept)) > 0
+	})
 }
 
 func (h *enemy) feed(v *running, room protocol.RoomID, raw []byte) bool {
