@@ -23,6 +23,10 @@ const (
 	maxLateSteps = 64                     // frames of a run that are remembered as played
 	maxSpeakers  = protocol.MaxSources
 
+	// discontinuous is the most bytes of a packet in which an encoder only says
+	// that there is nothing to hear (RFC 6716 section 2.1.9).
+	discontinuous = 2
+
 	// orderedFor is a pause over which 32-bit timestamps of 48 kHz can still be
 	// told to be before or after each other (half their range is 12.4 h).
 	orderedFor = time.Hour
@@ -60,6 +64,7 @@ type slot struct {
 	sent     time.Duration // when, for the last time
 	end      uint32        // of what was sent, on the slot's timeline
 	toc      byte
+	quiet    bool // the newest frame says itself that nothing follows (DTX)
 
 	offset    uint32 // slot's timestamp - source's, in this run
 	shift     uint16 // slot's sequence number - source's counter
@@ -120,6 +125,7 @@ func (s *slots) play(sp *speaker, f *protocol.Frame, samples int, at time.Durati
 	})
 	if f.Timestamp == sl.timestamp {
 		sl.at, sl.sent, sl.samples, sl.toc = at, at, uint32(samples), f.Packet[0]
+		sl.quiet = len(f.Packet) <= discontinuous
 		sl.sequence, sl.end = f.Counter+sl.shift, f.Timestamp+sl.offset+uint32(samples)
 	}
 	if f.Marks&protocol.End != 0 && f.Timestamp == sl.timestamp {
@@ -206,7 +212,9 @@ func (s *slots) expire(at time.Duration) {
 	for n := range s.slots {
 		sl := &s.slots[n]
 		if sl.running && at >= sl.due() {
-			s.stop(n, true)
+			// After a DTX frame the player expects a pause. A packet that is late
+			// by now would only teach it that the network is slow.
+			s.stop(n, !sl.quiet)
 		}
 		if sl.speaker != nil && at >= sl.at+protocol.HotFor {
 			s.vacate(n)
