@@ -46,7 +46,8 @@ type emission struct {
 // stream with a sequence and a timeline of its own, made of runs: frames of one
 // source with constant offsets from the source's timestamps and counters. A run
 // begins with a switch, with a talkspurt or after a pause, at the wall clock,
-// but never before the end of what was sent (link.md, "To a browser"). It has
+// but never before the end of what was sent: players that are told otherwise
+// stop, or stretch their jitter buffer. It has
 // no clock.
 type slots struct {
 	slots    []slot
