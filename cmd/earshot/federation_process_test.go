@@ -60,6 +60,9 @@ func (f *federation) note(change func()) {
 // lookAgain is for what changes without a word: recordings.
 const lookAgain = 50 * time.Millisecond
 
+// racedPatience is how much longer things may take under the race detector.
+const racedPatience = 8
+
 // worthTelling is a wait that says something about a test that takes long.
 const worthTelling = 2 * time.Second
 
@@ -67,6 +70,9 @@ const worthTelling = 2 * time.Second
 // under the lock. A node that ends unasked is a failure at once.
 func (f *federation) until(within time.Duration, what string, ok func() bool) time.Duration {
 	f.Helper()
+	if raced {
+		within *= racedPatience
+	}
 	began := time.Now()
 	late := time.NewTimer(within)
 	defer late.Stop()
@@ -244,9 +250,15 @@ func (p *process) signal(s syscall.Signal) {
 }
 
 // stop asks the process to end, which it must do well and in time.
-func (p *process) stop(s syscall.Signal, within time.Duration) time.Duration {
+func (p *process) stop(s syscall.Signal, within time.Duration) {
 	p.f.Helper()
 	p.signal(s)
+	p.endsWell(within)
+}
+
+// endsWell waits for the end of a process, and gives how long that took.
+func (p *process) endsWell(within time.Duration) time.Duration {
+	p.f.Helper()
 	took := p.f.until(within, p.title+" ends", func() bool { return p.ended })
 	if p.err != nil {
 		p.f.Errorf("%s: %v: %s", p.title, p.err, tail(p.said()))
