@@ -210,6 +210,7 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
+	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
 	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
 		parts.Go(func() error {
 			err := run(rest)
