@@ -167,11 +167,15 @@ func (f *Forwarder) AddSink(id SinkID, peer protocol.PeerID, mode Mode, sink Sin
 		f.outlets = append(f.outlets, o)
 		f.setMode(o, mode)
 		if mode == Up || mode == Mirror {
-			for _, s := range f.open {
-				f.resume(o, s, nil)
-			}
+			f.resumeAll(o, nil)
 		}
 	})
+}
+
+func (f *Forwarder) resumeAll(o *outlet, positions []Position) {
+	for _, s := range f.open {
+		f.resume(o, s, positions)
+	}
 }
 
 // RemoveSink forgets a sink: nothing is sent to it once this command is done.
@@ -181,11 +185,18 @@ func (f *Forwarder) remove(id SinkID) {
 	f.outlets = slices.DeleteFunc(f.outlets, func(o *outlet) bool { return o.id == id })
 }
 
-// SetMode changes what a sink gets, from now on.
+// SetMode changes what a sink gets, from now on. One that begins to mirror is
+// given what the ring holds, as by AddSink: the relay may have gone from which
+// it had all until now.
 func (f *Forwarder) SetMode(id SinkID, mode Mode) {
 	f.post(func() {
-		if o := f.outlet(id); o != nil && o.mode != mode {
-			f.setMode(o, mode)
+		o := f.outlet(id)
+		if o == nil || o.mode == mode {
+			return
+		}
+		f.setMode(o, mode)
+		if mode == Mirror {
+			f.resumeAll(o, nil)
 		}
 	})
 }
@@ -251,9 +262,7 @@ func (f *Forwarder) Resume(id SinkID, positions []Position) {
 			f.dropped.Resumes++
 			return
 		}
-		for _, s := range f.open {
-			f.resume(o, s, positions)
-		}
+		f.resumeAll(o, positions)
 	})
 }
 

@@ -254,3 +254,31 @@ func TestMute(t *testing.T) {
 		}
 	})
 }
+
+// A child that becomes the standby when its relay goes has missed what that one
+// still had to pass on.
+func TestMirrorBeginsWithTheRing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.OpenSource(1, ana)
+		warm := b.sink(1, budi, Warm)
+		b.Enable(1, 1)
+		for i := range 3 {
+			b.Push(ana, frameOf(1, i))
+		}
+		if got := warm.frames(); len(got) != 0 {
+			t.Fatalf("warm, it got %v", got)
+		}
+		b.SetMode(1, Mirror)
+		b.Push(ana, frameOf(1, 3))
+		got := warm.frames()
+		if len(got) != 4 {
+			t.Fatalf("it got %d frames, not the 3 of the ring and 1 that came", len(got))
+		}
+		for i, f := range got {
+			if replayed := f.Marks&protocol.Replayed != 0; f.Timestamp != frameOf(1, i).Timestamp || replayed != (i < 3) {
+				t.Errorf("frame %d: %+v", i, f)
+			}
+		}
+	})
+}
