@@ -60,7 +60,7 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 		p.early = m
 	case !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
 		r.redirect(id)
-	case !p.child && r.children() >= protocol.MaxChildren:
+	case !p.child && r.children() >= r.places(id):
 		r.refuse(id, pb.Refuse_FULL)
 	default:
 		known := p.child
@@ -78,6 +78,15 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 
 func (r *Room) refuse(id protocol.PeerID, why pb.Refuse_Reason) {
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: r.cfg.Room[:], Reason: why}}})
+}
+
+// places is how many children there may be, with id among them: those who speak
+// or carry have places of their own, which no crowd can take.
+func (r *Room) places(id protocol.PeerID) int {
+	if r.hasDuty(id, r.cfg.Now()) {
+		return protocol.MaxChildren + protocol.MaxCertificates
+	}
+	return protocol.MaxChildren
 }
 
 func (r *Room) children() (n int) {
@@ -133,6 +142,9 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 		case len(rest) < maxRest:
 			rest = append(rest, raw)
 		}
+	}
+	if r.closing != nil {
+		add(r.closing.Raw)
 	}
 	if r.claim != nil {
 		add(r.claim.Raw)

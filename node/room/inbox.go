@@ -45,6 +45,9 @@ func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 			return nil, protocol.ErrNoRight
 		}
 	}
+	if f := r.founder.Load(); m.Closed != nil && (f == nil || *f != m.From) {
+		return nil, protocol.ErrNoRight
+	}
 	return m, m.Verify(r.cfg.Room)
 }
 

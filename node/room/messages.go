@@ -97,7 +97,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 	case m.Claim != nil, m.Pulse != nil:
 		return r.may(m.From, protocol.Carry, now)
 	case m.Closed != nil:
-		return m.From == r.genesis.Founder
+		return m.From == r.genesis.Founder && (r.closing == nil || after(m, r.closing))
 	case m.Voice != nil:
 		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
 	}
@@ -206,10 +206,18 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		return err == nil && r.hold(c, now)
 	case m.Voice != nil:
 		return r.takeVoice(m, from, now) == nil
-	case m.Closed != nil && *m.Closed:
-		r.end = ErrClosed
+	case m.Closed != nil:
+		r.closing = m
+		if *m.Closed {
+			r.end = ErrClosed
+		}
 	}
 	return true
+}
+
+// after says whether m was said after n, by the same sender.
+func after(m, n *protocol.Message) bool {
+	return m.Boot > n.Boot || m.Boot == n.Boot && m.Sequence > n.Sequence
 }
 
 func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
@@ -398,10 +406,17 @@ func (r *Room) expire(now time.Duration) {
 
 // close is the founder's: everyone is told, and the room ends here.
 func (r *Room) close(now time.Duration) {
-	closed := true
-	r.say(&protocol.Message{Closed: &closed})
+	r.sayClosed(true)
 	r.announceClosed()
 	r.end = ErrClosed
+}
+
+// sayClosed is the founder's. That the room is open is said by every later life
+// of the founder's node: who keeps it, and passes it to newcomers, is deaf to an
+// old message that says it is closed.
+func (r *Room) sayClosed(closed bool) {
+	r.closing = &protocol.Message{Closed: &closed}
+	r.say(r.closing)
 }
 
 func (r *Room) changed() { r.cfg.Changed() }

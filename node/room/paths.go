@@ -119,6 +119,7 @@ func (r *Room) aim(id protocol.PeerID) {
 	if p == nil || p.way == nil {
 		return
 	}
+	r.disown(id, p)
 	up := r.parents[id] != nil && r.parents[id].accepted
 	mode, any := Up, up || p.child
 	pair := id == r.relay && r.standby == r.cfg.Self || id == r.standby && r.root
@@ -225,7 +226,12 @@ func (r *Room) Bound(id protocol.PeerID, h protocol.Handle, refused bool) bool {
 			p.beats.bound = true
 		}
 		for s, b := range p.out {
-			if b.handle == h && !b.bound && !refused {
+			switch {
+			case b.handle != h || b.bound != refused:
+			case refused: // it was bound, and is no more: bindAgain asks for it
+				b.bound, b.at = false, r.cfg.Now()
+				r.cfg.Forwarder.Disable(id, s)
+			default:
 				b.bound = true
 				r.cfg.Forwarder.Enable(id, s)
 			}
@@ -291,6 +297,21 @@ func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
 // upstream says whether id brings what others say, too.
 func (r *Room) upstream(id protocol.PeerID) bool {
 	return r.parents[id] != nil || id == r.relay || id == r.standby
+}
+
+// disown ends what the far side brought of others' voices, once it is neither
+// relay nor standby nor a parent: what it sends under their names then is its own.
+func (r *Room) disown(id protocol.PeerID, p *path) {
+	if r.upstream(id) {
+		return
+	}
+	for h, s := range p.in {
+		if v := r.voices[s]; s != 0 && (v == nil || v.owner != id) {
+			delete(p.in, h)
+			p.way.Forget(h)
+			r.bound(id, h, true)
+		}
+	}
 }
 
 // bindPending looks again at what was refused: a certificate came.

@@ -160,6 +160,7 @@ type Room struct {
 	done  chan struct{}
 
 	carriers atomic.Pointer[[]protocol.PeerID] // for Check
+	founder  atomic.Pointer[protocol.PeerID]   // for Check
 	stranger atomic.Bool                       // somebody claims who does not know us, or whom we don't know
 
 	genesis  *protocol.Genesis
@@ -176,6 +177,7 @@ type Room struct {
 	liveAt   time.Duration
 	machine  *election.Machine
 	claim    *protocol.Message // the best claim as signed
+	closing  *protocol.Message // the founder's last word on whether the room is open
 	relay    protocol.PeerID
 	standby  protocol.PeerID
 	term     uint64
@@ -246,6 +248,9 @@ func (r *Room) start(now time.Duration) {
 	}
 	if r.hosting() {
 		r.certifySpeakers(now)
+		if !r.cfg.New {
+			r.sayClosed(false)
+		}
 	}
 }
 
@@ -257,6 +262,7 @@ func (r *Room) learn(g *protocol.Genesis, now time.Duration) {
 	r.genesis = g
 	roster := r.roster(now)
 	r.carriers.Store(&roster.Candidates)
+	r.founder.Store(&g.Founder)
 	r.machine = election.New(election.Config{
 		Room: r.cfg.Room, Self: r.cfg.Self, Boot: r.cfg.Boot, Class: r.class(), Roster: roster,
 		Persisted: r.cfg.Term, PersistedEra: r.cfg.TermEra, Apart: r.apart,
