@@ -306,3 +306,20 @@ func TestNewsForTopic(t *testing.T) {
 		}
 	}
 }
+
+// An old word that the room is closed does not close it again, also where the
+// founder's other words are forgotten.
+func TestOldClosedIsNotHeard(t *testing.T) {
+	s := still(t, protocol.StageOpen, 2, 1)
+	yes, no := true, false
+	s.says(0, 3, 1, protocol.Message{Closed: &no})
+	clear(s.senders)
+	s.says(0, 2, 9, protocol.Message{Closed: &yes})
+	if s.end != nil {
+		t.Fatal("an old word closed the room")
+	}
+	s.says(0, 3, 2, protocol.Message{Closed: &yes})
+	if s.end != ErrClosed {
+		t.Errorf("the room ended with %v", s.end)
+	}
+}

@@ -68,3 +68,26 @@ func TestBindRefused(t *testing.T) {
 		})
 	}
 }
+
+// Who relayed once brings others' voices no more, but its own.
+func TestFormerRelayBringsNobody(t *testing.T) {
+	s := still(t, protocol.StageOpen, 4, 2)
+	way, former := &blank{}, s.nodes[1]
+	p := s.pathTo(former.id)
+	p.way, p.child, s.relay = way, true, former.id
+	for h, by := range map[uint32]*node{7: s.nodes[3], 8: former} {
+		m := &protocol.Message{Boot: 1, Sequence: 1, Voice: &protocol.Voice{}}
+		if err := m.Seal(s.cfg.Room, by.key); err != nil {
+			t.Fatal(err)
+		}
+		s.takeBind(former.id, &pb.Bind{Room: s.cfg.Room[:], Handle: h, Voice: m.Raw}, s.clock)
+	}
+	if len(*way) != 2 {
+		t.Fatalf("the relay brings %v", *way)
+	}
+	s.relay = s.nodes[3].id
+	s.aim(former.id)
+	if _, own := (*way)[8]; len(*way) != 1 || !own {
+		t.Errorf("the former relay brings %v", *way)
+	}
+}
