@@ -96,18 +96,18 @@ func mayImport(from, to string) bool {
 	return under(to, from) || under(from, "cmd") && under(to, "cmd")
 }
 
-// only names the packages that may import what others must not know of.
-var only = []struct {
-	imports string // and all below
-	by      []string
-}{
-	{"github.com/libp2p/go-libp2p-pubsub", []string{"discovery/gossip"}},
-	{"github.com/pion/opus", []string{"node/level"}},
-	{"github.com/pion", []string{"node/rtc", "node/level"}},
-	{"go.etcd.io/bbolt", []string{"node/store"}},
-	{"github.com/prometheus", []string{"node"}},
-	{"github.com/spf13", []string{"cmd/earshot"}},
-	{"github.com/BurntSushi/toml", []string{"cmd/earshot"}},
+// exclusive is what one package of the house alone may import, and all below it.
+type exclusive struct{ imports, by string }
+
+// only holds for the first that fits.
+var only = []exclusive{
+	{"github.com/libp2p/go-libp2p-pubsub", "discovery/gossip"},
+	{"github.com/pion/opus", "node/level"},
+	{"github.com/pion", "node/rtc"},
+	{"go.etcd.io/bbolt", "node/store"},
+	{"github.com/prometheus", "node"},
+	{"github.com/spf13", "cmd/earshot"},
+	{"github.com/BurntSushi/toml", "cmd/earshot"},
 }
 
 func TestImports(t *testing.T) {
@@ -116,10 +116,9 @@ func TestImports(t *testing.T) {
 			if to, own := strings.CutPrefix(i, module+"/"); own && !mayImport(s.dir, to) {
 				t.Errorf("%s imports %s", s.name, to)
 			}
-			for _, o := range only {
-				if (i == o.imports || strings.HasPrefix(i, o.imports+"/")) && !slices.Contains(o.by, s.dir) {
-					t.Errorf("%s imports %s, which is for %s", s.name, i, strings.Join(o.by, " and "))
-				}
+			at := slices.IndexFunc(only, func(o exclusive) bool { return i == o.imports || strings.HasPrefix(i, o.imports+"/") })
+			if at >= 0 && s.dir != only[at].by {
+				t.Errorf("%s imports %s, which is for %s", s.name, i, only[at].by)
 			}
 		}
 	}
