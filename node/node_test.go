@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,9 @@ func (r *running) stop() {
 // eventually waits for something that the node's changes may bring about.
 func (r *running) eventually(within time.Duration, what string, ok func() bool) {
 	r.t.Helper()
+	if raceEnabled { // which makes everything several times slower
+		within *= 4
+	}
 	changed, stop := r.Changes()
 	defer stop()
 	late := time.NewTimer(within)
@@ -297,7 +301,33 @@ func (r *running) attached(room string) func() bool {
 	}
 }
 
+// standstill measures how long this machine stood still at the most: a gap in
+// the sound that is the machine's own says nothing of the room.
+func standstill(t *testing.T) func() time.Duration {
+	const beat = 5 * time.Millisecond
+	var most atomic.Int64
+	done := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(beat)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				most.Store(max(most.Load(), int64(time.Since(last)-beat)))
+				last = time.Now()
+			}
+		}
+	}()
+	t.Cleanup(func() { close(done); <-ended })
+	return func() time.Duration { return time.Duration(most.Load()) }
+}
+
 func TestRelayDiesInMidSentence(t *testing.T) {
+	stood := standstill(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	nodes := five(t)
@@ -333,8 +363,11 @@ func TestRelayDiesInMidSentence(t *testing.T) {
 	for i, e := range ears {
 		nodes[2+i].eventually(5*time.Second, "all of budi is heard", func() bool { return e.count('b') >= 400 })
 		s := e.stop(t)
-		if s.Lost != 0 || s.LongestGapMS >= 300 {
+		if s.Lost != 0 {
 			t.Errorf("%s heard %+v", nodes[2+i].name, s)
+		}
+		if most := 300 + 3*stood().Milliseconds(); s.LongestGapMS >= most && !raceEnabled {
+			t.Errorf("%s heard nothing for %d ms, where %d is the most: %+v", nodes[2+i].name, s.LongestGapMS, most, s)
 		}
 	}
 	budi.eventually(time.Second, "the room stays in the directory", budi.sees(o.Room))

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,8 @@ import (
 // waits looks again at each of their words.
 type federation struct {
 	testing.TB
-	dir string
+	dir   string
+	stood func() time.Duration // how long this machine did, at the most
 
 	mu        sync.Mutex
 	news      chan struct{} // closed at the next word of any process
@@ -43,9 +45,33 @@ func newFederation(t *testing.T) *federation {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signals to end a process by")
 	}
-	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{})}
+	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{}), stood: standstill(t)}
 	t.Cleanup(f.end)
 	return f
+}
+
+// standstill measures how long this machine stood still at the most: a gap in
+// the sound that is the machine's own says nothing of the room.
+func standstill(t *testing.T) func() time.Duration {
+	const beat = 5 * time.Millisecond
+	var most atomic.Int64
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(beat)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				most.Store(max(most.Load(), int64(time.Since(last)-beat)))
+				last = time.Now()
+			}
+		}
+	}()
+	t.Cleanup(func() { close(done); <-ended })
+	return func() time.Duration { return time.Duration(most.Load()) }
 }
 
 // note changes what is gathered, and wakes those who wait.

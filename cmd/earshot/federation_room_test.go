@@ -102,8 +102,8 @@ func (e *ear) enough(talks []*talker) {
 		case i >= 0 && !t.by.gone():
 			one := s.Sources[i]
 			e.f.Logf("%s heard %d frames of %s, longest gap %d ms", e.by.name, one.Frames, t.by.name, one.LongestGapMS)
-			if one.LongestGapMS >= longestGapMS {
-				e.f.Errorf("%s heard nothing of %s for %d ms", e.by.name, t.by.name, one.LongestGapMS)
+			if most := longestGapMS + 3*e.f.stood().Milliseconds(); one.LongestGapMS >= most {
+				e.f.Errorf("%s heard nothing of %s for %d ms, where %d is the most", e.by.name, t.by.name, one.LongestGapMS, most)
 			}
 		case !t.by.gone():
 			e.f.Errorf("%s did not hear %s", e.by.name, t.by.name)
