@@ -93,6 +93,9 @@ func (r *Room) chooseLive(now time.Duration) {
 		return
 	}
 	if r.live != r.relay && (r.live != r.standby || r.live == r.cfg.Self || r.live == "") {
+		if p := r.parents[r.relay]; r.live != "" && p != nil && p.accepted {
+			r.switchTo(r.relay, nil, now) // the former relay may be silent already
+		}
 		r.live, r.liveAt = r.relay, now
 	}
 	p, other := r.parents[r.live], r.otherParent()
