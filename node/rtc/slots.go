@@ -47,8 +47,7 @@ type emission struct {
 // source with constant offsets from the source's timestamps and counters. A run
 // begins with a switch, with a talkspurt or after a pause, at the wall clock,
 // but never before the end of what was sent: players that are told otherwise
-// stop, or stretch their jitter buffer. It has
-// no clock.
+// stop, or stretch their jitter buffer. It has no clock.
 type slots struct {
 	slots    []slot
 	speakers map[protocol.Source]*speaker
