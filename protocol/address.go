@@ -2,28 +2,66 @@ package protocol
 
 import (
 	"crypto/sha256"
+	"slices"
 
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 func hash(b []byte) RoomID { return sha256.Sum256(b) }
 
-// travels says whether an address may be told to others: it names no peer, does
-// not lead through a circuit (that is another peer's address) and holds no
-// certificate hash (they age in days, and are large).
+// travels says whether an address may be told to others: it leads to the node
+// itself or through a circuit of one relay, whose address and ID it begins with
+// (libp2p's circuit v2), and holds no certificate hash (they age in days, and are
+// large).
 func travels(a multiaddr.Multiaddr) bool {
-	for _, c := range a {
+	relay := -1
+	for i, c := range a {
 		switch c.Protocol().Code {
-		case multiaddr.P_P2P, multiaddr.P_CIRCUIT, multiaddr.P_CERTHASH:
+		case multiaddr.P_P2P:
+			if relay >= 0 || i == 0 || i != len(a)-2 {
+				return false
+			}
+			relay = i
+		case multiaddr.P_CIRCUIT:
+			if relay < 0 || i != relay+1 {
+				return false
+			}
+		case multiaddr.P_CERTHASH:
 			return false
 		}
 	}
-	return len(a) > 0
+	return len(a) > 0 && (relay < 0 || IsCircuit(a))
+}
+
+// IsCircuit says whether an address leads through a circuit relay.
+func IsCircuit(a multiaddr.Multiaddr) bool {
+	return slices.ContainsFunc(a, func(c multiaddr.Component) bool { return c.Protocol().Code == multiaddr.P_CIRCUIT })
+}
+
+// BestFirst orders addresses by how many others they are of use to: public ones,
+// circuits, those of a local network, those of this machine.
+func BestFirst(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	addrs = slices.Clone(addrs)
+	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int { return usefulness(a) - usefulness(b) })
+	return addrs
+}
+
+func usefulness(a multiaddr.Multiaddr) int {
+	switch {
+	case IsCircuit(a):
+		return 1
+	case manet.IsPublicAddr(a):
+		return 0
+	case manet.IsIPLoopback(a):
+		return 3
+	}
+	return 2
 }
 
 // AddressBytes gives up to most addresses in binary, together at most
-// MaxAddressesBytes, without the /p2p at their ends and without those that
-// others have no use for.
+// MaxAddressesBytes, without the node's own /p2p at their ends and without those
+// that others have no use for. Which go first is for the caller: see BestFirst.
 func AddressBytes(addrs []multiaddr.Multiaddr, most int) [][]byte {
 	var out [][]byte
 	total := 0

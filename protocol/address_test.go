@@ -28,8 +28,11 @@ func TestAddressBytes(t *testing.T) {
 		{"peer inside", 8, []string{one + "/p2p/" + p + "/ws", two}, []string{two}},
 		{"two peers", 8, []string{one + "/p2p/" + p + "/p2p/" + q, two}, []string{two}},
 		{"the same peer around another", 8, []string{"/p2p/" + p + "/p2p/" + q + "/p2p/" + p, two}, []string{two}},
-		{"through a circuit", 8, []string{one + "/p2p/" + p + "/p2p-circuit", two}, []string{two}},
-		{"through a circuit to a peer", 8, []string{one + "/p2p/" + p + "/p2p-circuit/p2p/" + q, two}, []string{two}},
+		{"through a circuit", 8, []string{two, one + "/p2p/" + p + "/p2p-circuit"}, []string{two, one + "/p2p/" + p + "/p2p-circuit"}},
+		{"through a circuit to a peer", 8, []string{one + "/p2p/" + p + "/p2p-circuit/p2p/" + q}, []string{one + "/p2p/" + p + "/p2p-circuit"}},
+		{"through two circuits", 8, []string{one + "/p2p/" + p + "/p2p-circuit/p2p/" + q + "/p2p-circuit", two}, []string{two}},
+		{"a circuit of an unknown relay", 8, []string{one + "/p2p-circuit", two}, []string{two}},
+		{"a circuit of a relay anywhere", 8, []string{"/p2p/" + p + "/p2p-circuit", two}, []string{two}},
 		{"certificate's hash", 8, []string{two + "/webtransport/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g/p2p/" + p, one}, []string{one}},
 		{"too long", 8, []string{long, one}, []string{one}},
 		{"too long together", 8, []string{name, name, name, one, name, name, two}, []string{name, name, name, one, two}},
@@ -51,5 +54,14 @@ func TestAddressBytesLeavesItsInput(t *testing.T) {
 	AddressBytes([]multiaddr.Multiaddr{nil, {}}, 8) // and takes what is empty
 	if !slices.Equal(texts(in), was) {
 		t.Errorf("%v became %v", was, texts(in))
+	}
+}
+
+func TestBestFirst(t *testing.T) {
+	circuit := "/ip4/8.8.4.4/tcp/1/p2p/" + someone(1).id.String() + "/p2p-circuit"
+	in := addresses([]string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.2/tcp/1", circuit, "/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2"})
+	want := []string{"/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2", circuit, "/ip4/192.168.1.2/tcp/1", "/ip4/127.0.0.1/tcp/1"}
+	if got := texts(BestFirst(in)); !slices.Equal(got, want) {
+		t.Error(got)
 	}
 }

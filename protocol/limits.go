@@ -71,6 +71,9 @@ const (
 	RoomTopicPrefix  = "/earshot/room/1/" // room ID after it
 	DirectoryStream  = "/earshot/directory/1.0.0"
 	LinkStream       = "/earshot/link/1.0.0"
+	FramesStream     = "/earshot/frames/1.0.0" // RTP packets, framed as in RFC 4571
+	ReachStream      = "/earshot/reach/1.0.0"
+	DHTPrefix        = "/earshot" // "/"+network after it for a named network
 	EnvelopeDomain   = "earshot-room-announcement"
 	AnnouncementType = "/earshot/room-announcement"
 	LevelExtension   = "urn:ietf:params:rtp-hdrext:ssrc-audio-level" // RFC 6464

@@ -60,12 +60,14 @@ func TestVectorsAddresses(t *testing.T) {
 	eight := strings.Fields(strings.Repeat("/ip4/192.0.2.1/tcp/1 ", MaxAddresses))
 	first := binaries(plain[0])[0]
 	only := addressFields{c.founder.pub, plain[:1]}
+	circuit := "/ip4/192.0.2.9/tcp/1/p2p/" + c.delegate.id.String() + "/p2p-circuit"
 	v := hold(t, "addresses.json", vectors[addressFields]{About: "An Address (bytes): a peer and where it is found", Seeds: c.seeds(),
 		Accepted: []accepted[addressFields]{
 			{Name: "three", Bytes: add(binaries(plain...)...), Fields: addressFields{c.founder.pub, plain}},
 			{Name: "none", Bytes: add(), Fields: addressFields{Peer: c.founder.pub}},
 			{Name: "eight", Bytes: add(binaries(eight...)...), Fields: addressFields{c.founder.pub, eight}},
-			{Name: "one through a circuit is left out", Bytes: add(binaries("/ip4/192.0.2.9/tcp/1/p2p/"+c.delegate.id.String()+"/p2p-circuit", plain[0])...),
+			{Name: "one through a circuit", Bytes: add(binaries(circuit, plain[0])...), Fields: addressFields{c.founder.pub, []string{circuit, plain[0]}}},
+			{Name: "one through two circuits is left out", Bytes: add(binaries(circuit+"/p2p/"+c.founder.id.String()+"/p2p-circuit", plain[0])...),
 				Fields: only, ReadOnly: true},
 			{Name: "one that names a peer is left out", Bytes: add(binaries("/ip4/192.0.2.9/tcp/1/p2p/"+c.delegate.id.String(), plain[0])...),
 				Fields: only, ReadOnly: true},

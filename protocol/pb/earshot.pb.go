@@ -119,7 +119,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type Attach_Mode int32
@@ -168,7 +168,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21, 0}
 }
 
 type Refuse_Reason int32
@@ -220,7 +220,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -574,6 +574,7 @@ func (x *RoomAnnouncement) GetClosed() bool {
 type DirectoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Most          uint32                 `protobuf:"varint,1,opt,name=most,proto3" json:"most,omitempty"`
+	Own           [][]byte               `protobuf:"bytes,2,rep,name=own,proto3" json:"own,omitempty"` // envelopes of the asker's own announcements, if gossip does not reach it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -613,6 +614,13 @@ func (x *DirectoryRequest) GetMost() uint32 {
 		return x.Most
 	}
 	return 0
+}
+
+func (x *DirectoryRequest) GetOwn() [][]byte {
+	if x != nil {
+		return x.Own
+	}
+	return nil
 }
 
 type DirectoryEntry struct {
@@ -719,6 +727,68 @@ func (x *DirectoryResponse) GetNeighbours() []*Address {
 	return nil
 }
 
+// ReachAnswer is all that a node says on a ReachStream: the asker opens it and
+// reads.
+type ReachAnswer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	StunPorts     []uint32               `protobuf:"varint,1,rep,packed,name=stun_ports,json=stunPorts,proto3" json:"stun_ports,omitempty"` // UDP ports on which it answers STUN (RFC 8489), where the asker reached it
+	Relays        bool                   `protobuf:"varint,2,opt,name=relays,proto3" json:"relays,omitempty"`                               // it offers circuits
+	Seen          []byte                 `protobuf:"bytes,3,opt,name=seen,proto3" json:"seen,omitempty"`                                    // where the asker comes from: a binary multiaddr
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReachAnswer) Reset() {
+	*x = ReachAnswer{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReachAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReachAnswer) ProtoMessage() {}
+
+func (x *ReachAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReachAnswer.ProtoReflect.Descriptor instead.
+func (*ReachAnswer) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReachAnswer) GetStunPorts() []uint32 {
+	if x != nil {
+		return x.StunPorts
+	}
+	return nil
+}
+
+func (x *ReachAnswer) GetRelays() bool {
+	if x != nil {
+		return x.Relays
+	}
+	return false
+}
+
+func (x *ReachAnswer) GetSeen() []byte {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
 // RoomMessage is signed by its sender over the room and the body.
 type RoomMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -731,7 +801,7 @@ type RoomMessage struct {
 
 func (x *RoomMessage) Reset() {
 	*x = RoomMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -743,7 +813,7 @@ func (x *RoomMessage) String() string {
 func (*RoomMessage) ProtoMessage() {}
 
 func (x *RoomMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -756,7 +826,7 @@ func (x *RoomMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomMessage.ProtoReflect.Descriptor instead.
 func (*RoomMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{7}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RoomMessage) GetSigner() []byte {
@@ -799,7 +869,7 @@ type RoomBody struct {
 
 func (x *RoomBody) Reset() {
 	*x = RoomBody{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +881,7 @@ func (x *RoomBody) String() string {
 func (*RoomBody) ProtoMessage() {}
 
 func (x *RoomBody) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +894,7 @@ func (x *RoomBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomBody.ProtoReflect.Descriptor instead.
 func (*RoomBody) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{8}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RoomBody) GetBoot() uint64 {
@@ -952,7 +1022,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1034,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1047,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{9}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Key) GetTerm() uint64 {
@@ -1008,7 +1078,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1090,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1103,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{10}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Claim) GetEra() uint32 {
@@ -1092,7 +1162,7 @@ type Pulse struct {
 
 func (x *Pulse) Reset() {
 	*x = Pulse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1104,7 +1174,7 @@ func (x *Pulse) String() string {
 func (*Pulse) ProtoMessage() {}
 
 func (x *Pulse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1117,7 +1187,7 @@ func (x *Pulse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pulse.ProtoReflect.Descriptor instead.
 func (*Pulse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{11}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Pulse) GetEra() uint32 {
@@ -1177,7 +1247,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1259,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1272,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{12}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Presence) GetName() string {
@@ -1265,7 +1335,7 @@ type Voice struct {
 
 func (x *Voice) Reset() {
 	*x = Voice{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1347,7 @@ func (x *Voice) String() string {
 func (*Voice) ProtoMessage() {}
 
 func (x *Voice) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1360,7 @@ func (x *Voice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voice.ProtoReflect.Descriptor instead.
 func (*Voice) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{13}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Voice) GetSession() []byte {
@@ -1316,7 +1386,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1398,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1411,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Closed) GetClosed() bool {
@@ -1378,7 +1448,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1460,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1473,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -1668,7 +1738,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1750,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1763,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -1729,7 +1799,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +1811,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +1824,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -1794,7 +1864,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1806,7 +1876,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1819,7 +1889,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -1841,7 +1911,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +1923,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +1936,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -1902,7 +1972,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +1984,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +1997,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -1971,7 +2041,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2053,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2066,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -2031,7 +2101,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2113,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2126,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -2090,7 +2160,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2172,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2115,7 +2185,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -2143,7 +2213,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2155,7 +2225,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2168,7 +2238,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -2202,7 +2272,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2284,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2297,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -2253,7 +2323,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2265,7 +2335,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2278,7 +2348,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -2301,7 +2371,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2313,7 +2383,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2326,7 +2396,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -2360,7 +2430,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +2442,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +2455,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -2411,7 +2481,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2493,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2506,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -2456,7 +2526,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2538,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2551,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -2508,7 +2578,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2590,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +2603,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -2560,7 +2630,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2642,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2655,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -2612,7 +2682,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2694,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2707,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -2662,7 +2732,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2744,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2757,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 type Hints struct {
@@ -2700,7 +2770,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2712,7 +2782,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2725,7 +2795,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -2757,7 +2827,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2839,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2852,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -2841,7 +2911,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +2923,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +2936,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -2944,9 +3014,10 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\taddresses\x18\x05 \x03(\fR\taddresses\x12\x1a\n" +
 	"\bspeakers\x18\x06 \x01(\rR\bspeakers\x12\x1c\n" +
 	"\tlisteners\x18\a \x01(\rR\tlisteners\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closed\"&\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\"8\n" +
 	"\x10DirectoryRequest\x12\x12\n" +
-	"\x04most\x18\x01 \x01(\rR\x04most\"O\n" +
+	"\x04most\x18\x01 \x01(\rR\x04most\x12\x10\n" +
+	"\x03own\x18\x02 \x03(\fR\x03own\"O\n" +
 	"\x0eDirectoryEntry\x12!\n" +
 	"\fremaining_ms\x18\x01 \x01(\rR\vremainingMs\x12\x1a\n" +
 	"\benvelope\x18\x02 \x01(\fR\benvelope\"x\n" +
@@ -2954,7 +3025,12 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\aentries\x18\x01 \x03(\v2\x17.earshot.DirectoryEntryR\aentries\x120\n" +
 	"\n" +
 	"neighbours\x18\x02 \x03(\v2\x10.earshot.AddressR\n" +
-	"neighbours\"W\n" +
+	"neighbours\"X\n" +
+	"\vReachAnswer\x12\x1d\n" +
+	"\n" +
+	"stun_ports\x18\x01 \x03(\rR\tstunPorts\x12\x16\n" +
+	"\x06relays\x18\x02 \x01(\bR\x06relays\x12\x12\n" +
+	"\x04seen\x18\x03 \x01(\fR\x04seen\"W\n" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
@@ -3134,7 +3210,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Description_Kind)(0),     // 1: earshot.Description.Kind
@@ -3147,78 +3223,79 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*DirectoryRequest)(nil),  // 8: earshot.DirectoryRequest
 	(*DirectoryEntry)(nil),    // 9: earshot.DirectoryEntry
 	(*DirectoryResponse)(nil), // 10: earshot.DirectoryResponse
-	(*RoomMessage)(nil),       // 11: earshot.RoomMessage
-	(*RoomBody)(nil),          // 12: earshot.RoomBody
-	(*Key)(nil),               // 13: earshot.Key
-	(*Claim)(nil),             // 14: earshot.Claim
-	(*Pulse)(nil),             // 15: earshot.Pulse
-	(*Presence)(nil),          // 16: earshot.Presence
-	(*Voice)(nil),             // 17: earshot.Voice
-	(*Closed)(nil),            // 18: earshot.Closed
-	(*LinkMessage)(nil),       // 19: earshot.LinkMessage
-	(*Hello)(nil),             // 20: earshot.Hello
-	(*Ping)(nil),              // 21: earshot.Ping
-	(*Pong)(nil),              // 22: earshot.Pong
-	(*Description)(nil),       // 23: earshot.Description
-	(*Attach)(nil),            // 24: earshot.Attach
-	(*RoomState)(nil),         // 25: earshot.RoomState
-	(*Accept)(nil),            // 26: earshot.Accept
-	(*Refuse)(nil),            // 27: earshot.Refuse
-	(*Redirect)(nil),          // 28: earshot.Redirect
-	(*Address)(nil),           // 29: earshot.Address
-	(*Detach)(nil),            // 30: earshot.Detach
-	(*Bind)(nil),              // 31: earshot.Bind
-	(*Bound)(nil),             // 32: earshot.Bound
-	(*Unbind)(nil),            // 33: earshot.Unbind
-	(*Resume)(nil),            // 34: earshot.Resume
-	(*Position)(nil),          // 35: earshot.Position
-	(*Activity)(nil),          // 36: earshot.Activity
-	(*Feed)(nil),              // 37: earshot.Feed
-	(*Bye)(nil),               // 38: earshot.Bye
-	(*Hints)(nil),             // 39: earshot.Hints
-	(*LocalFrame)(nil),        // 40: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 41: earshot.LocalEvent
+	(*ReachAnswer)(nil),       // 11: earshot.ReachAnswer
+	(*RoomMessage)(nil),       // 12: earshot.RoomMessage
+	(*RoomBody)(nil),          // 13: earshot.RoomBody
+	(*Key)(nil),               // 14: earshot.Key
+	(*Claim)(nil),             // 15: earshot.Claim
+	(*Pulse)(nil),             // 16: earshot.Pulse
+	(*Presence)(nil),          // 17: earshot.Presence
+	(*Voice)(nil),             // 18: earshot.Voice
+	(*Closed)(nil),            // 19: earshot.Closed
+	(*LinkMessage)(nil),       // 20: earshot.LinkMessage
+	(*Hello)(nil),             // 21: earshot.Hello
+	(*Ping)(nil),              // 22: earshot.Ping
+	(*Pong)(nil),              // 23: earshot.Pong
+	(*Description)(nil),       // 24: earshot.Description
+	(*Attach)(nil),            // 25: earshot.Attach
+	(*RoomState)(nil),         // 26: earshot.RoomState
+	(*Accept)(nil),            // 27: earshot.Accept
+	(*Refuse)(nil),            // 28: earshot.Refuse
+	(*Redirect)(nil),          // 29: earshot.Redirect
+	(*Address)(nil),           // 30: earshot.Address
+	(*Detach)(nil),            // 31: earshot.Detach
+	(*Bind)(nil),              // 32: earshot.Bind
+	(*Bound)(nil),             // 33: earshot.Bound
+	(*Unbind)(nil),            // 34: earshot.Unbind
+	(*Resume)(nil),            // 35: earshot.Resume
+	(*Position)(nil),          // 36: earshot.Position
+	(*Activity)(nil),          // 37: earshot.Activity
+	(*Feed)(nil),              // 38: earshot.Feed
+	(*Bye)(nil),               // 39: earshot.Bye
+	(*Hints)(nil),             // 40: earshot.Hints
+	(*LocalFrame)(nil),        // 41: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 42: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
 	5,  // 1: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	6,  // 2: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
 	9,  // 3: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	29, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
-	14, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
-	15, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
-	16, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
+	30, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	15, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
+	16, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
+	17, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
 	6,  // 8: earshot.RoomBody.certificate:type_name -> earshot.Certificate
-	17, // 9: earshot.RoomBody.voice:type_name -> earshot.Voice
-	18, // 10: earshot.RoomBody.closed:type_name -> earshot.Closed
-	13, // 11: earshot.Pulse.max:type_name -> earshot.Key
-	20, // 12: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	21, // 13: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	22, // 14: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	23, // 15: earshot.LinkMessage.description:type_name -> earshot.Description
-	24, // 16: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	26, // 17: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	27, // 18: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	28, // 19: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	30, // 20: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	31, // 21: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	32, // 22: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	33, // 23: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	34, // 24: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	36, // 25: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	37, // 26: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	38, // 27: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	18, // 9: earshot.RoomBody.voice:type_name -> earshot.Voice
+	19, // 10: earshot.RoomBody.closed:type_name -> earshot.Closed
+	14, // 11: earshot.Pulse.max:type_name -> earshot.Key
+	21, // 12: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	22, // 13: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	23, // 14: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	24, // 15: earshot.LinkMessage.description:type_name -> earshot.Description
+	25, // 16: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	27, // 17: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	28, // 18: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	29, // 19: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	31, // 20: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	32, // 21: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	33, // 22: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	34, // 23: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	35, // 24: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	37, // 25: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	38, // 26: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	39, // 27: earshot.LinkMessage.bye:type_name -> earshot.Bye
 	1,  // 28: earshot.Description.kind:type_name -> earshot.Description.Kind
 	2,  // 29: earshot.Attach.mode:type_name -> earshot.Attach.Mode
 	5,  // 30: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
 	6,  // 31: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	25, // 32: earshot.Accept.state:type_name -> earshot.RoomState
+	26, // 32: earshot.Accept.state:type_name -> earshot.RoomState
 	3,  // 33: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	25, // 34: earshot.Redirect.state:type_name -> earshot.RoomState
-	29, // 35: earshot.Redirect.to:type_name -> earshot.Address
-	35, // 36: earshot.Resume.positions:type_name -> earshot.Position
-	29, // 37: earshot.Hints.peers:type_name -> earshot.Address
-	40, // 38: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	26, // 34: earshot.Redirect.state:type_name -> earshot.RoomState
+	30, // 35: earshot.Redirect.to:type_name -> earshot.Address
+	36, // 36: earshot.Resume.positions:type_name -> earshot.Position
+	30, // 37: earshot.Hints.peers:type_name -> earshot.Address
+	41, // 38: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
 	39, // [39:39] is the sub-list for method output_type
 	39, // [39:39] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
@@ -3231,7 +3308,7 @@ func file_protocol_pb_earshot_proto_init() {
 	if File_protocol_pb_earshot_proto != nil {
 		return
 	}
-	file_protocol_pb_earshot_proto_msgTypes[8].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[9].OneofWrappers = []any{
 		(*RoomBody_Claim)(nil),
 		(*RoomBody_Pulse)(nil),
 		(*RoomBody_Presence)(nil),
@@ -3239,7 +3316,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Voice)(nil),
 		(*RoomBody_Closed)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[15].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[16].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -3257,7 +3334,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Feed)(nil),
 		(*LinkMessage_Bye)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[37].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[38].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -3267,7 +3344,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   38,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
