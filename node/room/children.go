@@ -58,7 +58,7 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 		r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
 	case p.way == nil: // the far side's path came up first
 		p.early = m
-	case !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
+	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
 		r.redirect(id)
 	case !p.child && r.children() >= r.places(id):
 		r.refuse(id, pb.Refuse_FULL)

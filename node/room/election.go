@@ -72,10 +72,13 @@ func (r *Room) follow(m *protocol.Message) {
 }
 
 func (r *Room) class() uint8 {
-	if r.cfg.Lends {
+	switch {
+	case !r.cfg.Lends:
+		return 0
+	case r.cfg.Class == nil:
 		return 1
 	}
-	return 0
+	return r.cfg.Class()
 }
 
 // apart says whether two nodes share no /24 (IPv4) or /48 (IPv6), as far as

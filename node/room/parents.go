@@ -27,23 +27,6 @@ const parentLinger = 4 * time.Second
 
 const never = time.Duration(math.MaxInt64)
 
-// seed is a node that may know a room of which this one knows nothing yet.
-type seed struct {
-	asked   bool
-	askedAt time.Duration
-	refused bool
-	closed  bool // it says that the room is
-}
-
-func (r *Room) addSeed(info peer.AddrInfo) {
-	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints || r.joined() {
-		return
-	}
-	r.seeds[info.ID] = &seed{}
-	r.cfg.Links.Want(info)
-	r.steer(r.cfg.Now())
-}
-
 // wanted gives the nodes that this one should be attached to, and how.
 func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
 	out := map[protocol.PeerID]pb.Attach_Mode{}
@@ -53,6 +36,7 @@ func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
 	for _, p := range []protocol.PeerID{r.relay, r.standby} {
 		switch {
 		case p == "" || p == r.cfg.Self:
+		case p != r.relay && r.cfg.RelayOnly: // it is not to learn where this node is
 		case p == r.relay && r.standby == r.cfg.Self:
 			out[p] = pb.Attach_MIRROR
 		case p == r.live && r.use.Listening > 0:
@@ -139,7 +123,7 @@ func (r *Room) attach(id protocol.PeerID, mode pb.Attach_Mode, now time.Duration
 func (r *Room) detach(id protocol.PeerID) {
 	delete(r.parents, id)
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
-	if r.seeds[id] == nil {
+	if s := r.seeds[id]; s == nil || !s.wanted {
 		r.cfg.Links.Release(id)
 	}
 	r.aim(id)
@@ -199,7 +183,7 @@ func (r *Room) takeRedirect(id protocol.PeerID, m *pb.Redirect, now time.Duratio
 		switch {
 		case err != nil:
 			r.drop("malformed")
-		case r.seeds[info.ID] != nil || r.parents[info.ID] != nil:
+		case r.parents[info.ID] != nil || r.seeds[info.ID] != nil && r.seeds[info.ID].wanted:
 			r.cfg.Links.Want(info) // addresses; released with the seed or parent
 		default:
 			r.addSeed(info)
@@ -231,17 +215,6 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 			r.switchTo(other, nil, now)
 		}
 	}
-}
-
-// closedByAll says whether nobody is left who may know better: who is not known
-// to be the founder can't close a room for this node by itself.
-func (r *Room) closedByAll() bool {
-	for _, s := range r.seeds {
-		if !s.closed {
-			return false
-		}
-	}
-	return len(r.seeds) > 0
 }
 
 // takeState takes a newcomer's lesson; each part proves itself.
@@ -282,25 +255,6 @@ func (r *Room) known(w *pb.Certificate) (held, bool) {
 	issuer, err := protocol.PeerOf(w.GetIssuer())
 	h, ok := r.rights[subject]
 	return h, err == nil && ok && h.Issuer == issuer
-}
-
-// askSeeds asks whoever may know the room, until a relay is known; then lets
-// them go.
-func (r *Room) askSeeds(now time.Duration) {
-	for id, s := range r.seeds {
-		path := r.paths[id]
-		switch {
-		case r.joined():
-			delete(r.seeds, id)
-			if r.parents[id] == nil {
-				r.cfg.Links.Release(id)
-			}
-		case s.asked && now-s.askedAt < askAgain || path == nil || path.way == nil || r.parents[id] != nil:
-		default:
-			s.asked, s.askedAt = true, now
-			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: pb.Attach_WARM}}})
-		}
-	}
 }
 
 // joined says whether this node relays the room or is attached to who does, so

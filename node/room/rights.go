@@ -125,16 +125,22 @@ func (r *Room) hasDuty(p protocol.PeerID, now time.Duration) bool {
 	return r.placed(p, now) || r.may(p, protocol.Carry, now)
 }
 
-// roster gives the candidates: the founder and those certified to carry.
+// roster gives the candidates: the founder and those certified to carry, but not
+// this node if it hides.
 func (r *Room) roster(now time.Duration) election.Roster {
-	out := election.Roster{Candidates: []protocol.PeerID{r.genesis.Founder}}
+	var out election.Roster
+	if !r.hides(r.genesis.Founder) {
+		out.Candidates = append(out.Candidates, r.genesis.Founder)
+	}
 	for p := range r.rights {
-		if r.may(p, protocol.Carry, now) {
+		if r.may(p, protocol.Carry, now) && !r.hides(p) {
 			out.Candidates = append(out.Candidates, p)
 		}
 	}
 	return out
 }
+
+func (r *Room) hides(p protocol.PeerID) bool { return p == r.cfg.Self && r.cfg.RelayOnly }
 
 func (r *Room) rosterChanged(now time.Duration) {
 	if r.machine == nil {

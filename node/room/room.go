@@ -7,6 +7,7 @@
 //	rights.go    certificates
 //	election.go  the machine's claims and pulses
 //	parents.go   the two nodes that this one gets the room from
+//	seeds.go     nodes that may know a room
 //	children.go  the nodes that get the room from this one
 //	paths.go     sources bound to a link's handles, both ways
 //	voices.go    sources
@@ -120,6 +121,10 @@ type Config struct {
 	Boot  uint64
 	Name  protocol.Name
 	Lends bool // would carry
+	// RelayOnly: nobody but the room's relay is to learn where this node is. It
+	// carries nothing, and has no second parent to fall back on.
+	RelayOnly bool
+	Class     func() uint8 // how well it could carry; above 0, higher is better; nil: 1
 
 	New          bool // opened just now: relay it at once
 	Speakers     []protocol.PeerID
@@ -173,6 +178,7 @@ type Room struct {
 	paths    map[protocol.PeerID]*path
 	parents  map[protocol.PeerID]*parent
 	seeds    map[protocol.PeerID]*seed
+	seedings int             // seeds so far
 	live     protocol.PeerID // the parent whose sound is taken
 	liveAt   time.Duration
 	machine  *election.Machine
@@ -282,6 +288,7 @@ func (r *Room) beat(now time.Duration) {
 	r.lookAtPaths(now)
 	if r.genesis != nil {
 		r.certify(now)
+		r.machine.SetClass(r.class())
 		r.elect(now)
 	}
 	r.steer(now)
@@ -312,8 +319,10 @@ func (r *Room) stop() {
 	for p := range r.parents {
 		r.cfg.Links.Release(p)
 	}
-	for p := range r.seeds {
-		r.cfg.Links.Release(p)
+	for p, s := range r.seeds {
+		if s.wanted {
+			r.cfg.Links.Release(p)
+		}
 	}
 	if r.joinErr == nil {
 		r.joinErr = r.end
