@@ -48,6 +48,10 @@ type Config struct {
 	APIGiven  bool   // the person chose it, so no other port will do
 	MDNS      bool   // look for neighbours on this network
 	Lend      bool   // carry rooms that this node is in
+	RelayOnly bool   // nobody but a room's relay learns this node's address; it carries no rooms
+	Circuits  string // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
+	PortMap   bool   // ask the router to open ports
+	MediaPort int    // UDP, for sound; another one is taken where it is in use. 0: any
 	Version   string
 	Log       *slog.Logger
 }

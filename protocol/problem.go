@@ -48,6 +48,7 @@ const (
 	CodeBadToken       = "bad_token"       // missing or wrong
 	CodeBadRequest     = "bad_request"     // malformed API request
 	CodeUnknownPeer    = "unknown_peer"    // no such peer here
+	CodeNobodyFound    = "nobody_found"    // of those that were looked for
 	CodeConfig         = "config"          // config.toml or environment
 	CodeInternal       = "internal"        // ours to mend
 )

@@ -34,6 +34,11 @@ type Backend interface {
 	Leave(ctx context.Context, room string) error
 	Close(ctx context.Context, room string) error
 	Reopen(ctx context.Context, room string) (Opened, error)
+	// Doctor examines how this node and others reach each other; of is a room,
+	// a peer or a multiaddress that cannot be reached, or "". It takes seconds.
+	Doctor(ctx context.Context, of string) (Diagnosis, error)
+	// Meet looks for other nodes in one way. To find nobody is no error.
+	Meet(ctx context.Context, r MeetRequest) (Met, error)
 }
 
 // Listening is one local listener of a room.
@@ -65,7 +70,9 @@ type Status struct {
 	Home      string           `json:"home"`
 	UptimeMS  int64            `json:"uptime_ms"`
 	Neighbors int              `json:"neighbors"` // nodes connected
-	Rooms     []string         `json:"rooms"`     // this node is in
+	Alone     bool             `json:"alone"`     // nobody is connected, and nobody known who could be
+	Reach     Reach            `json:"reach"`
+	Rooms     []string         `json:"rooms"` // this node is in
 	Links     []LinkLine       `json:"links"`
 	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
 	Warnings  []string         `json:"warnings"`
@@ -150,6 +157,8 @@ type LinkLine struct {
 	Name      string  `json:"name"`
 	Direction string  `json:"direction"` // up, down or standby
 	Path      string  `json:"path"`      // udp, tcp or stream
+	Via       string  `json:"via"`       // peer ID of who passes on its frames or control; "": nobody
+	Control   string  `json:"control"`   // direct or circuit; "" while there is none
 	RTTms     float64 `json:"rtt_ms"`
 	Loss      float64 `json:"loss"` // 0 to 1
 	Sent      uint64  `json:"sent"`

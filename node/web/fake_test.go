@@ -146,6 +146,17 @@ func (b *backend) Reopen(_ context.Context, room string) (web.Opened, error) {
 	return web.Opened{Room: "7k2m"}, b.act("reopen", room)
 }
 
+func (b *backend) Doctor(_ context.Context, of string) (web.Diagnosis, error) {
+	if of != "" && of != "7k2m" {
+		return web.Diagnosis{}, unknownRoom
+	}
+	return web.Diagnosis{Headline: "Others reach you.", OK: true}, b.act("examine", "7k2m")
+}
+
+func (b *backend) Meet(_ context.Context, r web.MeetRequest) (web.Met, error) {
+	return web.Met{Found: 1, Neighbors: 2}, b.act("meet", "7k2m")
+}
+
 // listening gives the events put into it, until its channel is closed.
 type listening struct {
 	events chan *pb.LocalEvent

@@ -30,6 +30,9 @@ func requests() []request {
 		{"GET", "/api/v1/openapi.json", "", ""},
 		{"GET", "/api/v1/node", "", ""},
 		{"HEAD", "/api/v1/node", "", ""},
+		{"GET", "/api/v1/doctor", "", ""},
+		{"GET", "/api/v1/doctor?of=7k2m", "", ""},
+		{"POST", "/api/v1/meet", "application/json", `{"local":true}`},
 		{"POST", "/api/v1/page", "", ""},
 		{"GET", "/api/v1/events", "", ""},
 		{"GET", "/api/v1/rooms", "", ""},
@@ -172,6 +175,15 @@ func TestOddFormsAreRefused(t *testing.T) {
 			status = http.StatusRequestEntityTooLarge
 		}
 		table = append(table, odd{"json", request{"POST", "/api/v1/rooms", jsonType, text}, status})
+	}
+	for _, text := range []string{
+		"", "{}", `{"local":false}`, `{"local":1}`, `{"local":true,"public":true}`, `{"link":"x","address":"y"}`, `{"public":"yes"}`, `{"strangers":true}`,
+		`{"link":"a\u0000b"}`, `{"address":"` + strings.Repeat("x", 5<<10) + `"}`, `{"public":true}{"public":true}`,
+	} {
+		table = append(table, odd{"meet", request{"POST", "/api/v1/meet", jsonType, text}, http.StatusBadRequest})
+	}
+	for _, of := range []string{"%00", "%0a", "%ff", strings.Repeat("a", 5<<10), "a&of=b"} {
+		table = append(table, odd{"doctor", request{"GET", "/api/v1/doctor?of=" + of, "", ""}, http.StatusBadRequest})
 	}
 	for _, text := range []string{"", "offer", "v=1", " v=0", "{}"} {
 		table = append(table, odd{"sdp", request{"POST", room + "/whip", sdpType, text}, http.StatusBadRequest})

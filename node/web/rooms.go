@@ -5,8 +5,6 @@ import (
 	_ "embed"
 	"net/http"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -116,8 +114,7 @@ func done(w http.ResponseWriter, r *http.Request, do func(context.Context, strin
 // they mean; here they are only bounded.
 func roomOf(r *http.Request) (string, error) {
 	room := r.PathValue("id")
-	odd := func(c rune) bool { return !unicode.IsPrint(c) }
-	if len(room) > maxRoomBytes || !utf8.ValidString(room) || strings.ContainsFunc(room, odd) || strings.Trim(room, ".") == "" {
+	if !sane(room) || strings.Trim(room, ".") == "" {
 		return "", &protocol.Problem{
 			Code: protocol.CodeLinkForm, Message: "this is not a room's name",
 			Hint: "give its link, its ID or the beginning of its ID",

@@ -45,6 +45,8 @@ func (s *Server) routes() []route {
 
 		{method: "GET", path: "/api/v1/openapi.json", serve: s.openapi},
 		{method: "GET", path: "/api/v1/node", serve: s.node},
+		{method: "GET", path: "/api/v1/doctor", query: []string{"of"}, serve: s.doctor},
+		{method: "POST", path: "/api/v1/meet", body: typeJSON, serve: s.meet},
 		{method: "POST", path: "/api/v1/page", serve: s.newPage},
 		{method: "GET", path: "/api/v1/events", streams: true, serve: s.events},
 

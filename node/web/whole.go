@@ -20,7 +20,18 @@ func counts(v map[string]int64) map[string]int64 {
 func (s Status) whole() Status {
 	s.Addrs, s.Rooms, s.Links, s.Warnings = list(s.Addrs), list(s.Rooms), list(s.Links), list(s.Warnings)
 	s.Dropped = counts(s.Dropped)
+	s.Reach = s.Reach.whole()
 	return s
+}
+
+func (r Reach) whole() Reach {
+	r.Addresses, r.Mapped, r.Circuits = list(r.Addresses), list(r.Mapped), list(r.Circuits)
+	return r
+}
+
+func (d Diagnosis) whole() Diagnosis {
+	d.Findings, d.Reach = list(d.Findings), d.Reach.whole()
+	return d
 }
 
 func (l RoomLine) whole() RoomLine {

@@ -57,6 +57,21 @@ func (c *Client) Status(ctx context.Context) (web.Status, error) {
 	return ask[web.Status](ctx, c, http.MethodGet, "/api/v1/node", nil)
 }
 
+// Doctor asks the node to examine how it and others reach each other; of is a
+// room, a peer or a multiaddress, or "".
+func (c *Client) Doctor(ctx context.Context, of string) (web.Diagnosis, error) {
+	path := "/api/v1/doctor"
+	if of != "" {
+		path += "?" + url.Values{"of": {of}}.Encode()
+	}
+	return ask[web.Diagnosis](ctx, c, http.MethodGet, path, nil)
+}
+
+// Meet has the node look for others.
+func (c *Client) Meet(ctx context.Context, r web.MeetRequest) (web.Met, error) {
+	return ask[web.Met](ctx, c, http.MethodPost, "/api/v1/meet", r)
+}
+
 // Page asks for an address that opens the node's page once.
 func (c *Client) Page(ctx context.Context) (string, error) {
 	page, err := ask[web.Page](ctx, c, http.MethodPost, "/api/v1/page", nil)

@@ -1,0 +1,116 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Reach is how others come to this node, as far as it was tried. What is not
+// known (yet) is "" or "unknown".
+type Reach struct {
+	Reach     string   `json:"reach"`     // public, mapped, private or unknown
+	NAT       string   `json:"nat"`       // none, endpoint-independent, dependent (RFC 4787 section 4.1) or unknown
+	UDP       string   `json:"udp"`       // works, blocked or unknown
+	IPv4      string   `json:"ipv4"`      // works, none or unknown
+	IPv6      string   `json:"ipv6"`      // works, none or unknown
+	Addresses []string `json:"addresses"` // IP:PORT that others see this node at
+	Mapped    []string `json:"mapped"`    // IP:PORT/udp or /tcp that the router opened
+	Circuits  []string `json:"circuits"`  // peer IDs of those through whom it can be reached
+	Serves    Serves   `json:"serves"`
+}
+
+// Serves is what this node passes on for those whose routers keep others out
+// (circuits: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md).
+type Serves struct {
+	Policy       string `json:"policy"`       // all, rooms or off
+	Reservations int    `json:"reservations"` // nodes that may be reached through this one
+	Circuits     int    `json:"circuits"`     // connections passed on now
+	Refused      int64  `json:"refused"`      // since the start
+	Bytes        int64  `json:"bytes"`        // since the start
+}
+
+// Diagnosis is what an examination found.
+type Diagnosis struct {
+	Headline string    `json:"headline"` // in a person's words
+	OK       bool      `json:"ok"`       // nothing is wrong that somebody could mend
+	Findings []Finding `json:"findings"`
+	Reach    Reach     `json:"reach"`
+	Seconds  float64   `json:"seconds"` // it took
+}
+
+// Finding is one thing that was tried, and what came of it.
+type Finding struct {
+	Code   string `json:"code"` // never changes its meaning
+	OK     bool   `json:"ok"`
+	Says   string `json:"says"`   // one sentence in a person's words
+	Do     string `json:"do"`     // the one thing to do; "": nothing
+	Detail string `json:"detail"` // for those who know their network; may be ""
+}
+
+// MeetRequest names one way to meet others.
+type MeetRequest struct {
+	Link    string `json:"link,omitempty"`    // to a room: those in it
+	Address string `json:"address,omitempty"` // a multiaddress with /p2p/
+	Local   bool   `json:"local,omitempty"`   // on the local network
+	// Public asks libp2p's public DHT, which others run and can watch. The
+	// caller has told the person so, and the person has said yes.
+	Public bool `json:"public,omitempty"`
+}
+
+// ways counts the ways that a request names.
+func (r MeetRequest) ways() (n int) {
+	for _, named := range []bool{r.Link != "", r.Address != "", r.Local, r.Public} {
+		if named {
+			n++
+		}
+	}
+	return n
+}
+
+// Met is what came of looking for others.
+type Met struct {
+	Found     int      `json:"found"`     // nodes that were reached in this way
+	Peers     []string `json:"peers"`     // their peer IDs
+	Neighbors int      `json:"neighbors"` // nodes connected now
+	Room      string   `json:"room"`      // that the link is to; "": none
+}
+
+func (s *Server) doctor(w http.ResponseWriter, r *http.Request) error {
+	of := r.URL.Query().Get("of")
+	if !sane(of) {
+		return malformed("this names nothing that can be examined", "give a room, a person's ID or an address", nil)
+	}
+	diagnosis, err := s.backend.Doctor(r.Context(), of)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, diagnosis.whole())
+}
+
+func (s *Server) meet(w http.ResponseWriter, r *http.Request) error {
+	text, err := whole(w, r, maxJSONBytes)
+	if err != nil {
+		return err
+	}
+	var request MeetRequest
+	if err := decode(text, &request); err != nil {
+		return err
+	}
+	if request.ways() != 1 || !sane(request.Link) || !sane(request.Address) {
+		return malformed("this names no way to meet others, or several", "give one of link, address, local and public", nil)
+	}
+	met, err := s.backend.Meet(r.Context(), request)
+	if err != nil {
+		return err
+	}
+	met.Peers = list(met.Peers)
+	return answer(w, http.StatusOK, met)
+}
+
+// sane bounds words that people gave. The node knows what they mean.
+func sane(words string) bool {
+	odd := func(c rune) bool { return !unicode.IsPrint(c) }
+	return len(words) <= maxRoomBytes && utf8.ValidString(words) && !strings.ContainsFunc(words, odd)
+}
