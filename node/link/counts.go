@@ -23,12 +23,17 @@ type Counts struct {
 	PongsDropped     uint64
 	UnknownMessages  uint64 // of a newer version
 	HandshakesFailed uint64 // streams that never said Hello
+
+	FramesSent, FramesTaken uint64 // packets of the media path, on streams
+	FramesDropped           uint64 // that no stream took in time
+	FramesRefused           uint64 // streams of them: without a link, malformed, or too much
 }
 
 // counters are Counts that goroutines share.
 type counters struct {
 	up, down, dials, failed, messages, dead, byes, network, version, malformed,
-	floods, inbox, outbox, refused, pongs, unknown, handshakes atomic.Uint64
+	floods, inbox, outbox, refused, pongs, unknown, handshakes,
+	framesSent, framesTaken, framesDropped, framesRefused atomic.Uint64
 }
 
 // Counts gives the counts so far.
@@ -41,6 +46,8 @@ func (l *Links) Counts() Counts {
 		Floods: c.floods.Load(), InboxFull: c.inbox.Load(), OutboxFull: c.outbox.Load(),
 		Refused: c.refused.Load(), PongsDropped: c.pongs.Load(), UnknownMessages: c.unknown.Load(),
 		HandshakesFailed: c.handshakes.Load(),
+		FramesSent:       c.framesSent.Load(), FramesTaken: c.framesTaken.Load(),
+		FramesDropped: c.framesDropped.Load(), FramesRefused: c.framesRefused.Load(),
 	}
 }
 

@@ -37,6 +37,25 @@ const (
 	outboxPongs    = 8
 	inboxMoves     = 64
 
+	// Packets of the media path on a stream.
+	maxFrameBytes   = protocol.MaxPacketBytes + frameHeaderBytes
+	maxFrameWait    = 200 * time.Millisecond // older ones are dropped at the sender
+	maxFrameStall   = 3 * time.Second        // of a write, until the stream is given up
+	maxFrameOverlap = 250 * time.Millisecond // for what a stream still held when a newer one came
+	reopen          = time.Second            // between two attempts to open a stream, or a better one
+	batchBytes      = 16 << 10               // of packets written at once
+	maxBacklogBytes = 512 << 10              // more than honest sources say in maxFrameWait
+
+	// frameHeaderBytes is room for what stands before an Opus packet: an RTP
+	// header, one CSRC and extensions.
+	frameHeaderBytes = 128
+
+	// What one peer may send of them: all sources that a room may have at their
+	// busiest, for some seconds at once after a stall.
+	framePackets rate.Limit = protocol.MaxPacketsASecond * protocol.MaxSources // a second
+	frameBytes   rate.Limit = protocol.MaxBitsASecond/8*protocol.MaxSources + frameHeaderBytes*framePackets
+	frameBurst              = 3 // seconds
+
 	// What one peer may send: the room feed at its busiest is a tenth of it.
 	messageRate  rate.Limit = 400 // a second
 	messageBurst            = 1000

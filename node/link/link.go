@@ -52,6 +52,10 @@ type Config struct {
 	// Media gives what came from a peer on its media path so far, for Pings;
 	// nil: nothing. It must not block.
 	Media func(p protocol.PeerID) Media
+	// Frame takes a packet of a peer's Frames; it must not block, nor keep packet.
+	// One goroutine a peer calls it, which may be a moment before LinkUp or after
+	// LinkDown. nil: streams of packets are refused.
+	Frame func(p protocol.PeerID, packet []byte)
 	Beat  time.Duration // between Pings; 0: 1 s
 	Dead  time.Duration // of silence until a link is dead; 0: 3 s
 }
@@ -109,6 +113,10 @@ func (l *Links) Run(ctx context.Context) error {
 	defer cancel()
 	l.cfg.Host.SetStreamHandler(protocol.LinkStream, func(s network.Stream) { l.incoming(handshakes, s) })
 	defer l.cfg.Host.RemoveStreamHandler(protocol.LinkStream)
+	if l.cfg.Frame != nil {
+		l.cfg.Host.SetStreamHandler(protocol.FramesStream, l.incomingFrames)
+		defer l.cfg.Host.RemoveStreamHandler(protocol.FramesStream)
+	}
 	t := &table{Links: l, contacts: map[protocol.PeerID]*contact{}}
 	t.run(ctx)
 	t.stop()
@@ -211,6 +219,7 @@ type PeerLink struct {
 	RTT       time.Duration // 0: not known yet
 	Far       Media         // what the far side counted of this node's media
 	Loss      float64       // fraction of it lost, over the last 10 beats
+	Frames    FramesState
 }
 
 // Peers gives the links that are up, in order of peer ID.

@@ -2,6 +2,7 @@ package link
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -26,6 +27,8 @@ type link struct {
 	in        *reader
 	since     time.Time
 	health    health
+	frames    *Frames
+	cancel    context.CancelFunc // ends frames
 
 	outbox  chan []byte   // framed messages
 	pongs   chan uint64   // stamps to return
@@ -48,6 +51,9 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, agent
 		quit:    make(chan struct{}),
 		wrote:   make(chan struct{}),
 	}
+	var ctx context.Context
+	ctx, k.cancel = context.WithCancel(context.Background())
+	k.frames = newFrames(ctx, l, k.peer)
 	k.health.farWanted = now // whoever opens a link wants it
 	return k
 }
@@ -55,10 +61,11 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, agent
 func (k *link) state() PeerLink {
 	s := PeerLink{
 		Peer: k.peer, Direction: k.direction, Agent: k.agent, Since: k.since,
-		Remote: k.stream.Conn().RemoteMultiaddr(), Limited: k.stream.Conn().Stat().Limited,
+		Remote: k.stream.Conn().RemoteMultiaddr(), Limited: circuit(k.stream.Conn()),
 	}
 	s.RTT, _ = k.health.roundTrip()
 	s.Far, s.Loss = k.health.loss()
+	s.Frames = k.frames.state()
 	return s
 }
 
@@ -70,7 +77,11 @@ func (k *link) serve() {
 			k.end(err)
 		}
 	}()
+	var frames sync.WaitGroup
+	frames.Go(k.frames.run)
 	k.end(k.read())
+	k.frames.intake.close()
+	frames.Wait()
 	k.stream.ResetWithError(resetCode(k.why))
 	<-k.wrote
 	if errors.Is(k.why, ErrDead) {
@@ -86,6 +97,7 @@ func (k *link) end(why error) {
 	k.once.Do(func() {
 		k.why = why
 		close(k.quit)
+		k.cancel()
 		k.stream.SetDeadline(time.Unix(1, 0)) // wakes reader and writer
 	})
 }
