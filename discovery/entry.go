@@ -36,6 +36,7 @@ type Announcer struct {
 type DirectoryEntry struct {
 	Envelope  []byte        // not to be written to
 	Remaining time.Duration // of its life
+	Age       time.Duration // since it was heard
 }
 
 func (r *room) entry(now time.Duration) Entry {
@@ -80,7 +81,7 @@ func (t *table) announcements(most int, now time.Duration) []DirectoryEntry {
 			break
 		}
 		for i, n := range r.live {
-			e := DirectoryEntry{n.envelope, n.dies - now}
+			e := DirectoryEntry{n.envelope, n.dies - now, now - n.heard}
 			switch {
 			case e.Remaining <= 0:
 			case i == 0:

@@ -25,7 +25,7 @@ type announcement struct {
 // room waits and goes to the first who comes: what pubsub publishes to nobody
 // is lost for good. It returns once the announcement is on its way or waits.
 func (g *Gossip) Announce(ctx context.Context, envelope []byte) error {
-	room, _, _, err := protocol.PeekAnnouncement(envelope)
+	a, err := protocol.OpenAnnouncement(envelope)
 	if err != nil {
 		return err
 	}
@@ -33,8 +33,10 @@ func (g *Gossip) Announce(ctx context.Context, envelope []byte) error {
 	if g.directory.Offer(envelope, 0) == discovery.Reject {
 		return ErrRefused
 	}
+	envelope = bytes.Clone(envelope)
+	g.announced.put(a.Room, envelope, a.Life)
 	select {
-	case g.own <- announcement{room, bytes.Clone(envelope)}:
+	case g.own <- announcement{a.Room, envelope}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

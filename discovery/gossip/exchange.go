@@ -84,7 +84,7 @@ func (g *Gossip) acquaintances(asker peer.ID, remote multiaddr.Multiaddr) (told 
 			continue
 		}
 		// Where we reached it is true for certain. Where it reached us from is
-		// no address to dial.
+		// no address to dial. Circuits go last: they are for who can't do without.
 		var addrs []multiaddr.Multiaddr
 		for _, c := range g.host.Network().ConnsToPeer(info.ID) {
 			if c.Stat().Direction == network.DirOutbound {
@@ -96,7 +96,7 @@ func (g *Gossip) acquaintances(asker peer.ID, remote multiaddr.Multiaddr) (told 
 				addrs = append(addrs, a)
 			}
 		}
-		a, err := protocol.WireAddress(peer.AddrInfo{ID: info.ID, Addrs: tellable(addrs, remote)}, protocol.MaxAddresses)
+		a, err := protocol.WireAddress(peer.AddrInfo{ID: info.ID, Addrs: tellable(directFirst(addrs), remote)}, protocol.MaxAddresses)
 		if err != nil || len(a.Addresses) == 0 {
 			continue
 		}
@@ -107,19 +107,35 @@ func (g *Gossip) acquaintances(asker peer.ID, remote multiaddr.Multiaddr) (told 
 	return told
 }
 
-// neighbour says whether p is a connected Earshot node.
+// neighbour says whether p is a connected Earshot node, be it over a limited
+// connection.
 func (g *Gossip) neighbour(p peer.ID) bool {
-	if g.host.Network().Connectedness(p) != network.Connected {
+	if g.host.Network().Connectedness(p) == network.NotConnected {
 		return false
 	}
 	speaks, err := g.host.Peerstore().SupportsProtocols(p, protocol.DirectoryStream)
 	return err == nil && len(speaks) > 0
 }
 
+// directFirst sorts addresses that lead through circuits behind the others.
+func directFirst(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int {
+		switch {
+		case protocol.IsCircuit(a) == protocol.IsCircuit(b):
+			return 0
+		case protocol.IsCircuit(a):
+			return 1
+		}
+		return -1
+	})
+	return addrs
+}
+
 // tellable keeps those of addrs that a peer at remote may be told, or believed:
 // a loopback address only by this machine, a private one only by a private one.
 // Else strangers would learn of our network, or have us dial about in it. Names
-// are left out, since they may stand for any address.
+// are left out, since they may stand for any address. A circuit is where its
+// relay is.
 func tellable(addrs []multiaddr.Multiaddr, remote multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	return slices.DeleteFunc(slices.Clone(addrs), func(a multiaddr.Multiaddr) bool {
 		switch {

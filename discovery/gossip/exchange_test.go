@@ -28,24 +28,30 @@ func TestTellable(t *testing.T) {
 		private6  = "/ip6/fd00::1/tcp/1"
 		public    = "/ip4/8.8.8.8/udp/1/quic-v1"
 		public6   = "/ip6/2a00::1/tcp/1"
+		relay     = "/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit"
 	)
 	never := []string{"/dns4/localhost/tcp/1", "/dnsaddr/earshot.example", "/ip4/0.0.0.0/tcp/1", "/ip4/224.0.0.1/udp/1/quic-v1",
 		"/ip6/fe80::1/tcp/1", "/ip6zone/eth0/ip6/fe80::1/tcp/1", "/ip6/::ffff:10.0.0.1/tcp/1"}
-	all := append(never, loopback, loopback6, private, private6, public, public6)
+	for _, s := range never {
+		never = append(never, s+relay)
+	}
+	all := append(never, loopback, loopback6, loopback+relay, private, private6, private+relay, public, public6, public+relay)
 	var addrs []multiaddr.Multiaddr
 	for _, s := range all {
 		addrs = append(addrs, multiaddr.StringCast(s))
 	}
 	for remote, want := range map[string][]string{
-		"/ip4/127.0.0.1/tcp/9":     {loopback, loopback6, private, private6, public, public6},
-		"/ip6/::1/tcp/9":           {loopback, loopback6, private, private6, public, public6},
-		"/ip4/10.0.0.1/tcp/9":      {private, private6, public, public6},
-		"/ip4/8.8.4.4/tcp/9":       {public, public6},
-		"/ip6/2a00::9/tcp/9":       {public, public6},
-		"/ip4/203.0.113.9/tcp/9":   {public, public6}, // in no range at all
-		"/dns4/example.org/tcp/9":  {public, public6},
-		"/ip6/fd00::9/udp/9/quic":  {private, private6, public, public6},
-		"/ip4/169.254.7.7/tcp/999": {private, private6, public, public6},
+		"/ip4/127.0.0.1/tcp/9":        {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
+		"/ip6/::1/tcp/9":              {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
+		"/ip4/10.0.0.1/tcp/9":         {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/10.0.0.1/tcp/9" + relay: {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/8.8.4.4/tcp/9":          {public, public6, public + relay},
+		"/ip4/8.8.4.4/tcp/9" + relay:  {public, public6, public + relay},
+		"/ip6/2a00::9/tcp/9":          {public, public6, public + relay},
+		"/ip4/203.0.113.9/tcp/9":      {public, public6, public + relay}, // in no range at all
+		"/dns4/example.org/tcp/9":     {public, public6, public + relay},
+		"/ip6/fd00::9/udp/9/quic":     {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/169.254.7.7/tcp/999":    {private, private6, private + relay, public, public6, public + relay},
 	} {
 		var got []string
 		for _, a := range tellable(addrs, multiaddr.StringCast(remote)) {
@@ -261,5 +267,13 @@ func TestGoneNeighboursAreForgotten(t *testing.T) {
 	}
 	if len(a.tellers) > tellersKept || a.tellers[peer.ID(fmt.Sprint("gone ", 2*tellersKept-1))] == nil {
 		t.Fatalf("%d kept", len(a.tellers))
+	}
+}
+
+func TestCircuitsAreToldLast(t *testing.T) {
+	circuit := multiaddr.StringCast("/ip4/8.8.8.8/tcp/1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit")
+	one, other := multiaddr.StringCast("/ip4/8.8.4.4/tcp/1"), multiaddr.StringCast("/ip4/8.8.4.4/tcp/2")
+	if got := directFirst([]multiaddr.Multiaddr{circuit, one, other}); !got[0].Equal(one) || !got[1].Equal(other) || !got[2].Equal(circuit) {
+		t.Fatal(got)
 	}
 }

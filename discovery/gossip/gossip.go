@@ -96,6 +96,7 @@ type Gossip struct {
 	counts    counts
 
 	whereabouts *whereabouts
+	announced   *announced
 
 	ctx    context.Context // of pubsub and of all that Run started
 	cancel context.CancelFunc
@@ -115,7 +116,7 @@ type message struct {
 func New(c Config) (*Gossip, error) {
 	g := &Gossip{host: c.Host, directory: c.Directory, found: c.Found, log: c.Log,
 		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts),
-		outbound: newOutbound(), whereabouts: newWhereabouts()}
+		outbound: newOutbound(), whereabouts: newWhereabouts(), announced: newAnnounced()}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}

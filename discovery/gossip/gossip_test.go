@@ -33,6 +33,7 @@ type node struct {
 	directory *discovery.Directory
 	gossip    *Gossip
 	changes   <-chan discovery.Change
+	stop      func()
 }
 
 // newNode runs a node until the test ends.
@@ -57,10 +58,11 @@ func (n *node) run(t testing.TB, found func(peer.AddrInfo)) *node {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() {
+	n.stop = func() {
 		cancel()
 		running.Wait()
-	})
+	}
+	t.Cleanup(n.stop)
 	n.changes, _ = n.directory.Watch()
 	return n
 }
@@ -68,10 +70,14 @@ func (n *node) run(t testing.TB, found func(peer.AddrInfo)) *node {
 // bare is a host with a key and nothing else.
 func bare(t testing.TB) *node {
 	t.Helper()
+	return bareWith(t, libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay())
+}
+
+func bareWith(t testing.TB, options ...libp2p.Option) *node {
+	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	must(t, err)
-	h, err := libp2p.New(libp2p.Identity(key), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableRelay(),
-		libp2p.ResourceManager(generous(t)))
+	h, err := libp2p.New(append(options, libp2p.Identity(key), libp2p.ResourceManager(generous(t)))...)
 	must(t, err)
 	t.Cleanup(func() { must(t, h.Close()) })
 	return &node{host: h, key: key}

@@ -52,11 +52,12 @@ type Counters struct {
 	Unsent                      uint64 // our own, that could not be published
 	Asked, Answered             uint64 // neighbours for the directory, and answers
 	Served, Refused             uint64 // requests for ours
+	SpokenFor                   uint64 // others' own announcements that came with a request, published for them
 	Found, Unheeded             uint64 // peers that neighbours told of, and those beyond their share
 }
 
 type counts struct {
-	accepted, ignored, rejected, flooded, undelivered, unsent, asked, answered, served, refused, found, unheeded atomic.Uint64
+	accepted, ignored, rejected, flooded, undelivered, unsent, asked, answered, served, refused, spokenFor, found, unheeded atomic.Uint64
 }
 
 // Counters counts since the start.
@@ -65,7 +66,7 @@ func (g *Gossip) Counters() Counters {
 	return Counters{
 		Accepted: c.accepted.Load(), Ignored: c.ignored.Load(), Rejected: c.rejected.Load(),
 		Flooded: c.flooded.Load(), Undelivered: c.undelivered.Load(), Unsent: c.unsent.Load(),
-		Asked: c.asked.Load(), Answered: c.answered.Load(), Served: c.served.Load(), Refused: c.refused.Load(),
+		Asked: c.asked.Load(), Answered: c.answered.Load(), Served: c.served.Load(), Refused: c.refused.Load(), SpokenFor: c.spokenFor.Load(),
 		Found: c.found.Load(), Unheeded: c.unheeded.Load(),
 	}
 }

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
@@ -96,11 +98,15 @@ func (g *Gossip) answer(ctx context.Context, s network.Stream) {
 		return
 	}
 	var request pb.DirectoryRequest
-	if pbio.NewDelimitedReader(s, maxRequestBytes).ReadMsg(&request) != nil {
+	if pbio.NewDelimitedReader(s, maxRequestBytes).ReadMsg(&request) != nil || !g.speakFor(s.Conn().RemotePeer(), request.Own) {
 		g.counts.refused.Add(1)
 		return
 	}
-	response := g.response(request.Most)
+	room := maxResponseBytes
+	if s.Conn().Stat().Limited {
+		room = limitedBytes
+	}
+	response := g.response(&request, room)
 	response.Neighbours = g.acquaintances(s.Conn().RemotePeer(), s.Conn().RemoteMultiaddr())
 	if pbio.NewDelimitedWriter(s).WriteMsg(response) != nil {
 		return
@@ -110,20 +116,56 @@ func (g *Gossip) answer(ctx context.Context, s network.Stream) {
 	}
 }
 
-// response gives up to most live announcements, 0 for as many as may be, within
-// what acquaintances leave of maxResponseBytes.
-func (g *Gossip) response(most uint32) *pb.DirectoryResponse {
-	if most == 0 || most > protocol.MaxDirectoryEntries {
+// response gives the live announcements that a request is for, within what
+// acquaintances leave of so many bytes.
+func (g *Gossip) response(request *pb.DirectoryRequest, bytes int) *pb.DirectoryResponse {
+	most := int(min(request.Most, protocol.MaxDirectoryEntries))
+	if most == 0 {
 		most = protocol.MaxDirectoryEntries
 	}
 	m := &pb.DirectoryResponse{}
 	size := 0
-	for _, e := range g.directory.Entries(int(most)) {
+	for _, e := range g.entries(most, time.Duration(request.NewestMs)*time.Millisecond) {
 		entry := &pb.DirectoryEntry{RemainingMs: uint32(e.Remaining / time.Millisecond), Envelope: e.Envelope}
-		if size += proto.Size(entry) + entryOverhead; size > maxResponseBytes-acquaintancesBytes {
+		if size += proto.Size(entry) + entryOverhead; size > bytes-acquaintancesBytes {
 			break
 		}
 		m.Entries = append(m.Entries, entry)
 	}
 	return m
+}
+
+// entries gives up to most live announcements: those heard within newest, if it
+// is not 0.
+func (g *Gossip) entries(most int, newest time.Duration) []discovery.DirectoryEntry {
+	if newest == 0 {
+		return g.directory.Entries(most)
+	}
+	all := g.directory.Entries(protocol.MaxDirectoryRooms)
+	all = slices.DeleteFunc(all, func(e discovery.DirectoryEntry) bool { return e.Age > newest })
+	return all[:min(most, len(all))]
+}
+
+// speakFor takes in an asker's own announcements, and publishes those that are
+// new: gossip does not reach it. False if one does not hold or is not its own.
+func (g *Gossip) speakFor(asker peer.ID, own [][]byte) bool {
+	if len(own) > maxOwn {
+		return false
+	}
+	for _, envelope := range own {
+		_, announcer, _, err := protocol.PeekAnnouncement(envelope)
+		if err != nil || announcer != asker {
+			g.counts.rejected.Add(1)
+			return false
+		}
+		switch g.directory.Offer(envelope, 0) {
+		case discovery.Reject:
+			g.counts.rejected.Add(1)
+			return false
+		case discovery.Accept:
+			g.counts.spokenFor.Add(1)
+			_ = g.post(message{g.rooms, envelope}) // what does not fit, its next refresh makes good
+		}
+	}
+	return true
 }

@@ -37,7 +37,9 @@ const (
 	// tellersKept are known, with those that are gone.
 	tellersKept = 512
 
-	maxRequestBytes  = 64
+	// maxOwn of its own announcements travel with a request.
+	maxOwn           = 8
+	maxRequestBytes  = 64 + maxOwn*(protocol.MaxAnnouncementBytes+8)
 	maxResponseBytes = 640 << 10
 	// entryOverhead is what an entry takes besides its envelope, at most.
 	entryOverhead = 16
@@ -69,19 +71,22 @@ type asker struct {
 type teller struct {
 	met, left time.Time // met is zero once it has left
 	asked     time.Time
+	heard     time.Time // when it was asked what it told last
 	asking    bool
 	failed    bool // to answer; the next retry forgives it
 	told      bool // since it was met
 	again     bool // to be asked once more when it has answered
 	back      bool // it had left, and has not told since: its side may know what ours does not
 	heeded    *rate.Limiter
+	rounds    *rate.Limiter // see round
 }
 
 // sync asks the first neighbours for what is live, and later ones for as long
 // as fewer than enough of those connected have told us; those that come back
 // are asked however many have. Each is asked again once it and we are in one
 // another's mesh: what passed it between its answer and that moment, GossipSub
-// neither forwards to us nor offers by IHAVE.
+// neither forwards to us nor offers by IHAVE. Those that gossip does not reach
+// are asked in rounds.
 func (g *Gossip) sync(ctx context.Context) error {
 	events, err := g.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated), new(event.EvtPeerConnectednessChanged),
@@ -94,6 +99,8 @@ func (g *Gossip) sync(ctx context.Context) error {
 		returns: rate.NewLimiter(rate.Every(returnPause), returnsAtOnce)}
 	retry := time.NewTicker(syncRetry)
 	defer retry.Stop()
+	round := time.NewTicker(roundInterval)
+	defer round.Stop()
 	a.askConnected(ctx)
 	for {
 		select {
@@ -108,6 +115,10 @@ func (g *Gossip) sync(ctx context.Context) error {
 			a.grafted(ctx, p)
 		case answer := <-a.answers:
 			a.heard(ctx, answer)
+		case <-g.announced.news:
+			a.tell(ctx)
+		case <-round.C:
+			a.round(ctx)
 		case <-retry.C:
 			for _, t := range a.tellers {
 				t.failed = false
@@ -122,7 +133,7 @@ func (g *Gossip) sync(ctx context.Context) error {
 func (a *asker) met(ctx context.Context, e any) {
 	switch e := e.(type) {
 	case event.EvtPeerIdentificationCompleted:
-		if len(e.ListenAddrs) > 0 && a.gossip.host.Network().Connectedness(e.Peer) == network.Connected {
+		if len(e.ListenAddrs) > 0 && a.gossip.host.Network().Connectedness(e.Peer) != network.NotConnected {
 			a.gossip.whereabouts.note(e.Peer, e.ListenAddrs)
 		}
 		a.consider(ctx, e.Peer)
@@ -173,7 +184,7 @@ func (a *asker) meet(p peer.ID) *teller {
 	t, now := a.tellers[p], time.Now()
 	switch {
 	case t == nil:
-		t = &teller{met: now, heeded: rate.NewLimiter(rate.Every(heedInterval), heeded)}
+		t = &teller{met: now, heeded: rate.NewLimiter(rate.Every(heedInterval), heeded), rounds: rate.NewLimiter(rate.Every(roundPace), asksAtOnce)}
 		a.tellers[p] = t
 	case t.met.IsZero():
 		t.met, t.back, t.failed = now, true, false
@@ -190,16 +201,18 @@ func (a *asker) consider(ctx context.Context, p peer.ID) {
 	t := a.meet(p)
 	switch {
 	case t == nil, t.asking, t.failed:
-	case !t.told && a.useful() < enough,
+	case !t.told && a.useful(p) < enough,
 		t.back && time.Since(t.asked) >= returnInterval && a.returns.Allow():
 		a.ask(ctx, p, t, protocol.MaxDirectoryEntries)
 	}
 }
 
-// useful counts the neighbours that told us or are about to.
-func (a *asker) useful() (n int) {
-	for _, t := range a.tellers {
-		if !t.met.IsZero() && (t.asking || t.told) {
+// useful counts the neighbours that told us or are about to; where gossip reaches
+// p, only such as it reaches too: what the others told ages.
+func (a *asker) useful(p peer.ID) (n int) {
+	reached := a.gossip.reaches(p)
+	for q, t := range a.tellers {
+		if !t.met.IsZero() && (t.asking || t.told) && (!reached || a.gossip.reaches(q)) {
 			n++
 		}
 	}
@@ -208,11 +221,15 @@ func (a *asker) useful() (n int) {
 
 // ask asks p for up to most announcements and for some of its neighbours.
 func (a *asker) ask(ctx context.Context, p peer.ID, t *teller, most uint32) {
+	request := &pb.DirectoryRequest{Most: most}
+	if !a.gossip.reaches(p) {
+		a.limit(request, t)
+	}
 	t.asking, t.asked = true, time.Now()
 	a.asking++
 	a.gossip.counts.asked.Add(1)
 	go func() {
-		found, err := a.gossip.askNeighbour(ctx, p, most)
+		found, err := a.gossip.askNeighbour(ctx, p, request)
 		a.answers <- answer{p, found, err}
 	}()
 }
@@ -265,7 +282,7 @@ func (a *asker) heard(ctx context.Context, r answer) {
 	if t.met.IsZero() {
 		return
 	}
-	t.told, t.back = true, false
+	t.told, t.back, t.heard = true, false, t.asked
 	if t.again {
 		t.again = false
 		a.ask(ctx, r.from, t, protocol.MaxDirectoryEntries)
@@ -287,8 +304,8 @@ func (a *asker) heed(t *teller, found []peer.AddrInfo) {
 }
 
 // askNeighbour takes in what a neighbour says is live, and gives whom it knows.
-func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, most uint32) ([]peer.AddrInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, syncPatience)
+func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, request *pb.DirectoryRequest) ([]peer.AddrInfo, error) {
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "directory sync"), syncPatience)
 	defer cancel()
 	s, err := g.host.NewStream(ctx, p, protocol.DirectoryStream)
 	if err != nil {
@@ -298,7 +315,7 @@ func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, most uint32) ([]pe
 	// Ends reads and writes with ctx.
 	stop := context.AfterFunc(ctx, func() { s.Reset() })
 	defer stop()
-	if err := pbio.NewDelimitedWriter(s).WriteMsg(&pb.DirectoryRequest{Most: most}); err != nil {
+	if err := pbio.NewDelimitedWriter(s).WriteMsg(request); err != nil {
 		return nil, err
 	}
 	if err := s.CloseWrite(); err != nil {

@@ -154,9 +154,17 @@ func TestHostileClients(t *testing.T) {
 func TestResponseIsBounded(t *testing.T) {
 	g := &Gossip{directory: shelf{}}
 	for most, want := range map[uint32]int{0: protocol.MaxDirectoryEntries, 3: 3, 1 << 31: protocol.MaxDirectoryEntries} {
-		m := g.response(most)
+		m := g.response(&pb.DirectoryRequest{Most: most}, maxResponseBytes)
 		if len(m.Entries) != want || proto.Size(m) > maxResponseBytes {
 			t.Fatalf("%d entries in %d bytes for %d", len(m.Entries), proto.Size(m), most)
+		}
+	}
+	if m := g.response(&pb.DirectoryRequest{}, limitedBytes); proto.Size(m) > limitedBytes || len(m.Entries) < 20 {
+		t.Fatalf("%d entries in %d bytes over a limited connection", len(m.Entries), proto.Size(m))
+	}
+	for newest, want := range map[uint32]int{1000: 0, 60_000: 2, 59_499: 1} {
+		if m := g.response(&pb.DirectoryRequest{NewestMs: newest, Most: 2}, maxResponseBytes); len(m.Entries) != want {
+			t.Fatalf("%d entries of the last %d ms", len(m.Entries), newest)
 		}
 	}
 }
@@ -169,7 +177,8 @@ func (shelf) Offer([]byte, time.Duration) discovery.Verdict { return discovery.I
 func (shelf) Entries(most int) []discovery.DirectoryEntry {
 	entries := make([]discovery.DirectoryEntry, most)
 	for i := range entries {
-		entries[i] = discovery.DirectoryEntry{Envelope: make([]byte, protocol.MaxAnnouncementBytes), Remaining: protocol.MaxLife}
+		entries[i] = discovery.DirectoryEntry{Envelope: make([]byte, protocol.MaxAnnouncementBytes), Remaining: protocol.MaxLife,
+			Age: 59*time.Second + time.Duration(min(i, 2))*500*time.Millisecond}
 	}
 	return entries
 }

@@ -574,7 +574,8 @@ func (x *RoomAnnouncement) GetClosed() bool {
 type DirectoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Most          uint32                 `protobuf:"varint,1,opt,name=most,proto3" json:"most,omitempty"`
-	Own           [][]byte               `protobuf:"bytes,2,rep,name=own,proto3" json:"own,omitempty"` // envelopes of the asker's own announcements, if gossip does not reach it
+	Own           [][]byte               `protobuf:"bytes,2,rep,name=own,proto3" json:"own,omitempty"`                            // envelopes of the asker's own announcements, if gossip does not reach it
+	NewestMs      uint32                 `protobuf:"varint,3,opt,name=newest_ms,json=newestMs,proto3" json:"newest_ms,omitempty"` // only what was heard within so many milliseconds; 0: all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +622,13 @@ func (x *DirectoryRequest) GetOwn() [][]byte {
 		return x.Own
 	}
 	return nil
+}
+
+func (x *DirectoryRequest) GetNewestMs() uint32 {
+	if x != nil {
+		return x.NewestMs
+	}
+	return 0
 }
 
 type DirectoryEntry struct {
@@ -3014,10 +3022,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\taddresses\x18\x05 \x03(\fR\taddresses\x12\x1a\n" +
 	"\bspeakers\x18\x06 \x01(\rR\bspeakers\x12\x1c\n" +
 	"\tlisteners\x18\a \x01(\rR\tlisteners\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closed\"8\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\"U\n" +
 	"\x10DirectoryRequest\x12\x12\n" +
 	"\x04most\x18\x01 \x01(\rR\x04most\x12\x10\n" +
-	"\x03own\x18\x02 \x03(\fR\x03own\"O\n" +
+	"\x03own\x18\x02 \x03(\fR\x03own\x12\x1b\n" +
+	"\tnewest_ms\x18\x03 \x01(\rR\bnewestMs\"O\n" +
 	"\x0eDirectoryEntry\x12!\n" +
 	"\fremaining_ms\x18\x01 \x01(\rR\vremainingMs\x12\x1a\n" +
 	"\benvelope\x18\x02 \x01(\fR\benvelope\"x\n" +
