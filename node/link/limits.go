@@ -17,6 +17,11 @@ const (
 	dead   = 3 * time.Second // without a whole message: the link is dead
 	redial = time.Second     // between the starts of two attempts, give or take a fifth
 
+	// Whoever restarts is back within seconds; later it is gone for longer, and
+	// the pause between attempts doubles up to the longest.
+	quickTries    = 10
+	longestRedial = 15 * time.Second
+
 	dialTimeout  = 4 * time.Second // of connecting; QUIC's retransmissions thin out later
 	helloTimeout = 3 * time.Second // of the handshake on a fresh stream
 	holdOff      = 10 * time.Second
@@ -36,6 +41,7 @@ const (
 	outboxMessages = 256
 	outboxPongs    = 8
 	inboxMoves     = 64
+	inboxMet       = 64 // connections that came up
 
 	// Packets of the media path on a stream.
 	maxFrameBytes   = protocol.MaxPacketBytes + frameHeaderBytes

@@ -66,10 +66,11 @@ type Links struct {
 	cfg  Config
 	self protocol.PeerID
 
-	moves chan func(*table) // to the owner
-	kick  chan struct{}     // wants changed
-	ended chan struct{}     // closed when the owner takes no more moves
-	work  sync.WaitGroup    // dials, handshakes and links
+	moves chan func(*table)    // to the owner
+	kick  chan struct{}        // wants changed
+	met   chan protocol.PeerID // with whom a connection came up
+	ended chan struct{}        // closed when the owner takes no more moves
+	work  sync.WaitGroup       // dials, handshakes and links
 
 	counts counters
 
@@ -98,6 +99,7 @@ func New(cfg Config) *Links {
 		self:       cfg.Host.ID(),
 		moves:      make(chan func(*table), inboxMoves),
 		kick:       make(chan struct{}, 1),
+		met:        make(chan protocol.PeerID, inboxMet),
 		ended:      make(chan struct{}),
 		wants:      map[protocol.PeerID][]multiaddr.Multiaddr{},
 		up:         map[protocol.PeerID]*link{},
@@ -117,6 +119,9 @@ func (l *Links) Run(ctx context.Context) error {
 		l.cfg.Host.SetStreamHandler(protocol.FramesStream, l.incomingFrames)
 		defer l.cfg.Host.RemoveStreamHandler(protocol.FramesStream)
 	}
+	connections := &network.NotifyBundle{ConnectedF: l.connected}
+	l.cfg.Host.Network().Notify(connections)
+	defer l.cfg.Host.Network().StopNotify(connections)
 	t := &table{Links: l, contacts: map[protocol.PeerID]*contact{}}
 	t.run(ctx)
 	t.stop()
@@ -124,8 +129,16 @@ func (l *Links) Run(ctx context.Context) error {
 	return nil
 }
 
-// Want keeps a link to a peer until Release: it is dialled now, and again each
-// second while it is not up. Wanting it again adds addresses.
+// connected is libp2p's word that a connection came up.
+func (l *Links) connected(_ network.Network, c network.Conn) {
+	select {
+	case l.met <- c.RemotePeer():
+	default: // it is dialled, or looked for, a little later
+	}
+}
+
+// Want keeps a link to a peer until Release: it is dialled now, and again while
+// it is not up, each second at first. Wanting it again adds addresses.
 func (l *Links) Want(info peer.AddrInfo) {
 	if info.ID == l.self {
 		return

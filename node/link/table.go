@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -30,11 +31,14 @@ type table struct {
 // contact is one peer with a link, a wish for one, or a bad name.
 type contact struct {
 	up       *link
-	next     *offer    // replaces up once that is down
-	dial     *dial     // under way; never beside up
-	due      time.Time // the next dial may begin
-	held     time.Time // until then it gets no link
-	released time.Time // up is not wanted since; zero: it is
+	next     *offer                // replaces up once that is down
+	dial     *dial                 // under way; never beside up
+	due      time.Time             // the next dial may begin
+	begun    time.Time             // the last dial
+	tries    int                   // since there was hope
+	addrs    []multiaddr.Multiaddr // of the last dial
+	held     time.Time             // until then it gets no link
+	released time.Time             // up is not wanted since; zero: it is
 }
 
 func (t *table) run(ctx context.Context) {
@@ -47,6 +51,8 @@ func (t *table) run(ctx context.Context) {
 		case move := <-t.moves:
 			move(t)
 		case <-t.kick:
+		case p := <-t.met:
+			t.connectedTo(p)
 		case <-timer.C:
 		}
 		if next, ok := t.tend(ctx, time.Now()); ok {
@@ -111,6 +117,9 @@ func (t *table) tend(ctx context.Context, now time.Time) (next time.Time, again 
 		if c.released = (time.Time{}); c.up != nil || c.dial != nil || c.next != nil {
 			continue
 		}
+		if c.news(addrs) {
+			c.hope()
+		}
 		if due := latest(c.due, c.held); due.After(now) {
 			later(due)
 			continue
@@ -174,10 +183,42 @@ func (t *table) unwanted(c *contact, now time.Time) (again time.Time, ok bool) {
 func (t *table) begin(ctx context.Context, p protocol.PeerID, c *contact, addrs []multiaddr.Multiaddr, now time.Time) {
 	ctx, cancel := context.WithCancel(ctx)
 	c.dial = &dial{cancel: cancel}
-	// Jitter: a relay that comes back is not met by all its children at once.
-	c.due = now.Add(redial*4/5 + rand.N(redial*2/5))
+	c.begun, c.addrs = now, addrs
+	c.tries++
+	c.due = now.Add(pause(c.tries))
 	t.work.Add(1)
 	go t.Links.dial(ctx, c.dial, p, addrs)
+}
+
+// pause is the time from the start of an attempt, one of so many, to the start of
+// the next. Jitter: a relay that comes back is not met by all its children at once.
+func pause(tries int) time.Duration {
+	d := redial
+	for ; tries > quickTries && d < longestRedial; tries-- {
+		d *= 2
+	}
+	d = min(d, longestRedial)
+	return d*4/5 + rand.N(d*2/5)
+}
+
+// news says that some of addrs was not known at the last dial.
+func (c *contact) news(addrs []multiaddr.Multiaddr) bool {
+	return slices.ContainsFunc(addrs, func(a multiaddr.Multiaddr) bool { return !multiaddr.Contains(c.addrs, a) })
+}
+
+// hope lets dials be quick again.
+func (c *contact) hope() {
+	c.tries = 0
+	if soon := c.begun.Add(pause(0)); soon.Before(c.due) {
+		c.due = soon
+	}
+}
+
+// connectedTo takes libp2p's word that there is a connection now.
+func (t *table) connectedTo(p protocol.PeerID) {
+	if c := t.contacts[p]; c != nil {
+		c.hope()
+	}
 }
 
 func (t *table) contact(p protocol.PeerID) *contact {
@@ -287,6 +328,7 @@ func (t *table) failed(p protocol.PeerID, err error) {
 func (t *table) admit(c *contact, o *offer) {
 	k := o.link
 	c.up = k
+	c.tries = 0
 	c.released = time.Time{}
 	if c.dial != nil {
 		c.dial.cancel() // the far side was quicker
