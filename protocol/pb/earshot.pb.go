@@ -1740,6 +1740,9 @@ type Hello struct {
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Network       string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
 	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
+	Link          uint64                 `protobuf:"fixed64,4,opt,name=link,proto3" json:"link,omitempty"`  // its opener's random number for the link
+	Moves         bool                   `protobuf:"varint,5,opt,name=moves,proto3" json:"moves,omitempty"` // the link goes on, on this stream
+	Taken         uint64                 `protobuf:"varint,6,opt,name=taken,proto3" json:"taken,omitempty"` // if it moves: messages that the sender took on it so far
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1795,12 +1798,34 @@ func (x *Hello) GetAgent() string {
 	return ""
 }
 
+func (x *Hello) GetLink() uint64 {
+	if x != nil {
+		return x.Link
+	}
+	return 0
+}
+
+func (x *Hello) GetMoves() bool {
+	if x != nil {
+		return x.Moves
+	}
+	return false
+}
+
+func (x *Hello) GetTaken() uint64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
+}
+
 type Ping struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stamp         uint64                 `protobuf:"varint,1,opt,name=stamp,proto3" json:"stamp,omitempty"`       // the sender's own clock, returned as it is
 	Received      uint64                 `protobuf:"varint,2,opt,name=received,proto3" json:"received,omitempty"` // media packets received on this link so far
 	Lost          uint64                 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`         // and lost for good
 	Wanted        bool                   `protobuf:"varint,4,opt,name=wanted,proto3" json:"wanted,omitempty"`     // the sender wants this link kept
+	Taken         uint64                 `protobuf:"varint,5,opt,name=taken,proto3" json:"taken,omitempty"`       // messages taken on this link so far: all but Hello, Ping, Pong and Bye
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1861,6 +1886,13 @@ func (x *Ping) GetWanted() bool {
 		return x.Wanted
 	}
 	return false
+}
+
+func (x *Ping) GetTaken() uint64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
 }
 
 type Pong struct {
@@ -3102,16 +3134,20 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\bactivity\x18\x0e \x01(\v2\x11.earshot.ActivityH\x00R\bactivity\x12#\n" +
 	"\x04feed\x18\x0f \x01(\v2\r.earshot.FeedH\x00R\x04feed\x12 \n" +
 	"\x03bye\x18\x10 \x01(\v2\f.earshot.ByeH\x00R\x03byeB\x06\n" +
-	"\x04what\"Q\n" +
+	"\x04what\"\x91\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\x12\x14\n" +
-	"\x05agent\x18\x03 \x01(\tR\x05agent\"d\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent\x12\x12\n" +
+	"\x04link\x18\x04 \x01(\x06R\x04link\x12\x14\n" +
+	"\x05moves\x18\x05 \x01(\bR\x05moves\x12\x14\n" +
+	"\x05taken\x18\x06 \x01(\x04R\x05taken\"z\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05stamp\x18\x01 \x01(\x04R\x05stamp\x12\x1a\n" +
 	"\breceived\x18\x02 \x01(\x04R\breceived\x12\x12\n" +
 	"\x04lost\x18\x03 \x01(\x04R\x04lost\x12\x16\n" +
-	"\x06wanted\x18\x04 \x01(\bR\x06wanted\"\x1c\n" +
+	"\x06wanted\x18\x04 \x01(\bR\x06wanted\x12\x14\n" +
+	"\x05taken\x18\x05 \x01(\x04R\x05taken\"\x1c\n" +
 	"\x04Pong\x12\x14\n" +
 	"\x05stamp\x18\x01 \x01(\x04R\x05stamp\"\x99\x01\n" +
 	"\vDescription\x12-\n" +
