@@ -34,6 +34,12 @@ const (
 	replayWindow = 2048
 
 	gatherTimeout = 2 * time.Second
+
+	// A direct path on the local network answers within these, and is to be
+	// preferred to one through the router; pion's own waits, up to a second,
+	// would have every link between two homes begin by the detour.
+	reflexiveWait     = 150 * time.Millisecond // for a path to where a server saw the far side
+	peerReflexiveWait = 250 * time.Millisecond // to where a check came from
 )
 
 var (
@@ -86,7 +92,8 @@ func (l *Link) connection(generation uint32) (*connection, error) {
 	return c, nil
 }
 
-// api gives pion as links want it: no interceptors, no mDNS, no STUN server.
+// api gives pion as links want it: no interceptors, no mDNS, and no STUN servers,
+// which describe knows.
 func (e *Engine) api(loopback bool, buffer func(packetio.BufferPacketType, uint32) io.ReadWriteCloser) (*webrtc.API, error) {
 	m := &webrtc.MediaEngine{}
 	codec := opusCodec("minptime=10;useinbandfec=1")
@@ -101,12 +108,14 @@ func (e *Engine) api(loopback bool, buffer func(packetio.BufferPacketType, uint3
 		}
 	}
 	s := webrtc.SettingEngine{LoggerFactory: pionLogs{e.log}, BufferFactory: buffer}
-	s.SetICEUDPMux(e.mux)
+	s.SetICEUDPMux(hosts{sockets: e.sockets, loopback: loopback})
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	s.SetIncludeLoopbackCandidate(loopback)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	t := e.cfg.times
 	s.SetICETimeouts(t.disconnected, t.failed, t.keepalive)
+	s.SetSrflxAcceptanceMinWait(reflexiveWait)
+	s.SetPrflxAcceptanceMinWait(peerReflexiveWait)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetSRTPReplayProtectionWindow(replayWindow)
 	s.SetReceiveMTU(receiveMTU)
@@ -174,18 +183,20 @@ func (c *connection) answer(offer string) (string, error) {
 	return c.describe(func() (webrtc.SessionDescription, error) { return c.pc.CreateAnswer(nil) })
 }
 
-// describe gives SDP with all candidates in it.
+// describe gives SDP with all candidates in it, also those that others tell.
 func (c *connection) describe(create func() (webrtc.SessionDescription, error)) (string, error) {
 	d, err := create()
 	if err != nil {
 		return "", err
 	}
+	seen := make(chan []netip.AddrPort, 1)
+	c.tasks.Go(func() { seen <- c.link.engine.seen(c.ctx) })
 	sdp, err := gather(c.ctx, c.pc, d)
 	if err != nil {
 		return "", err
 	}
 	c.tasks.Go(func() { c.serve(c.sender) })
-	return sdp, nil
+	return addCandidates(sdp, <-seen, c.link.loopback.Load())
 }
 
 // gather sets the local description and waits for its candidates.
@@ -233,7 +244,12 @@ func (c *connection) take(kind webrtc.SDPType, description string) error {
 	if candidates > maxCandidates || c.remote.Load() == 0 {
 		return fmt.Errorf("%w: it takes an SSRC and no more than %d candidates", errDescription, maxCandidates)
 	}
-	return c.pc.SetRemoteDescription(d)
+	c.link.engine.leftOut.Add(leaveOut(parsed, c.link.loopback.Load()))
+	usable, err := parsed.Marshal()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errDescription, err)
+	}
+	return c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: string(usable)})
 }
 
 // read is pion's callback for the far side's track; it has a goroutine of its

@@ -9,15 +9,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/ice/v4"
 	"github.com/pion/webrtc/v4"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -26,13 +27,17 @@ import (
 // Config says how an Engine is to work. It is a value: an Engine keeps a copy.
 type Config struct {
 	Self     protocol.PeerID
-	Listen   netip.AddrPort // UDP; port 0: any; an unspecified address: all interfaces
+	Listen   netip.AddrPort // UDP; port 0: any; an unspecified address: all of IPv4, and of IPv6 where there is any
 	Log      *slog.Logger   // nil: none
 	Loopback bool           // offer loopback addresses to all nodes, not just to those on this machine
 
-	wrap  func(net.PacketConn) net.PacketConn // a test's grip on the nodes' socket
-	first uint16                              // sequence number of a connection's first packet
-	times timing                              // zero: as fill says
+	// Wrap stands between an engine and each of its sockets towards other
+	// nodes, if it is not nil. What it gives should have ReadFromAddrPort and
+	// WriteToAddrPort (ice.AddrPortReaderWriter) too, or each packet allocates.
+	Wrap func(net.PacketConn) net.PacketConn
+
+	first uint16 // sequence number of a connection's first packet
+	times timing // zero: as fill says
 }
 
 // timing is what tests shorten.
@@ -58,21 +63,23 @@ func (t *timing) fill() {
 	}
 }
 
-// socketBuffer holds a fifth of a second of 64 sources to 64 children.
-const socketBuffer = 1 << 20
-
-// Engine owns a node's UDP socket, its links and its local sessions.
+// Engine owns a node's UDP sockets, its links and its local sessions.
 type Engine struct {
 	cfg         Config
 	log         *slog.Logger
 	started     time.Time
 	certificate webrtc.Certificate
-	mux         *ice.UDPMuxDefault
+	sockets     *sockets  // of the links
+	asides      []*socket // for STUN alone, on a port of their own
 	addr        netip.AddrPort
+	server      *server
+	outside     outside
 	local       *local
 
 	generation atomic.Uint32
 	cut        atomic.Bool
+	strange    atomic.Uint64
+	leftOut    atomic.Uint64
 	tasks      sync.WaitGroup
 
 	mu       sync.Mutex
@@ -82,7 +89,8 @@ type Engine struct {
 	sessions map[string]*Session
 }
 
-// New opens the sockets. Run must follow: it closes them.
+// New opens the sockets. Run must follow: it closes them. The error is
+// syscall.EADDRINUSE, among others, if another program has the port.
 func New(cfg Config) (*Engine, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -96,48 +104,110 @@ func New(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rtc: no certificate for DTLS: %w", err)
 	}
-	socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(cfg.Listen))
-	if err != nil {
-		return nil, fmt.Errorf("rtc: can't listen on UDP %s, choose another port: %w", cfg.Listen, err)
-	}
-	// Best effort: the system may allow less.
-	_ = socket.SetReadBuffer(socketBuffer)
-	_ = socket.SetWriteBuffer(socketBuffer)
-
-	var conn net.PacketConn = socket
-	if cfg.wrap != nil {
-		conn = cfg.wrap(conn)
-	}
 	e := &Engine{
 		cfg:         cfg,
 		log:         cfg.Log,
 		started:     time.Now(),
 		certificate: *certificate,
-		addr:        socket.LocalAddr().(*net.UDPAddr).AddrPort(),
+		server:      newServer(),
+		outside:     outside{turn: make(chan struct{}, 1), known: make(map[netip.AddrPort]learnt)},
 		links:       make(map[protocol.PeerID]*Link),
 		closing:     make(map[protocol.PeerID]*Link),
 		sessions:    make(map[string]*Session),
 	}
-	e.local, err = listenLocal(cfg.Log)
-	if err != nil {
-		_ = socket.Close()
+	if err := e.open(); err != nil {
 		return nil, err
 	}
-	e.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: pionLogs{cfg.Log}.NewLogger("ice")})
 	// Generations keep growing over a restart, so that an answer to a
 	// connection of a former life is known as stale.
 	e.generation.Store(uint32(time.Now().Unix()))
 	return e, nil
 }
 
-// Addr gives the address of the socket that all links share.
+// open opens the sockets: the links', those beside them for STUN, and those on
+// loopback.
+func (e *Engine) open() error {
+	shared, err := e.listen(e.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	if e.local, err = listenLocal(e.log); err != nil {
+		for _, s := range shared {
+			_ = s.Close()
+		}
+		return err
+	}
+	e.addr = shared[0].local
+	e.sockets = share(shared, pionLogs{e.log}.NewLogger("ice"))
+	// Without a second port askers learn less, which is no reason to do without
+	// the first.
+	if e.asides, err = e.listenAside(); err != nil {
+		e.log.Warn("no second port to answer STUN on", "error", err)
+	}
+	for _, s := range e.asides {
+		e.tasks.Go(s.serve)
+	}
+	return nil
+}
+
+// listen opens sockets on addr, one of each address family.
+func (e *Engine) listen(addr netip.AddrPort) ([]*socket, error) {
+	conns, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	var opened []*socket
+	for _, conn := range conns {
+		var wrapped net.PacketConn = conn
+		if e.cfg.Wrap != nil {
+			wrapped = e.cfg.Wrap(wrapped)
+		}
+		opened = append(opened, newSocket(wrapped, e.server, &e.strange))
+	}
+	return opened, nil
+}
+
+// listenAside opens the sockets for STUN alone: on the port after the links', if
+// that was asked for by number, as a person opens ports in a firewall by number.
+func (e *Engine) listenAside() ([]*socket, error) {
+	addr := e.cfg.Listen.Addr()
+	if port := e.cfg.Listen.Port(); port != 0 && port < math.MaxUint16 {
+		if asides, err := e.listen(netip.AddrPortFrom(addr, port+1)); err == nil {
+			return asides, nil
+		}
+	}
+	return e.listen(netip.AddrPortFrom(addr, 0))
+}
+
+func (e *Engine) closeAsides() error {
+	var errs []error
+	for _, s := range e.asides {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// STUNPorts gives the ports that answer STUN: the links' own first, and, if it
+// could be opened, another for those who want to know whether their router maps
+// by address and port (RFC 4787 section 4.1).
+func (e *Engine) STUNPorts() []uint16 {
+	ports := []uint16{e.addr.Port()}
+	if len(e.asides) > 0 {
+		ports = append(ports, e.asides[0].local.Port())
+	}
+	return ports
+}
+
+// Addr gives the address of the socket that all links share; where there is one
+// for IPv4 and one for IPv6, that of the first. The port is the same.
 func (e *Engine) Addr() netip.AddrPort { return e.addr }
 
-// Cut closes the links' socket at once: to the far sides, this node has died
+// Cut closes the links' sockets at once: to the far sides, this node has died
 // without a word. Run still has to be ended.
 func (e *Engine) Cut() {
 	e.cut.Store(true)
-	_ = e.mux.Close() // Run tells of errors
+	_ = e.sockets.close()
+	_ = e.closeAsides()
 }
 
 // Run waits for ctx, then ends all links and sessions, and returns when they
@@ -157,10 +227,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, s := range sessions {
 		s.Close()
 	}
+	// The sockets of the links have to last until those have ended.
+	err := e.closeAsides()
 	e.tasks.Wait()
 	e.local.close()
-	if err := e.mux.Close(); err != nil && !e.cut.Load() {
-		return fmt.Errorf("rtc: closing the UDP socket: %w", err)
+	if err = errors.Join(err, e.sockets.close()); err != nil && !e.cut.Load() {
+		return fmt.Errorf("rtc: closing the UDP sockets: %w", err)
 	}
 	return nil
 }

@@ -326,7 +326,7 @@ func TestReconnect(t *testing.T) {
 
 func TestKilledSideIsNoticed(t *testing.T) {
 	cut := &lossy{}
-	a, b := pair(t, Config{times: hurried, wrap: cut.wrap}, Config{times: hurried})
+	a, b := pair(t, Config{times: hurried, Wrap: cut.wrap}, Config{times: hurried})
 	join(t, a, b)
 	cut.all.Store(true) // nothing leaves a or reaches it any more: as if it had been killed
 	began := time.Now()
@@ -365,7 +365,7 @@ func TestHandshakeThatStalls(t *testing.T) {
 	loss.dtls.Store(true)
 	times := hurried
 	times.attempt = 500 * time.Millisecond
-	a, b := pair(t, Config{times: times, wrap: loss.wrap}, Config{times: times})
+	a, b := pair(t, Config{times: times, Wrap: loss.wrap}, Config{times: times})
 	a.connect()
 	b.connect()
 	if err := receiveFrom(t, "Down", a.down); err == nil {

@@ -172,7 +172,7 @@ func TestNackFloodIsBounded(t *testing.T) {
 func TestLossyLink(t *testing.T) {
 	loss := &lossy{}
 	loss.percent.Store(5)
-	a, b := pair(t, Config{wrap: loss.wrap, first: 65400}, Config{first: 65400})
+	a, b := pair(t, Config{Wrap: loss.wrap, first: 65400}, Config{first: 65400})
 	la, lb := join(t, a, b)
 	la.SetRTT(2 * ms)
 	lb.SetRTT(2 * ms)
