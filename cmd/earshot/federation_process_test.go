@@ -31,8 +31,9 @@ import (
 // waits looks again at each of their words.
 type federation struct {
 	testing.TB
-	dir   string
-	stood func() time.Duration // how long this machine did, at the most
+	dir    string
+	stood  func() time.Duration // how long this machine did, at the most
+	within map[string]string    // network namespaces of homes that have one
 
 	mu        sync.Mutex
 	news      chan struct{} // closed at the next word of any process
@@ -45,7 +46,7 @@ func newFederation(t *testing.T) *federation {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signals to end a process by")
 	}
-	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{}), stood: standstill(t)}
+	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{}), stood: standstill(t), within: map[string]string{}}
 	t.Cleanup(f.end)
 	return f
 }
@@ -221,11 +222,16 @@ type spoken struct {
 	text string
 }
 
-// launch starts the program (this test's own, see TestMain) in a home.
+// launch starts the program (this test's own, see TestMain) in a home, where that
+// is.
 func (f *federation) launch(home string, stays bool, args ...string) *process {
 	f.Helper()
 	p := &process{f: f, title: filepath.Base(home) + ": earshot " + strings.Join(args[:min(2, len(args))], " "), stays: stays, done: make(chan struct{})}
-	p.cmd = exec.Command("earshot", args...)
+	argv := append([]string{"earshot"}, args...)
+	if namespace, ok := f.within[home]; ok {
+		argv = append([]string{"ip", "netns", "exec", namespace}, argv...) // which it becomes
+	}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir = f.dir
 	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "EARSHOT_") }),
 		"HOME="+f.dir, "EARSHOT_HOME="+home, "EARSHOT_JSON=1", "EARSHOT_LOG_LEVEL=debug")
@@ -361,11 +367,17 @@ func (f *federation) up(name string, from ...*liveNode) *liveNode {
 
 func (f *federation) upAt(home, name string, from ...*liveNode) *liveNode {
 	f.Helper()
-	args := []string{"up", "--name", name, "--no-mdns", "--no-browser", "--api", "127.0.0.1:0",
-		"--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0"}
+	flags := []string{"--api", "127.0.0.1:0", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1", "--listen", "/ip4/127.0.0.1/tcp/0"}
 	for _, other := range from {
-		args = append(args, "--bootstrap", other.Addrs[0])
+		flags = append(flags, "--bootstrap", other.Addrs[0])
 	}
+	return f.serve(home, name, flags...)
+}
+
+// serve starts a node with these flags, and waits until it serves.
+func (f *federation) serve(home, name string, flags ...string) *liveNode {
+	f.Helper()
+	args := append([]string{"up", "--name", name, "--no-mdns", "--no-browser"}, flags...)
 	n := &liveNode{process: f.launch(home, true, args...), name: name, home: home, views: map[string]web.RoomView{}, rooms: map[string]web.RoomLine{}}
 	n.says(startPatience, "event", "ready", &n.readyLine)
 	f.nodes = append(f.nodes, n)
