@@ -6,6 +6,7 @@ package bootstrap
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,20 +20,27 @@ import (
 
 // Implementation: ours to tune.
 const (
-	// enough connections: remembered peers, and those that neighbours tell of,
+	// enough neighbours: remembered peers, and those that neighbours tell of,
 	// are left alone.
 	enough = 4
 	// maxTargets are tried at any time; given ones always.
 	maxTargets = 128
 	// maxTold of them are known from neighbours alone.
 	maxTold = 16
-	// atOnce dials are under way at most.
-	atOnce = 8
+	// atOnce dials are under way at most: all that a node remembers, since those
+	// that are gone for good take up dialPatience each.
+	atOnce = 32
 	// dialPatience bounds one dial.
 	dialPatience = 10 * time.Second
 	// firstRetry and lastRetry bound the pause after a failed dial, which doubles.
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
+	// restarting is how long a peer that was lost is taken to be: till then it is
+	// tried at least each restartRetry.
+	restarting   = 30 * time.Second
+	restartRetry = 1250 * time.Millisecond
+	// maxGone peers that were lost are known.
+	maxGone = 512
 	// tries is after how many failures all but given targets are given up.
 	tries = 6
 	// toldTries is the same for what a neighbour told: it may tell anything.
@@ -40,8 +48,9 @@ const (
 	// introduction is how long an Earshot node may take from being connected to
 	// saying that it is one: it listens a little before all of it is there.
 	introduction = 2 * time.Second
-	// reviewInterval is how often a node that is short of connections looks at
-	// what it remembers, and mDNS at which networks there are.
+	// reviewInterval is how often a node that is short of neighbours looks at
+	// what it remembers, besides when it loses one, and mDNS at which networks
+	// there are.
 	reviewInterval = time.Minute
 )
 
@@ -66,6 +75,7 @@ type Bootstrap struct {
 
 	// Run's own.
 	targets    map[peer.ID]*target
+	gone       map[peer.ID]time.Time // when they were lost
 	results    chan result
 	dialling   int
 	neighbours *neighbours
@@ -86,7 +96,7 @@ type result struct {
 // New makes a Bootstrap; Run does its work.
 func New(c Config) *Bootstrap {
 	b := &Bootstrap{host: c.Host, config: c, log: c.Log, found: make(chan finding, 64),
-		targets: make(map[peer.ID]*target), results: make(chan result, atOnce)}
+		targets: make(map[peer.ID]*target), gone: make(map[peer.ID]time.Time), results: make(chan result, atOnce)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -155,12 +165,16 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 	}
 }
 
-// review looks for peers on the local network and, if there are few
-// connections, in memory.
+// review looks for peers on the local network and in memory.
 func (b *Bootstrap) review() {
 	if b.config.MDNS {
 		b.neighbours.refresh()
 	}
+	b.recall()
+}
+
+// recall aims at the peers that are remembered, if there are few neighbours.
+func (b *Bootstrap) recall() {
 	if b.config.Remembered == nil || b.connections() >= enough {
 		return
 	}
@@ -169,10 +183,25 @@ func (b *Bootstrap) review() {
 	}
 }
 
-func (b *Bootstrap) connections() int { return len(b.host.Network().Peers()) }
+// connections counts the neighbours: connected Earshot nodes, and peers that have
+// yet to say what they are. Limited connections don't count: gossip keeps off
+// them.
+func (b *Bootstrap) connections() (n int) {
+	for _, p := range b.host.Network().Peers() {
+		if b.host.Network().Connectedness(p) != network.Connected {
+			continue
+		}
+		speaks, err := b.host.Peerstore().GetProtocols(p)
+		if err == nil && len(speaks) == 0 || b.earshot(p) {
+			n++
+		}
+	}
+	return n
+}
 
-func (b *Bootstrap) connected(p peer.ID) bool {
-	return b.host.Network().Connectedness(p) == network.Connected
+// here says whether p is connected, in whatever way.
+func (b *Bootstrap) here(p peer.ID) bool {
+	return b.host.Network().Connectedness(p) != network.NotConnected
 }
 
 // heard takes in what libp2p says of a peer.
@@ -184,8 +213,29 @@ func (b *Bootstrap) heard(e any) {
 	case event.EvtPeerProtocolsUpdated:
 		b.remember(e.Peer)
 	case event.EvtPeerConnectednessChanged:
-		if t := b.targets[e.Peer]; t != nil && e.Connectedness == network.Connected {
-			b.reached(e.Peer, t)
+		if t := b.targets[e.Peer]; e.Connectedness == network.NotConnected {
+			b.lost(e.Peer)
+		} else if t != nil {
+			b.reached(t)
 		}
 	}
+}
+
+// lost is told when the last connection with a peer is gone. Where few neighbours
+// are left, it and all that are remembered are tried at once.
+func (b *Bootstrap) lost(p peer.ID) {
+	now := time.Now()
+	if len(b.gone) >= maxGone {
+		maps.DeleteFunc(b.gone, func(_ peer.ID, at time.Time) bool { return now.Sub(at) >= restarting })
+	}
+	if len(b.gone) < maxGone {
+		b.gone[p] = now
+	}
+	b.recall()
+}
+
+// restarts says whether p was lost so recently that it may be restarting.
+func (b *Bootstrap) restarts(p peer.ID) bool {
+	at, ok := b.gone[p]
+	return ok && time.Since(at) < restarting
 }

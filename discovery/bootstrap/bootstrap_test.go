@@ -113,7 +113,11 @@ func TestParse(t *testing.T) {
 		{"/ip4/192.0.2.7/udp/41641/p2p/" + id, "QUIC or TCP"},
 		{"/ip4/192.0.2.7/udp/41641/quic-v1/webtransport/p2p/" + id, "QUIC or TCP"},
 		{"/ip4/192.0.2.7/tcp/41641/ws/p2p/" + id, "QUIC or TCP"},
-		{"/ip4/192.0.2.7/tcp/41641/p2p/" + id + "/p2p-circuit/p2p/" + id, "QUIC or TCP"},
+		{"/ip4/192.0.2.7/tcp/41641/p2p/" + id + "/p2p-circuit/p2p/" + id, ""},
+		{"/dnsaddr/earshot.example/p2p/" + id + "/p2p-circuit/p2p/" + id, ""},
+		{"/ip4/192.0.2.7/tcp/41641/p2p-circuit/p2p/" + id, "QUIC or TCP"},
+		{"/ip4/192.0.2.7/tcp/41641/p2p/" + id + "/p2p-circuit/p2p/" + id + "/p2p-circuit/p2p/" + id, "QUIC or TCP"},
+		{"/ip4/192.0.2.7/tcp/41641/ws/p2p/" + id + "/p2p-circuit/p2p/" + id, "QUIC or TCP"},
 		{"/p2p/" + id, "QUIC or TCP"},
 		{"/ip6zone/eth0/p2p/" + id, "QUIC or TCP"},
 	} {

@@ -14,8 +14,8 @@ import (
 const example = "/ip4/192.0.2.7/udp/41641/quic-v1/p2p/12D3Koo…"
 
 // Parse reads a node's address as people type it: a multiaddress of one host
-// and port, over QUIC or TCP, that ends in /p2p and the node's peer ID. Its
-// errors are *protocol.Problem.
+// and port, over QUIC or TCP, or of a circuit through a relay there, that ends in
+// /p2p and the node's peer ID. Its errors are *protocol.Problem.
 func Parse(s string) (peer.AddrInfo, error) {
 	a, err := multiaddr.NewMultiaddr(strings.TrimSpace(s))
 	if err != nil {
@@ -42,8 +42,12 @@ func check(a multiaddr.Multiaddr) (peer.AddrInfo, error) {
 }
 
 // dialled says whether a node dials such addresses: HOST/tcp/PORT or
-// HOST/udp/PORT/quic-v1, or a name that stands for some (dnsaddr).
+// HOST/udp/PORT/quic-v1, or a name that stands for some (dnsaddr); or a circuit,
+// /p2p/RELAY/p2p-circuit, through a relay at one of them.
 func dialled(a multiaddr.Multiaddr) bool {
+	if n := len(a); n > 2 && a[n-1].Code() == multiaddr.P_CIRCUIT && a[n-2].Code() == multiaddr.P_P2P {
+		a = a[:n-2]
+	}
 	if len(a) == 0 {
 		return false
 	}

@@ -25,7 +25,7 @@ const (
 	given  source = iota // by the person: dialled for as long as the node runs
 	hinted               // by a link: dialled, whatever connections there are
 	near                 // on the local network: the same
-	met                  // before: dialled while there are too few connections
+	met                  // before: dialled while there are too few neighbours
 	told                 // by a neighbour, who may lie: the same, but less often
 )
 
@@ -63,7 +63,7 @@ func (b *Bootstrap) aim(info peer.AddrInfo, s source) {
 	}
 	t := b.targets[info.ID]
 	if t == nil {
-		if s != given && (len(b.targets) >= maxTargets || b.connected(info.ID)) {
+		if s != given && (len(b.targets) >= maxTargets || b.here(info.ID)) {
 			return
 		}
 		if s == told {
@@ -119,8 +119,19 @@ func first(addrs []multiaddr.Multiaddr) (few []multiaddr.Multiaddr) {
 func (b *Bootstrap) dialDue(ctx context.Context) time.Duration {
 	now := time.Now()
 	pause := reviewInterval
+	neighbours := b.connections()
+	hopes := neighbours // with those told of that are being dialled
+	for _, t := range b.targets {
+		if t.dialling && t.source == told {
+			hopes++
+		}
+	}
 	for id, t := range b.targets {
-		if t.dialling || b.connected(id) || t.source >= met && b.connections()+b.dialling >= enough {
+		if b.here(id) {
+			b.keep(id, t, now)
+			continue
+		}
+		if t.dialling || t.source == met && neighbours >= enough || t.source == told && hopes >= enough {
 			continue
 		}
 		if wait := t.next.Sub(now); wait > 0 {
@@ -129,6 +140,9 @@ func (b *Bootstrap) dialDue(ctx context.Context) time.Duration {
 		}
 		if b.dialling >= atOnce {
 			continue // a result will wake us
+		}
+		if t.source == told {
+			hopes++
 		}
 		t.dialling = true
 		b.dialling++
@@ -157,31 +171,38 @@ func (b *Bootstrap) dialled(r result) {
 	}
 	t.dialling = false
 	if r.err == nil {
-		b.reached(r.id, t)
+		b.reached(t)
 		return
 	}
 	b.log.Debug("not reached", "peer", r.id, "error", r.err)
-	t.next = time.Now().Add(retry(t.failures))
+	pause := retry(t.failures)
+	if b.restarts(r.id) {
+		pause = min(pause, restartRetry)
+	}
+	t.next = time.Now().Add(pause)
 	t.failures++
 	switch {
 	case t.source == given:
 		b.explain(t, unreached(r.err))
+	case b.restarts(r.id):
 	case t.failures >= tries, t.source == told && t.failures >= toldTries:
 		delete(b.targets, r.id)
 	}
 }
 
-// reached is told when a target is connected, by either side. Given ones stay
-// targets, to be dialled again once they are lost.
-func (b *Bootstrap) reached(id peer.ID, t *target) {
-	if t.source != given {
-		if !t.dialling {
-			delete(b.targets, id)
-		}
-		return
-	}
+// reached is told when a target is connected, by either side. It is not dialled
+// again at once when it is lost at once.
+func (b *Bootstrap) reached(t *target) {
 	t.failures, t.warned = 0, nil
 	t.next = time.Now().Add(retry(0))
+}
+
+// keep forgets a connected target in a while. Given ones stay targets, to be
+// dialled again once they are lost.
+func (b *Bootstrap) keep(id peer.ID, t *target, now time.Time) {
+	if t.source != given && !t.dialling && now.After(t.next) {
+		delete(b.targets, id)
+	}
 }
 
 // retry gives the pause after so many failures in a row, with a fifth of jitter
@@ -210,7 +231,7 @@ func (b *Bootstrap) doubtDue() time.Duration {
 			pause = min(pause, wait)
 		default:
 			t.doubted = time.Time{}
-			if b.connected(id) && !b.earshot(id) {
+			if b.here(id) && !b.earshot(id) {
 				t.stranger = true
 				b.explain(t, "what answers there is not an Earshot node; `earshot status` on one shows its address")
 			}
@@ -257,7 +278,8 @@ func (b *Bootstrap) warn(line string) {
 }
 
 // remember keeps a connected peer that speaks our directory protocol: where we
-// reached it first, then where it says it listens.
+// reached it first, then where it says it listens; circuits last, since they die
+// with their relay.
 func (b *Bootstrap) remember(p peer.ID) {
 	if b.config.Remember == nil || !b.earshot(p) {
 		return
@@ -275,7 +297,16 @@ func (b *Bootstrap) remember(p peer.ID) {
 			addrs = append(addrs, a)
 		}
 	}
+	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int { return circuits(a) - circuits(b) })
 	if addrs = first(addrs); len(addrs) > 0 {
 		b.config.Remember(peer.AddrInfo{ID: p, Addrs: addrs})
 	}
+}
+
+// circuits counts those that an address leads through: one or none.
+func circuits(a multiaddr.Multiaddr) int {
+	if protocol.IsCircuit(a) {
+		return 1
+	}
+	return 0
 }
