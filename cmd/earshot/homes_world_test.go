@@ -138,7 +138,7 @@ func (w *world) namespace(name string) {
 // forwards makes a namespace a router, at which UDP can be blocked.
 func (w *world) forwards(name string) {
 	w.Helper()
-	w.inside(name, nil, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	w.inside(name, strings.NewReader("1"), "tee", "/proc/sys/net/ipv4/ip_forward")
 	w.nft(name, "table ip gate { chain shut { type filter hook forward priority -10; }; }")
 }
 
