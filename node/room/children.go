@@ -28,7 +28,8 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 		r.takeAttach(id, w.Attach)
 	case *pb.LinkMessage_Detach:
 		if p := r.paths[id]; p != nil {
-			p.child, p.early = false, nil
+			p.early = nil
+			r.giveUp(id, p)
 			r.aim(id)
 		}
 	case *pb.LinkMessage_Accept:
@@ -60,7 +61,11 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 		p.early = m
 	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
 		r.redirect(id)
-	case !p.child && r.children() >= r.places(id):
+	case !p.child && !r.hasPlace(id):
+		if !p.redirected { // once: a crowd that asks again each second has read it
+			p.redirected = true
+			r.redirect(id)
+		}
 		r.refuse(id, pb.Refuse_FULL)
 	default:
 		known := p.child
@@ -80,13 +85,22 @@ func (r *Room) refuse(id protocol.PeerID, why pb.Refuse_Reason) {
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: r.cfg.Room[:], Reason: why}}})
 }
 
-// places is how many children there may be, with id among them: those who speak
-// or carry have places of their own, which no crowd can take.
-func (r *Room) places(id protocol.PeerID) int {
-	if r.hasDuty(id, r.cfg.Now()) {
-		return protocol.MaxChildren + protocol.MaxCertificates
+// hasPlace takes a place for a child, if there is one: those who speak or carry
+// have places of their own, which no crowd can take.
+func (r *Room) hasPlace(id protocol.PeerID) bool {
+	duty, most := r.hasDuty(id, r.cfg.Now()), protocol.MaxChildren
+	if duty {
+		most += protocol.MaxCertificates
 	}
-	return protocol.MaxChildren
+	return r.children() < most && (r.cfg.Place == nil || r.cfg.Place(id, duty))
+}
+
+// giveUp has id be a child no more, and gives its place back.
+func (r *Room) giveUp(id protocol.PeerID, p *path) {
+	if p.child && r.cfg.Leave != nil {
+		r.cfg.Leave(id)
+	}
+	p.child = false
 }
 
 func (r *Room) children() (n int) {

@@ -14,6 +14,7 @@ import (
 // parent is a node that this one gets the room from: the relay, the standby.
 type parent struct {
 	accepted bool
+	full     bool           // it had no place, as of its last answer
 	mode     pb.Attach_Mode // as last asked for
 	askedAt  time.Duration
 	asked    bool
@@ -161,6 +162,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
 		return
 	}
+	p.full = false
 	if !p.accepted {
 		p.accepted, r.newcomer = true, true
 		r.presentNow()
@@ -208,7 +210,11 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 		r.joinErr = ErrClosed
 		r.end = ErrClosed
 	}
-	if p := r.parents[id]; p != nil && p.accepted {
+	p := r.parents[id]
+	if p != nil {
+		p.full = m.Reason == pb.Refuse_FULL
+	}
+	if p != nil && p.accepted {
 		p.accepted, p.askedAt = false, now // ask again, later
 		r.aim(id)
 		if other := r.otherParent(); id == r.live && other != "" {
@@ -265,6 +271,18 @@ func (r *Room) joined() bool {
 	}
 	p := r.parents[r.live]
 	return p != nil && p.accepted
+}
+
+// full says whether this node is kept out because nobody has a place for it.
+func (r *Room) full() bool {
+	full := false
+	for _, p := range r.parents {
+		if p.accepted {
+			return false
+		}
+		full = full || p.full
+	}
+	return full
 }
 
 // silent: the live parent's path is; the other one goes on from where this node

@@ -12,8 +12,9 @@ type path struct {
 	way   Path // nil until frames can pass
 	early *pb.Attach
 
-	child     bool // the far side gets the room from here
-	childMode pb.Attach_Mode
+	child      bool // the far side gets the room from here
+	childMode  pb.Attach_Mode
+	redirected bool // there was no place for it, and it was told who else has the room
 
 	outlet Outlet // nil: no sink
 	beats  *binding
@@ -96,6 +97,7 @@ func (r *Room) lookAtPaths(now time.Duration) {
 
 func (r *Room) closePath(id protocol.PeerID) {
 	p := r.paths[id]
+	r.giveUp(id, p)
 	r.closeOutlet(id, p)
 	for h := range p.in {
 		if p.way != nil {

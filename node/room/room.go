@@ -132,6 +132,12 @@ type Config struct {
 	Term         protocol.Key
 	TermEra      uint32
 
+	// Place takes a place for a child in what this node's upload bears, for one
+	// with a duty in any case; false: there is none. Leave gives it back. nil:
+	// protocol.MaxChildren alone bounds them.
+	Place func(child protocol.PeerID, duty bool) bool
+	Leave func(child protocol.PeerID)
+
 	Links     Links
 	Topic     Topic
 	Forwarder Forwarder
