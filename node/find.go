@@ -148,7 +148,12 @@ func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error)
 			return &protocol.Problem{Code: protocol.CodeOtherNetwork, Message: "the room is of another network", Hint: "start a node of that network: earshot up --network NAME --home ANOTHER", Cause: link.ErrBye}
 		}
 	}
-	if v, verr := c.room.View(ctx); verr == nil && v.Genesis == nil {
+	v, verr := c.room.View(ctx)
+	if verr == nil && v.Full {
+		return &protocol.Problem{Code: protocol.CodeFullRoom, Message: "the room is full: those who carry it have no upload to spare",
+			Hint: "try again in a moment; a listener with upload to lend makes room for others", Cause: err}
+	}
+	if verr == nil && v.Genesis == nil {
 		return &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody who could be asked knows this room", Hint: "is it still live? ask for a new link", Cause: err}
 	}
 	return &protocol.Problem{Code: protocol.CodeUnreachable, Message: "nobody who carries this room answers", Hint: "try again in a moment", Cause: err}
