@@ -6,27 +6,34 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+	"go.uber.org/fx"
 
+	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
 // usualPort is tried first, so that addresses in old links stay true.
 const usualPort = 41641
 
-// newHost opens the host, on UDP sockets that are closed after it.
-func newHost(cfg Config, key crypto.PrivKey, sockets *sockets) (host.Host, error) {
+// newHost opens the host, on UDP sockets that are closed after it. What AutoNAT
+// tells goes to dialBacks.
+func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.DialBacks) (host.Host, error) {
 	listen := cfg.Listen
 	if len(listen) == 0 {
 		listen = usualAddresses()
@@ -35,23 +42,75 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets) (host.Host, error
 	if err != nil {
 		return nil, fmt.Errorf("limit what other nodes take: %w", err)
 	}
-	h, err := libp2p.New(
+	options := []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ResourceManager(resources), // closed with the host, or when there is none
 		libp2p.ListenAddrs(listen...),
-		libp2p.UserAgent("earshot/"+cfg.Version),
+		libp2p.UserAgent("earshot/" + cfg.Version),
 		// Sharing a TCP port with another node of this machine would hand each
 		// the other's visitors.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(sockets.manager),
-		libp2p.DisableRelay(),
-	)
+	}
+	if loopbackOnly(listen) {
+		options = append(options, libp2p.DisableRelay())
+	} else {
+		options = append(options, reachOptions(cfg, dialBacks)...)
+	}
+	h, err := libp2p.New(options...)
 	if err != nil {
 		return nil, &protocol.Problem{Code: protocol.CodeBadAddress, Message: "can't listen on " + join(listen),
 			Hint: "choose another address with --listen", Cause: err}
 	}
 	return h, nil
+}
+
+// reachOptions are what a host needs to be reached behind a router, beside what
+// node/reach does.
+func reachOptions(cfg Config, dialBacks *reach.DialBacks) []libp2p.Option {
+	believeOneObserver()
+	options := []libp2p.Option{
+		libp2p.EnableRelay(), // to come and go by circuits
+		// After a hundred dials by UDP of which fewer than five succeed, libp2p takes
+		// UDP for blocked and hardly tries it any more. Where most other nodes are
+		// behind routers that is how it always looks; node/reach measures UDP instead.
+		libp2p.UDPBlackHoleSuccessCounter(nil),
+		libp2p.WithFxOption(fx.Decorate(func(*autonatv2.AutoNAT) (*autonatv2.AutoNAT, error) { return newAutoNAT(cfg, dialBacks) })),
+	}
+	if !cfg.RelayOnly { // punching a hole tells the far side where this node is
+		options = append(options, libp2p.EnableHolePunching())
+	}
+	if cfg.PortMap && !cfg.RelayOnly {
+		options = append(options, libp2p.NATPortMap())
+	}
+	return options
+}
+
+// believeOneObserver lets a node consider an address at which it is seen from
+// one place. libp2p wants four, which a federation with one public node never
+// has. Whoever lies there gains little: an address is not believed until AutoNAT
+// has tried it, and anybody may announce any addresses as its own.
+var believeOneObserver = sync.OnceFunc(func() { observedaddrs.ActivationThresh = 1 })
+
+// newAutoNAT makes what libp2p.EnableAutoNATv2 would, with each result told to
+// dialBacks. It tries addresses for others from a host of its own, since a
+// router in front of them may let in whom they know already.
+func newAutoNAT(cfg Config, dialBacks *reach.DialBacks) (*autonatv2.AutoNAT, error) {
+	dialer, err := libp2p.New(
+		libp2p.NoListenAddrs,
+		libp2p.DisableRelay(),
+		libp2p.UserAgent("earshot/"+cfg.Version+" AutoNAT"),
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
+		libp2p.UDPBlackHoleSuccessCounter(nil), // most of what it tries fails
+		libp2p.IPv6BlackHoleSuccessCounter(nil),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("open a host to try addresses from: %w", err)
+	}
+	return autonatv2.New(dialer, autonatv2.WithMetricsTracer(dialBacks))
 }
 
 // Connections with one address, or with one network of IPv6 addresses: a site has
@@ -130,10 +189,14 @@ func free(port int) bool {
 	return true
 }
 
-// addresses gives where others reach this node: those of loopback only if there
-// are no others.
+// addresses gives where others reach this node, those of most use first: those
+// of loopback only if there are no others.
 func (n *Node) addresses() []multiaddr.Multiaddr {
 	all := n.host.Addrs()
+	for _, c := range n.reach.Circuits() { // the host leaves them out once any other address is sure
+		all = append(all, c.Addrs...)
+	}
+	all = protocol.BestFirst(multiaddr.Unique(all))
 	out := slices.DeleteFunc(slices.Clone(all), manet.IsIPLoopback)
 	if len(out) == 0 {
 		return all

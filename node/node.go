@@ -2,6 +2,7 @@
 // them, Run runs them. Which part does what, docs/architecture.md follows.
 //
 //	host.go       the libp2p host and its addresses
+//	reached.go    how it can be reached, and helps others to be
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
 //	forwarder.go  a room's forwarder, as the room sees it
@@ -31,6 +32,7 @@ import (
 	"github.com/earshot-audio/earshot/discovery/bootstrap"
 	"github.com/earshot-audio/earshot/discovery/gossip"
 	"github.com/earshot-audio/earshot/node/link"
+	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/rtc"
 	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
@@ -70,6 +72,7 @@ type Node struct {
 	host      host.Host
 	sockets   sockets // of host
 	media     *rtc.Engine
+	reach     *reach.Reach
 	links     *link.Links
 	pairs     *pairs
 	directory *discovery.Directory
@@ -144,7 +147,8 @@ func (n *Node) identify() (err error) {
 
 // open makes the parts that talk to other nodes.
 func (n *Node) open() (err error) {
-	if n.host, err = newHost(n.cfg, n.key, &n.sockets); err != nil {
+	dialBacks := reach.NewDialBacks()
+	if n.host, err = newHost(n.cfg, n.key, &n.sockets, dialBacks); err != nil {
 		return err
 	}
 	media := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
@@ -154,6 +158,7 @@ func (n *Node) open() (err error) {
 	if n.media, err = rtc.New(rtc.Config{Self: n.self, Listen: media, Log: n.log}); err != nil {
 		return fmt.Errorf("open the port for sound: %w", err)
 	}
+	n.reach = n.newReach(dialBacks)
 	n.pairs = newPairs(n)
 	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received})
 	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
@@ -215,7 +220,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -1,0 +1,290 @@
+// Package reach finds out how a node can be reached, gets it circuits if it
+// can't be, and helps others if it can: libp2p's AutoNAT v2 and circuit v2,
+// port mapping (UPnP, NAT-PMP), and what kind of NAT is in front of the socket
+// for sound (RFC 4787, asked by STUN).
+//
+// libp2p's AutoRelay is not used. It waits for AutoNAT v1, picks relays at
+// random and takes their word for where they are; here one goroutine decides,
+// from what neighbours answered on protocol.ReachStream, within a round trip.
+//
+//	reach.go       Reach, its one goroutine
+//	state.go       what it finds out
+//	evidence.go    who could reach this node, and what follows from it
+//	neighbours.go  asking neighbours, and answering them
+//	circuits.go    reservations with relays
+//	service.go     circuits for others
+//	mapping.go     ports that the router opens
+//	nat.go         what NAT this is
+//	diagnosis.go   all of it in words
+package reach
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Implementation: ours to tune.
+const (
+	// reviewInterval is how often a Reach looks at all it knows when nothing
+	// happens: an interface may have come without an event.
+	reviewInterval = 10 * time.Second
+	inboxSize      = 64
+)
+
+// Config says what a Reach needs. Its functions may be called from any
+// goroutine and must not wait.
+type Config struct {
+	Host      host.Host
+	DialBacks *DialBacks         // AutoNAT v2's results; nil: there are none
+	Neighbour func(peer.ID) bool // whether a connected peer is an Earshot node
+
+	Policy Policy             // for which others this node carries circuits
+	InRoom func(peer.ID) bool // whether a peer is in a room that this node is in; nil: none is
+
+	// The socket for sound: its port, the UDP ports on which STUN is answered
+	// (that port first), and a way to ask STUN servers from it, which waits for
+	// them and answers in their order. All may be nil.
+	MediaPort func() uint16
+	STUNPorts func() []uint16
+	Ask       func(ctx context.Context, servers []netip.AddrPort) []Answer
+
+	MapPorts bool // have the router open MediaPort
+
+	// Carrying says whether a room is carried: the NAT is then looked at more
+	// often. nil: none ever is.
+	Carrying func() bool
+
+	Public  func(multiaddr.Multiaddr) bool // an address of the Internet; nil: manet.IsPublicAddr
+	Changed func()                         // State shows something new; nil: nobody asks
+	Log     *slog.Logger                   // nil: nothing is logged
+}
+
+func (c *Config) fill() {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Public == nil {
+		c.Public = manet.IsPublicAddr
+	}
+	if c.InRoom == nil {
+		c.InRoom = func(peer.ID) bool { return false }
+	}
+	if c.Carrying == nil {
+		c.Carrying = func() bool { return false }
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
+	}
+	if c.MediaPort == nil {
+		c.MediaPort = func() uint16 { return 0 }
+	}
+	if c.STUNPorts == nil {
+		c.STUNPorts = func() []uint16 { return nil }
+	}
+	if c.DialBacks == nil {
+		c.DialBacks = NewDialBacks()
+	}
+}
+
+// Reach is a node's. Its methods may be called from any goroutine.
+type Reach struct {
+	cfg  Config
+	host host.Host
+	log  *slog.Logger
+
+	service *service
+	mapped  atomic.Pointer[[]netip.AddrPort]
+	state   atomic.Pointer[snapshot]
+	answers answers
+
+	streams chan network.Stream // of neighbours that ask
+	inbound chan arrival
+	asked   chan asked
+	held    chan held
+	seen    chan seen
+	mapping chan struct{} // mapped is new
+
+	// Run's own.
+	tasks      sync.WaitGroup
+	neighbours map[peer.ID]*neighbour
+	asking     int // streams of ours that are open
+	evidence   evidence
+	nat        natWatch
+	emitter    event.Emitter
+	emitted    []multiaddr.Multiaddr
+}
+
+// snapshot is what Run has last made known.
+type snapshot struct {
+	State
+	servers []netip.AddrPort
+	public  []peer.AddrInfo
+	ports   []uint16 // on which this node answers STUN, as others reach it
+}
+
+// New makes a Reach and begins to answer neighbours; Run must follow.
+func New(cfg Config) *Reach {
+	cfg.fill()
+	r := &Reach{cfg: cfg, host: cfg.Host, log: cfg.Log,
+		streams: make(chan network.Stream, inboxSize), inbound: make(chan arrival, inboxSize),
+		asked: make(chan asked), held: make(chan held), seen: make(chan seen), mapping: make(chan struct{}, 1),
+		neighbours: make(map[peer.ID]*neighbour)}
+	r.service = newService(&r.cfg)
+	r.mapped.Store(&[]netip.AddrPort{})
+	r.state.Store(&snapshot{State: State{Reach: Unknown, NAT: NATUnknown, UDP: UDPUnknown, IPv4: NoAddress, IPv6: NoAddress}})
+	return r
+}
+
+// Run finds out and helps until ctx ends, and returns nil after its children.
+func (r *Reach) Run(ctx context.Context) error {
+	events, err := r.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated), new(event.EvtPeerConnectednessChanged),
+		new(event.EvtHostReachableAddrsChanged), new(event.EvtLocalAddressesUpdated),
+	}, eventbus.Name("earshot reach"), eventbus.BufSize(256))
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	if r.emitter, err = r.host.EventBus().Emitter(new(event.EvtAutoRelayAddrsUpdated), eventbus.Stateful); err != nil {
+		return err
+	}
+	defer r.emitter.Close()
+	r.host.SetStreamHandler(protocol.ReachStream, r.request)
+	defer r.host.RemoveStreamHandler(protocol.ReachStream)
+	visitors := &network.NotifyBundle{ConnectedF: r.visited}
+	r.host.Network().Notify(visitors)
+	defer r.host.Network().StopNotify(visitors)
+
+	ctx, stop := context.WithCancel(ctx)
+	defer r.tasks.Wait()
+	defer stop()
+	defer r.service.close()
+	r.tasks.Go(func() { r.serve(ctx) })
+	if r.cfg.MapPorts {
+		r.tasks.Go(func() { r.keepMapped(ctx) })
+	}
+	for _, p := range r.host.Network().Peers() {
+		r.look(p)
+	}
+	wake := time.NewTimer(0)
+	defer wake.Stop()
+	for {
+		wake.Reset(r.review(ctx))
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-events.Out():
+			r.hear(e)
+		case a := <-r.inbound:
+			r.evidence.visited(a, r.knew(a.peer))
+		case d := <-r.cfg.DialBacks.results:
+			r.evidence.dialled(d)
+		case a := <-r.asked:
+			r.answered(a)
+		case h := <-r.held:
+			r.reserved(h)
+		case s := <-r.seen:
+			r.mirrored(s)
+		case <-r.mapping:
+		case <-wake.C:
+		}
+	}
+}
+
+// hear takes in what libp2p says.
+func (r *Reach) hear(e any) {
+	switch e := e.(type) {
+	case event.EvtPeerIdentificationCompleted:
+		r.look(e.Peer)
+	case event.EvtPeerProtocolsUpdated:
+		r.look(e.Peer)
+		if n := r.neighbours[e.Peer]; n != nil {
+			n.due = time.Time{} // it may have become public, or ceased to be
+		}
+	case event.EvtPeerConnectednessChanged:
+		r.look(e.Peer)
+	case event.EvtHostReachableAddrsChanged:
+		r.evidence.reachable = e.Reachable
+	case event.EvtLocalAddressesUpdated:
+		r.nat.due = time.Time{} // another network, perhaps
+	}
+}
+
+// review does what follows from what is known, makes it known, and says after
+// what time there is more to do.
+func (r *Reach) review(ctx context.Context) time.Duration {
+	now := time.Now()
+	r.evidence.local = interfaces(r.host, r.cfg.Public)
+	r.evidence.mapped = len(*r.mapped.Load()) > 0
+	verdict := r.evidence.judge()
+	public := verdict.reach == Public || verdict.reach == Mapped
+	if r.cfg.Policy != Off && public {
+		r.service.open()
+	} else {
+		r.service.close()
+	}
+	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits), r.askNAT(ctx, now))
+	r.publish(verdict)
+	return max(pause, time.Millisecond)
+}
+
+// publish makes known what State and the others give.
+func (r *Reach) publish(v verdict) {
+	s := &snapshot{State: State{Reach: v.reach, Confirmed: v.confirmed, NAT: r.nat.nat, UDP: r.nat.udp, IPv4: r.evidence.local.family(true),
+		IPv6: r.evidence.local.family(false), Reachable: v.addrs, Mapped: *r.mapped.Load(), Circuits: r.circuits(), Serves: r.service.serves(),
+		Seen: r.nat.outside}}
+	s.servers, s.public = r.servers(), r.publicNeighbours()
+	switch {
+	case v.reach == Public:
+		s.ports = r.cfg.STUNPorts()
+	case v.reach == Mapped:
+		for _, m := range s.Mapped {
+			s.ports = append(s.ports, m.Port())
+		}
+	}
+	before := r.state.Swap(s)
+	r.emit(s.Circuits)
+	if !before.State.same(s.State) {
+		r.log.Info("reach", "reach", s.Reach, "confirmed", s.Confirmed, "nat", s.NAT, "udp", s.UDP, "circuits", len(s.Circuits))
+		r.cfg.Changed()
+	}
+}
+
+// State gives what is known.
+func (r *Reach) State() State {
+	s := r.state.Load().State
+	s.Serves = r.service.serves()
+	return s
+}
+
+// Servers gives where STUN can be asked: up to three public neighbours, each at
+// its port for sound.
+func (r *Reach) Servers() []netip.AddrPort {
+	s := r.state.Load().servers
+	return s[:min(len(s), stunServers)]
+}
+
+// PublicNeighbours gives neighbours that answered where they can be reached from
+// anywhere, for links that people pass on.
+func (r *Reach) PublicNeighbours() []peer.AddrInfo { return r.state.Load().public }
+
+// Circuits gives the relays that hold a reservation for this node, with the
+// addresses through them, which end in /p2p-circuit.
+func (r *Reach) Circuits() []Circuit { return r.state.Load().Circuits }
+
+// Mapped gives where the router lets sound in.
+func (r *Reach) Mapped() []netip.AddrPort { return *r.mapped.Load() }
