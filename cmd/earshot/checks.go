@@ -43,6 +43,13 @@ func checkHostPort(v string) error {
 	return nil
 }
 
+func checkPort(v string) error {
+	if _, err := strconv.ParseUint(v, 10, 16); err != nil {
+		return problem(fmt.Sprintf("%q is not a port", v), "give a number from 0 to 65535")
+	}
+	return nil
+}
+
 func checkNetwork(v string) error {
 	if len(v) > protocol.MaxNetworkBytes {
 		return problem("the network's name is too long", fmt.Sprintf("take at most %d letters", protocol.MaxNetworkBytes))

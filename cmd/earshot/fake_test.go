@@ -26,6 +26,9 @@ type fakeNode struct {
 	rooms  []web.RoomLine
 	view   web.RoomView
 
+	diagnosis web.Diagnosis
+	met       web.Met
+
 	events  []*pb.LocalEvent // for Listen
 	open    bool             // the listening does not end by itself
 	summary web.Summary
@@ -36,6 +39,8 @@ type fakeNode struct {
 	spoken [][]byte
 	opened web.OpenRequest
 	acts   []string
+	asked  web.MeetRequest
+	doctor string // what was examined last
 }
 
 func (f *fakeNode) Status(context.Context) (web.Status, error) { return f.status, nil }
@@ -60,6 +65,29 @@ func (f *fakeNode) Open(_ context.Context, r web.OpenRequest) (web.Opened, error
 	defer f.mu.Unlock()
 	f.opened = r
 	return web.Opened{Room: f.view.Room, Link: f.view.Link, Notice: "Anyone can see it, and this node's address."}, nil
+}
+
+func (f *fakeNode) Doctor(_ context.Context, of string) (web.Diagnosis, error) {
+	if of == "zzzz" {
+		return web.Diagnosis{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody known has a room zzzz", Hint: "ask for its link"}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doctor = of
+	return f.diagnosis, nil
+}
+
+func (f *fakeNode) examined() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doctor
+}
+
+func (f *fakeNode) Meet(_ context.Context, r web.MeetRequest) (web.Met, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = r
+	return f.met, nil
 }
 
 func (f *fakeNode) act(what string) error {

@@ -72,12 +72,20 @@ qk2mabcd  long long long long long long long long lon…  -       0         1   
 	}
 }
 
+func TestStatusOfOneAlone(t *testing.T) {
+	f := &fakeNode{status: web.Status{Peer: "quiet-heron", Alone: true}}
+	got, _, code := call{home: home(t, f)}.run(t, "status")
+	if want := "  alone     no one in earshot yet; meet others: earshot meet --help\n"; !strings.Contains(got, want) || code != 0 {
+		t.Errorf("code %d, %q does not say %q", code, got, want)
+	}
+}
+
 func TestNoRoomsSaysWhatToDo(t *testing.T) {
 	for _, c := range []struct {
 		neighbors int
 		want      string
 	}{
-		{0, "earshot up --bootstrap"},
+		{0, "earshot meet LINK"},
 		{3, `No room is live. Open one: earshot open "A title"`},
 	} {
 		f := &fakeNode{status: web.Status{Neighbors: c.neighbors}}
@@ -133,13 +141,15 @@ func TestStatus(t *testing.T) {
 		Addrs:   []string{"/ip4/192.168.1.5/udp/41641/quic-v1/p2p/" + budiID},
 		Links:   []web.LinkLine{{Peer: citraID, Name: "citra", Direction: "down", Path: "tcp", RTTms: 4, Loss: 0.011}},
 		Dropped: map[string]int64{"malformed": 3},
+		Reach:   web.Reach{Reach: "mapped", UDP: "works", Mapped: []string{"203.0.113.7:41641/udp"}, Serves: web.Serves{Policy: "all", Circuits: 1}},
 	}}
 	got, _, code := call{home: home(t, f)}.run(t, "status")
 	want := `quiet-heron (12D3KooW…Budi), up 18 min, version 0.1.0
   page      http://127.0.0.1:8733
   home      /home/ana/.local/state/earshot
   network   the common one, 4 nodes near
-  reach     UDP 41641 on this network; from outside only if your router lets it in (not tried)
+  reach     through your router (UDP 41641)
+  carries   1 connection of others
   rooms     7k2mabcd
   links     to citra (TCP, 4 ms, 1.1 % lost)
   dropped   3 malformed
@@ -157,7 +167,7 @@ func TestPeoplesWords(t *testing.T) {
 	jargon := regexp.MustCompile(`(?i)\b(peer|peers|epoch|era|claim|parent|child|SSRC|lease|gossip)\b`)
 	f := &fakeNode{view: sky(), rooms: []web.RoomLine{{Room: roomID, Title: "T"}}}
 	dir := home(t, f)
-	for _, args := range [][]string{{"room", "7k2m"}, {"rooms"}, {"status"}, {"open", "T"}, {"leave", "7k2m"}, {"listen", "7k2m"}} {
+	for _, args := range [][]string{{"room", "7k2m"}, {"rooms"}, {"status"}, {"open", "T"}, {"leave", "7k2m"}, {"listen", "7k2m"}, {"meet", "--public", "--yes"}, {"up"}} {
 		got, _, _ := call{home: dir}.run(t, args...)
 		if word := jargon.FindString(got); word != "" {
 			t.Errorf("%v says %q:\n%s", args, word, got)

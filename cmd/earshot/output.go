@@ -190,6 +190,18 @@ func number(n uint64) string {
 	return s
 }
 
+// amount says how much that many bytes are, as 12 MB.
+func amount(bytes int64) string {
+	size, unit := float64(bytes)/1000, "KB"
+	for _, larger := range []string{"MB", "GB", "TB"} {
+		if size < 1000 {
+			break
+		}
+		size, unit = size/1000, larger
+	}
+	return fmt.Sprintf("%.0f %s", size, unit)
+}
+
 // count says "1 node", "2 nodes".
 func count(n int, thing string) string {
 	if n == 1 {

@@ -77,6 +77,33 @@ func (l *progress) clear() {
 	}
 }
 
+// waiting shows on a terminal what is being done and for how long already,
+// until stop is called.
+func (p *program) waiting(what string) (stop func()) {
+	if p.json || !terminal(p.stderr) {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		began, tick := time.Now(), time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			fmt.Fprintf(p.stderr, "\r\x1b[K  %s … %s", what, ago(time.Since(began)))
+			select {
+			case <-tick.C:
+			case <-done:
+				fmt.Fprint(p.stderr, "\r\x1b[K")
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
 // problemOfFile is a file that can't be spoken.
 func problemOfFile(message string) error {
 	return &protocol.Problem{Code: protocol.CodeNoFile, Message: message, Hint: "name an Ogg Opus file"}

@@ -8,31 +8,133 @@ import (
 
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/node/web"
 )
 
-// reach says in honest words where a node listens. Whether others can come in
-// from outside is not tried, so it is not claimed.
-func reach(addrs []string) string {
-	var ports []string
+// reach says in a person's words how others come to a node: what was tried, and
+// while nothing is known of that, where it listens.
+func reach(r web.Reach, addrs []string) string {
+	var words string
+	switch r.Reach {
+	case "public":
+		words = "others come here directly" + bracketed(ports(addrs))
+	case "mapped":
+		words = "through your router" + bracketed(mappedPorts(r.Mapped))
+	case "private":
+		words = privately(r)
+	default:
+		words = listening(addrs)
+	}
+	if r.UDP == "blocked" {
+		words += "; UDP is blocked, so sound goes by a stream"
+	}
+	return words
+}
+
+// privately says how others come to a node that they can't reach by themselves.
+func privately(r web.Reach) string {
+	words := "behind a router or firewall"
+	var ways []string
+	switch r.NAT {
+	case "endpoint-independent":
+		words = "behind a home router"
+		ways = append(ways, "by hole punching")
+	case "dependent":
+		words = "behind a router that changes ports"
+	}
+	switch n := len(r.Circuits); {
+	case n == 1:
+		ways = append(ways, "through "+shortPeer(r.Circuits[0]))
+	case n > 1:
+		ways = append(ways, fmt.Sprintf("through %s and %d more", shortPeer(r.Circuits[0]), n-1))
+	}
+	if len(ways) == 0 {
+		return words + "; others can't come here: nobody known passes them on"
+	}
+	return words + "; others come here " + strings.Join(ways, " or ")
+}
+
+// serving says what a node passes on for others; "" if nothing.
+func serving(s web.Serves) string {
+	var parts []string
+	if s.Circuits > 0 {
+		parts = append(parts, count(s.Circuits, "connection")+" of others")
+	}
+	if s.Reservations > 0 {
+		parts = append(parts, count(s.Reservations, "node")+" may be reached through this one")
+	}
+	if s.Refused > 0 {
+		parts = append(parts, number(uint64(s.Refused))+" refused")
+	}
+	if s.Bytes > 0 {
+		parts = append(parts, amount(s.Bytes)+" so far")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// listening says where a node listens. Whether others can come in from outside
+// is not known, so it is not claimed.
+func listening(addrs []string) string {
 	widest := 0 // 0 this machine, 1 the local network, 2 an address of the Internet
+	for _, a := range parsed(addrs) {
+		widest = max(widest, width(a))
+	}
+	open := ports(addrs)
+	if len(open) == 0 {
+		return "nowhere: this node reaches others, and none can come to it"
+	}
+	return fmt.Sprintf([...]string{
+		"this machine alone (%s)",
+		"%s on this network; whether others come in from outside: earshot doctor",
+		"%s on an Internet address; whether a firewall is in the way: earshot doctor",
+	}[widest], strings.Join(open, ", "))
+}
+
+// parsed gives the addresses that lead here themselves, not by way of others.
+func parsed(addrs []string) (direct []multiaddr.Multiaddr) {
 	for _, text := range addrs {
 		a, err := multiaddr.NewMultiaddr(text)
 		if err != nil {
 			continue
 		}
-		if port := portWord(a); port != "" && !slices.Contains(ports, port) {
-			ports = append(ports, port)
+		if _, err := a.ValueForProtocol(multiaddr.P_CIRCUIT); err != nil {
+			direct = append(direct, a)
 		}
-		widest = max(widest, width(a))
 	}
-	if len(ports) == 0 {
-		return "nowhere: this node reaches others, and none can come to it"
+	return direct
+}
+
+// ports lists the ports of a node's own addresses.
+func ports(addrs []string) (words []string) {
+	for _, a := range parsed(addrs) {
+		if port := portWord(a); port != "" && !slices.Contains(words, port) {
+			words = append(words, port)
+		}
 	}
-	return fmt.Sprintf([...]string{
-		"this machine alone (%s)",
-		"%s on this network; from outside only if your router lets it in (not tried)",
-		"%s on an Internet address; whether a firewall is in the way is not tried",
-	}[widest], strings.Join(ports, ", "))
+	return words
+}
+
+// mappedPorts lists the ports of "IP:PORT/udp".
+func mappedPorts(mapped []string) (words []string) {
+	for _, m := range mapped {
+		at, kind, _ := strings.Cut(m, "/")
+		addr, err := netip.ParseAddrPort(at)
+		if err != nil || kind == "" {
+			continue
+		}
+		if word := fmt.Sprintf("%s %d", strings.ToUpper(kind), addr.Port()); !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+func bracketed(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(words, ", ") + ")"
 }
 
 // portWord is "UDP 41641" or "TCP 41641".

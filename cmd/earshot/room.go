@@ -176,7 +176,7 @@ func standingOf(v web.RoomView) string {
 	for _, l := range v.Links {
 		switch l.Direction {
 		case "up":
-			parts = append(parts, fmt.Sprintf("listening from %s (%s, %.0f ms, %.1f %% lost)", linkName(v, l), pathWord(l.Path), l.RTTms, 100*l.Loss))
+			parts = append(parts, fmt.Sprintf("listening from %s (%s, %.0f ms, %.1f %% lost)", linkName(v, l), pathWords(l, nameOf(v, l.Via)), l.RTTms, 100*l.Loss))
 		case "standby":
 			warm = append(warm, linkName(v, l))
 		case "down":
@@ -198,11 +198,20 @@ func standingOf(v web.RoomView) string {
 	return strings.Join(parts, ", ")
 }
 
-func pathWord(path string) string {
+// pathWords says which way a link goes. via is what to call the one who passes
+// it on, if somebody does: its sound, or the words that keep it up.
+func pathWords(l web.LinkLine, via string) string {
+	path := l.Path
 	if path == "udp" || path == "tcp" {
-		return strings.ToUpper(path)
+		path = strings.ToUpper(path)
 	}
-	return path
+	switch {
+	case l.Via == "":
+		return path
+	case l.Path == "stream":
+		return path + " through " + via
+	}
+	return path + ", arranged through " + via
 }
 
 // named lists the members that a test holds for.

@@ -69,8 +69,8 @@ func (p *program) rooms(ctx context.Context) error {
 func noRooms(neighbors int) string {
 	if neighbors == 0 {
 		return `No room is live here, and this node has met no other node yet.
-Meet others with: earshot up --bootstrap ADDRESS   (a link that somebody sends you does it too)
-Or open a room:   earshot open "A title"`
+Meet others:    earshot meet LINK   (or --local, or --public: earshot meet --help tells)
+Or open a room: earshot open "A title"`
 	}
 	return `No room is live. Open one: earshot open "A title"`
 }

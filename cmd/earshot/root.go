@@ -111,7 +111,7 @@ node and opens its page; the other commands talk to the node that is running.`,
 	)
 	root.SetHelpCommandGroupID(groupMore)
 	root.AddCommand(
-		p.upCommand(), p.statusCommand(), grouped(demoCommand(p), groupNode), p.configCommand(),
+		p.upCommand(), p.statusCommand(), p.doctorCommand(), p.meetCommand(), grouped(demoCommand(p), groupNode), p.configCommand(),
 		p.roomsCommand(), p.openCommand(), p.roomCommand(), p.listenCommand(), p.speakCommand(),
 		p.leaveCommand(), p.closeCommand(), p.reopenCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(),
@@ -202,6 +202,16 @@ func words(wanted ...string) cobra.PositionalArgs {
 			return usage(fmt.Sprintf("%s does not know what to do with %q", cmd.CommandPath(), args[len(wanted)]), seeHelp(cmd))
 		}
 		return nil
+	}
+}
+
+// optional checks that a command got that one argument, or none.
+func optional(word string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return words(word)(cmd, args)
 	}
 }
 

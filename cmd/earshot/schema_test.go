@@ -140,7 +140,9 @@ func TestOutputFitsSchema(t *testing.T) {
 	f := twoVoices(t, 3)
 	f.rooms = []web.RoomLine{{Room: roomID, Title: "T", Stage: "open", Started: time.Now()}}
 	f.view.Sources = []web.SourceLine{{Peer: anaID, Source: 11}}
-	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1}}
+	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1},
+		Reach: web.Reach{Reach: "private", NAT: "dependent", UDP: "blocked", IPv4: "works", IPv6: "none", Serves: web.Serves{Policy: "rooms"}}}
+	f.diagnosis, f.met = ill(), web.Met{Found: 1, Neighbors: 1}
 	talk := filepath.Join(t.TempDir(), "talk.ogg")
 	if err := os.WriteFile(talk, talkFile(t, 3), 0o600); err != nil {
 		t.Fatal(err)
@@ -153,6 +155,8 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"rooms", []string{"rooms"}},
 		{"room 7k2m", []string{"room"}},
 		{"status", []string{"status"}},
+		{"doctor", []string{"doctor"}},
+		{"meet --local", []string{"meet"}},
 		{"open T", []string{"open"}},
 		{"reopen 7k2m", []string{"reopen"}},
 		{"leave 7k2m", []string{"leave"}},
@@ -174,7 +178,8 @@ func TestOutputFitsSchema(t *testing.T) {
 			checkLine(t, defs, c.lines[i], line)
 		}
 	}
-	for _, args := range []string{"room zzzz", "romms", "listen earshot:room/cut"} {
+	f.met = web.Met{}
+	for _, args := range []string{"meet --local", "meet --public", "doctor zzzz", "room zzzz", "romms", "listen earshot:room/cut"} {
 		got, stderr, code := call{home: dir}.run(t, append(strings.Fields(args), "--json")...)
 		if code == 0 || got != "" || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%s: code %d, %q, %q", args, code, got, stderr)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"strconv"
+	"time"
 
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/earshot-audio/earshot/node"
+	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -24,6 +27,10 @@ func (p *program) nodeConfig() (node.Config, error) {
 		return node.Config{}, err
 	}
 	bootstrap, err := multiaddrs(s.list("bootstrap"))
+	if err != nil {
+		return node.Config{}, err
+	}
+	mediaPort, err := strconv.Atoi(s.text("media-port"))
 	return node.Config{
 		Home:      s.home(),
 		Name:      name,
@@ -34,6 +41,10 @@ func (p *program) nodeConfig() (node.Config, error) {
 		APIGiven:  s.value("api").set(),
 		MDNS:      !s.on("no-mdns"),
 		Lend:      !s.on("no-lend"),
+		RelayOnly: s.on("relay-only"),
+		Circuits:  s.text("circuits"),
+		PortMap:   !s.on("no-portmap"),
+		MediaPort: mediaPort,
 		Version:   version,
 		Log:       p.log,
 	}, err
@@ -52,8 +63,8 @@ func multiaddrs(words []string) ([]multiaddr.Multiaddr, error) {
 }
 
 // serve runs the node until ctx ends, and calls ready once other commands find
-// it.
-func (p *program) serve(ctx context.Context, ready func(readyLine) error) error {
+// it, and alone if nobody is known after it had time to look around.
+func (p *program) serve(ctx context.Context, ready func(readyLine) error, alone func() error) error {
 	cfg, err := p.nodeConfig()
 	if err != nil {
 		return err
@@ -71,14 +82,40 @@ func (p *program) serve(ctx context.Context, ready func(readyLine) error) error 
 	}()
 	select {
 	case <-n.Ready():
-		if err := ready(readyOf(n)); err != nil {
-			stop()
-			<-ended
-			return err
-		}
+		err = ready(readyOf(n))
 	case <-ctx.Done():
 	}
+	if err == nil {
+		err = lookAround(ctx, n, firstContact, alone)
+	}
+	if err != nil {
+		stop()
+		<-ended
+		return err
+	}
 	return <-ended
+}
+
+// firstContact is what a node gets to find others before it is called alone:
+// mDNS and remembered peers answer within a second or two, or not at all.
+const firstContact = 5 * time.Second
+
+// lookAround calls alone if the node has nobody after a while.
+func lookAround(ctx context.Context, n interface {
+	Status(context.Context) (web.Status, error)
+}, after time.Duration, alone func() error) error {
+	wait := time.NewTimer(after)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return nil
+	}
+	s, err := n.Status(ctx)
+	if err != nil || !s.Alone {
+		return nil // the node tells by itself if it fails
+	}
+	return alone()
 }
 
 // readyOf is what the ready line says of a node.

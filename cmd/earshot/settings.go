@@ -46,9 +46,12 @@ func allSettings() []setting {
 		{name: "bootstrap", kind: listKind, help: "meet the others through `MULTIADDR`/p2p/ID (repeatable)", check: checkBootstrap, up: true},
 		{name: "network", help: "join the network `NAME` instead of the common one", check: checkNetwork, up: true},
 		{name: "max-upload", help: "lend at most `RATE` of upload, such as 2M (not in this version yet)", check: notYet("a limit of the upload"), up: true},
-		{name: "relay-only", kind: boolKind, help: "reach others through relays only (not in this version yet)", check: notYet("a way to reach others through relays only"), up: true},
+		{name: "relay-only", kind: boolKind, help: "let nobody but a room's relay learn this node's address; it carries no rooms", up: true},
+		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", check: oneOf("all", "rooms", "off"), up: true},
+		{name: "media-port", plain: "41642", help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
+		{name: "no-portmap", kind: boolKind, help: "don't ask the router to open ports", up: true},
 		{name: "no-dht", kind: boolKind, help: "don't use the DHT (this version has none)", up: true},
 		{name: "no-lend", kind: boolKind, help: "carry no sound for rooms of others", up: true},
 	}
@@ -99,6 +102,22 @@ type value struct {
 func (v value) set() bool { return v.from != fromDefault }
 
 const fromDefault = "default"
+
+// place says where the value of the named setting stands.
+func (v value) place(name string) string {
+	if v.from == "flag" {
+		return "--" + name
+	}
+	return v.from + " (" + name + ")"
+}
+
+// code is that of a problem with the value.
+func (v value) code() string {
+	if v.from == "flag" {
+		return protocol.CodeUsage
+	}
+	return protocol.CodeConfig
+}
 
 // settings is what holds for one run.
 type settings struct {
@@ -151,7 +170,18 @@ func resolve(flags *pflag.FlagSet, env lookup) (*settings, error) {
 		}
 		s.values[one.name] = v
 	}
-	return s, nil
+	return s, s.agree()
+}
+
+// agree refuses settings that can't hold together.
+func (s *settings) agree() error {
+	circuits := s.value("circuits")
+	if s.on("relay-only") && circuits.set() && s.text("circuits") != "off" {
+		return withPlace(circuits.place("circuits"), problem(
+			fmt.Sprintf("a node that hides (relay-only, by %s) can't carry others' connections: they would learn its address", s.value("relay-only").from),
+			"leave one of the two out"), circuits.code())
+	}
+	return nil
 }
 
 // resolve finds the setting's value by the order of precedence.
@@ -205,10 +235,7 @@ func (s setting) accepts(v value) error {
 	}
 	for _, w := range v.words {
 		if err := s.check(w); err != nil {
-			if v.from == "flag" {
-				return withPlace("--"+s.name, err, protocol.CodeUsage)
-			}
-			return withPlace(v.from+" ("+s.name+")", err, protocol.CodeConfig)
+			return withPlace(v.place(s.name), err, v.code())
 		}
 	}
 	return nil

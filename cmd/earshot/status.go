@@ -51,7 +51,13 @@ func (p *program) describeNode(s web.Status) string {
 		network = "the common one"
 	}
 	row("network", "%s, %s near", network, count(s.Neighbors, "node"))
-	row("reach", "%s", reach(s.Addrs))
+	if s.Alone {
+		row("alone", "no one in earshot yet; meet others: earshot meet --help")
+	}
+	row("reach", "%s", reach(s.Reach, s.Addrs))
+	if carries := serving(s.Reach.Serves); carries != "" {
+		row("carries", "%s", carries)
+	}
 	rooms := make([]string, len(s.Rooms))
 	for i, r := range s.Rooms {
 		rooms[i] = shortRoom(r)
@@ -79,7 +85,7 @@ func linkLine(l web.LinkLine) string {
 		name = shortPeer(l.Peer)
 	}
 	direction := map[string]string{"up": "from", "down": "to", "standby": "warm from"}[l.Direction]
-	return fmt.Sprintf("%s %s (%s, %.0f ms, %.1f %% lost)", direction, name, pathWord(l.Path), l.RTTms, 100*l.Loss)
+	return fmt.Sprintf("%s %s (%s, %.0f ms, %.1f %% lost)", direction, name, pathWords(l, shortPeer(l.Via)), l.RTTms, 100*l.Loss)
 }
 
 func orWord(s, word string) string {

@@ -21,7 +21,10 @@ func (p *program) upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run the node and open its page (what earshot does without a command)",
 		Long: `Run the node and open its page. Every flag can also be set by EARSHOT_ and its
-name in the environment, or in config.toml in the home: see earshot config.`,
+name in the environment, or in config.toml in the home: see earshot config.
+
+With --relay-only the node carries no room and no connection of others, and
+nobody but the relay of a room that it is in learns its address from Earshot.`,
 		Example: `  earshot up
   earshot up --bootstrap /ip4/192.0.2.7/udp/41641/quic-v1/p2p/12D3Koo…
   earshot up --home ./second --no-browser  a second node on this machine`,
@@ -49,7 +52,7 @@ func (p *program) up(ctx context.Context) error {
 	if running, err := p.running(ctx); err == nil {
 		return p.ready(running, "is up already", "")
 	}
-	return p.serve(ctx, func(r readyLine) error { return p.ready(r, "is up", upHint) })
+	return p.serve(ctx, func(r readyLine) error { return p.ready(r, "is up", upHint) }, p.alone)
 }
 
 // running asks the node of this home whether it runs.
@@ -79,7 +82,28 @@ func (p *program) ready(r readyLine, how, hint string) error {
 		return p.line(r)
 	}
 	return p.say("Earshot %s as %s (%s).\n  page      %s\n  reach     %s\n%s",
-		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), reach(r.Addrs), hint)
+		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), listening(r.Addrs), hint)
+}
+
+// aloneLine tells scripts that a node knows nobody. It comes after the ready
+// line, if at all.
+type aloneLine struct {
+	Event string `json:"event"`
+	Hint  string `json:"hint"`
+}
+
+const aloneWords = `No one in earshot yet. Three ways to meet others, in another terminal:
+  earshot meet LINK       those in the room of a link that somebody sent you (earshot listen LINK does too)
+  earshot meet --local    those on the same network as you
+  earshot meet --public   strangers; says first what that shows of you, and asks
+`
+
+// alone offers the ways to meet others.
+func (p *program) alone() error {
+	if p.json {
+		return p.line(aloneLine{"alone", "meet others with: earshot meet LINK, earshot meet --local or earshot meet --public"})
+	}
+	return p.say("%s", aloneWords)
 }
 
 // openPage opens the page in a browser, or says how to get there.

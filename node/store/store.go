@@ -68,34 +68,52 @@ func Open(home string) (*Store, error) {
 	if err == nil && version <= Version {
 		s.db, err = open(path, false)
 	}
-	switch {
-	case errors.Is(err, bbolterrors.ErrTimeout):
-		return nil, &protocol.Problem{
-			Code:    protocol.CodeHomeInUse,
-			Message: fmt.Sprintf("another node is using %s", home),
-			Hint:    "stop it, or take another home with --home DIR", Cause: err,
-		}
-	case errors.Is(err, errDamaged):
-		return nil, &protocol.Problem{
-			Code:    protocol.CodeHomeDamaged,
-			Message: fmt.Sprintf("%s is damaged", path),
-			Hint:    "put a copy back, or move it away to start with a new identity; it was left as it is", Cause: err,
-		}
-	case err != nil:
-		return nil, unwritable(home, err)
-	case version > Version:
-		return nil, &protocol.Problem{
-			Code:    protocol.CodeHomeNewer,
-			Message: fmt.Sprintf("%s was written by a newer Earshot", home),
-			Hint:    "update this one, or take another home with --home DIR",
-		}
-	case version == 0:
+	if err := obstacle(home, path, version, err); err != nil {
+		return nil, err
+	}
+	if version == 0 {
 		if err := s.create(); err != nil {
 			s.db.Close()
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// Examine gives the error that Open would, but for what only writing shows, and
+// makes and changes nothing. there is false where no node has lived yet.
+func Examine(home string) (there bool, err error) {
+	path := filepath.Join(home, file)
+	version, err := inspect(path)
+	return version > 0, obstacle(home, path, version, err)
+}
+
+// obstacle says why a home can't be used: err is of its database, which is of
+// that version.
+func obstacle(home, path string, version uint64, err error) error {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return &protocol.Problem{
+			Code:    protocol.CodeHomeInUse,
+			Message: fmt.Sprintf("another node is using %s", home),
+			Hint:    "stop it, or take another home with --home DIR", Cause: err,
+		}
+	case errors.Is(err, errDamaged):
+		return &protocol.Problem{
+			Code:    protocol.CodeHomeDamaged,
+			Message: fmt.Sprintf("%s is damaged", path),
+			Hint:    "put a copy back, or move it away to start with a new identity; it was left as it is", Cause: err,
+		}
+	case err != nil:
+		return unwritable(home, err)
+	case version > Version:
+		return &protocol.Problem{
+			Code:    protocol.CodeHomeNewer,
+			Message: fmt.Sprintf("%s was written by a newer Earshot", home),
+			Hint:    "update this one, or take another home with --home DIR",
+		}
+	}
+	return nil
 }
 
 var errDamaged = errors.New("not a database of this program, or a damaged one")

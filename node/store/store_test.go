@@ -55,10 +55,27 @@ func TestHomeInUse(t *testing.T) {
 	s := mustOpen(t, home)
 	_, err := Open(home)
 	wantProblem(t, err, protocol.CodeHomeInUse)
+	_, err = Examine(home)
+	wantProblem(t, err, protocol.CodeHomeInUse)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	mustOpen(t, home)
+}
+
+func TestExamine(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	if there, err := Examine(home); there || err != nil {
+		t.Errorf("nothing is there, told %v, %v", there, err)
+	}
+	if _, err := os.Stat(home); !os.IsNotExist(err) {
+		t.Errorf("it made the home: %v", err)
+	}
+	fill(t, home)
+	if there, err := Examine(home); !there || err != nil {
+		t.Errorf("a home is there, told %v, %v", there, err)
+	}
+	mustOpen(t, home) // it holds nothing
 }
 
 func TestHomeUnwritable(t *testing.T) {
@@ -87,6 +104,8 @@ func TestHomeNewer(t *testing.T) {
 	s.Close()
 	before, _ := os.ReadFile(filepath.Join(home, file))
 	_, err = Open(home)
+	wantProblem(t, err, protocol.CodeHomeNewer)
+	_, err = Examine(home)
 	wantProblem(t, err, protocol.CodeHomeNewer)
 	if after, _ := os.ReadFile(filepath.Join(home, file)); !bytes.Equal(before, after) {
 		t.Error("the newer database was changed")

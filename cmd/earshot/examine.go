@@ -1,0 +1,207 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// What doctor tries where no node runs. Codes of findings name what was looked
+// at; whether it is well is the finding's ok.
+const (
+	codeNodeRuns     = "node-runs"
+	codeNetwork      = "network"
+	codeAPIPort      = "api-port"
+	codeHomeReadable = "home-readable"
+	codeHomeFree     = "home-free" // no other node has it
+	codeHomeSound    = "home-sound"
+	codeHomeWritable = "home-writable"
+	codeDiskSpace    = "disk-space"
+	codeClock        = "clock"
+)
+
+const (
+	// spaceTried is what is written to the home, and taken away again, to see
+	// whether there is room, bytes.
+	spaceTried = 1 << 20
+	// clockOff is by how much a file may be from the future: file systems over a
+	// network have a clock of their own.
+	clockOff = time.Hour
+)
+
+// examine finds what would keep a node from running here; none is why it is
+// known that none does.
+func (p *program) examine(none *protocol.Problem, now time.Time) web.Diagnosis {
+	home := p.settings.home()
+	addrs, _ := net.InterfaceAddrs() // without an answer there is no address
+	findings := []web.Finding{
+		{Code: codeNodeRuns, Says: sentence(none.Message), Do: none.Hint},
+		networkFinding(addrs),
+		apiFinding(p.settings.text("api"), p.settings.value("api").set()),
+	}
+	findings = append(findings, homeFindings(home, now)...)
+	wrong := 0
+	for _, f := range findings[1:] {
+		if !f.OK {
+			wrong++
+		}
+	}
+	headline := "No node runs here. Nothing was found that would keep one from running."
+	if wrong > 0 {
+		headline = fmt.Sprintf("No node runs here, and %s in the way of one.", map[bool]string{true: "something is", false: "several things are"}[wrong == 1])
+	}
+	unknown := web.Reach{Reach: "unknown", NAT: "unknown", UDP: "unknown", IPv4: "unknown", IPv6: "unknown",
+		Addresses: []string{}, Mapped: []string{}, Circuits: []string{}}
+	return web.Diagnosis{Headline: headline, Findings: findings, Reach: unknown, Seconds: time.Since(now).Seconds()}
+}
+
+// networkFinding tells whether this machine has an address that others could
+// answer to.
+func networkFinding(addrs []net.Addr) web.Finding {
+	var useful []string
+	families := map[string]bool{}
+	for _, a := range addrs {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err != nil || !prefix.Addr().IsGlobalUnicast() {
+			continue
+		}
+		family := "IPv6"
+		if prefix.Addr().Is4() {
+			family = "IPv4"
+		}
+		families[family] = true
+		useful = append(useful, prefix.Addr().String())
+	}
+	if len(useful) == 0 {
+		return web.Finding{Code: codeNetwork, Says: "This computer is on no network.", Do: "connect it, by cable or by Wi-Fi"}
+	}
+	kinds := "IPv4 and IPv6"
+	if len(families) == 1 {
+		kinds = map[bool]string{true: "IPv4 alone", false: "IPv6 alone"}[families["IPv4"]]
+	}
+	return web.Finding{Code: codeNetwork, OK: true, Detail: strings.Join(useful, ", "),
+		Says: "This computer is on a network (" + kinds + "); whether that leads to the Internet was not tried."}
+}
+
+// apiFinding tells whether a node could serve its API.
+func apiFinding(api string, given bool) web.Finding {
+	f := web.Finding{Code: codeAPIPort}
+	listener, err := web.Listen(api, true)
+	if err == nil {
+		_ = listener.Close() // nothing was sent
+		f.OK, f.Says = true, "The page's address is free: "+api+"."
+		return f
+	}
+	what := asProblem(err)
+	if what.Code == protocol.CodeAPITaken && !given {
+		f.OK, f.Says = true, sentence(what.Message)+" A node would take the next free port."
+		return f
+	}
+	f.Says, f.Do = sentence(what.Message), what.Hint
+	return f
+}
+
+// homeFindings tells whether a node could live in the home.
+func homeFindings(home string, now time.Time) []web.Finding {
+	const another = "or take another home with --home DIR"
+	files, err := os.ReadDir(home)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []web.Finding{{Code: codeHomeReadable, OK: true, Says: "The home is not there yet; earshot up makes it.", Detail: home}}
+	case err != nil:
+		return []web.Finding{{Code: codeHomeReadable, Says: fmt.Sprintf("The home can't be read: %s.", bare(err)),
+			Do: "make it yours to read, " + another, Detail: home}}
+	}
+	findings := []web.Finding{{Code: codeHomeReadable, OK: true, Says: "The home can be read.", Detail: home}}
+	findings = append(findings, storeFindings(home)...)
+	return append(findings, spaceFinding(home, another), clockFinding(files, now))
+}
+
+// storeFindings tells whether the home's database is free and sound, if there
+// is one.
+func storeFindings(home string) []web.Finding {
+	there, err := store.Examine(home)
+	switch {
+	case err == nil && !there:
+		return nil
+	case err == nil:
+		return []web.Finding{
+			{Code: codeHomeFree, OK: true, Says: "No other node is using the home."},
+			{Code: codeHomeSound, OK: true, Says: "What the home keeps can be opened."},
+		}
+	}
+	what := asProblem(err)
+	f := web.Finding{Code: codeHomeSound, Says: sentence(what.Message), Do: what.Hint}
+	if what.Code == protocol.CodeHomeInUse {
+		f.Code = codeHomeFree
+		f.Says = "A node that does not answer is using the home."
+	}
+	return []web.Finding{f}
+}
+
+// spaceFinding writes to the home, and takes it away again.
+func spaceFinding(home, another string) web.Finding {
+	err := tryWriting(home)
+	switch {
+	case err == nil:
+		return web.Finding{Code: codeHomeWritable, OK: true, Says: "The home can be written, and the disk has room."}
+	case diskFull(err):
+		return web.Finding{Code: codeDiskSpace, Says: "The disk is full.", Do: "make room on it, " + another, Detail: home}
+	}
+	return web.Finding{Code: codeHomeWritable, Says: fmt.Sprintf("The home can't be written: %s.", bare(err)),
+		Do: "make it yours to write, " + another, Detail: home}
+}
+
+func tryWriting(home string) error {
+	f, err := os.CreateTemp(home, "doctor.*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, spaceTried))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// diskFull tells that a write failed for want of room.
+func diskFull(err error) bool {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return true
+	}
+	// ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL
+	return runtime.GOOS == "windows" && (errors.Is(err, syscall.Errno(39)) || errors.Is(err, syscall.Errno(112)))
+}
+
+// clockFinding compares the clock with the files of the home: none can have
+// been written later than now.
+func clockFinding(files []fs.DirEntry, now time.Time) web.Finding {
+	var newest time.Time
+	for _, file := range files {
+		if info, err := file.Info(); err == nil && info.ModTime().After(newest) {
+			newest = info.ModTime()
+		}
+	}
+	if newest.Sub(now) <= clockOff {
+		return web.Finding{Code: codeClock, OK: true, Says: "The clock is not behind the files in the home."}
+	}
+	return web.Finding{Code: codeClock, Says: fmt.Sprintf("The clock says %s, but the home has a file of %s.", now.Format(time.DateTime), newest.In(now.Location()).Format(time.DateTime)),
+		Do: "set this computer's clock; sound does not need it, the times that are shown do"}
+}
+
+// sentence makes one of a problem's message.
+func sentence(message string) string {
+	if message == "" {
+		return ""
+	}
+	return strings.ToUpper(message[:1]) + message[1:] + "."
+}
