@@ -132,6 +132,8 @@ func (h *enemy) Signal(p protocol.PeerID, s rtc.Signal) {
 	h.links.Send(p, &pb.LinkMessage{What: &pb.LinkMessage_Description{Description: &pb.Description{Kind: s.Kind, Generation: s.Generation, Sdp: s.SDP}}})
 }
 
+func (h *enemy) Moved(protocol.PeerID) {}
+
 func (h *enemy) Up(p protocol.PeerID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -89,6 +89,9 @@ func (p *pairs) Up(id protocol.PeerID) {
 	}
 }
 
+// Moved says that they pass another way now, which changes nothing for rooms.
+func (p *pairs) Moved(protocol.PeerID) {}
+
 // Down says that they can't, and tries again while the link is there.
 func (p *pairs) Down(id protocol.PeerID, _ error) {
 	p.mu.Lock()

@@ -259,9 +259,8 @@ func (c *connection) read(from *webrtc.TrackRemote, receiver *webrtc.RTPReceiver
 		return
 	}
 	defer c.tasks.Done()
-	r := &receiving{link: c.link, connection: c, gaps: newGaps(c.link.engine.cfg.first)}
-	r.levelID, r.frameID = extensions(receiver.GetParameters().HeaderExtensions)
-	r.run(c.ctx, from)
+	level, frame := extensions(receiver.GetParameters().HeaderExtensions)
+	newReceiving(c.link, c, level, frame).run(c.ctx, from)
 }
 
 // ready says whether frames may go out, or why they never will.
@@ -285,7 +284,7 @@ func (c *connection) ready() (*sending, error) {
 	}
 	out := c.out.Load()
 	if out == nil {
-		out = newSending(c.link.engine, path, &c.link.stats)
+		out = newSending(c.link.engine, path, &c.link.stats, c.link.poke)
 		c.out.Store(out)
 	}
 	return out, nil

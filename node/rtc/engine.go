@@ -40,29 +40,6 @@ type Config struct {
 	times timing // zero: as fill says
 }
 
-// timing is what tests shorten.
-type timing struct {
-	disconnected time.Duration // without a packet: an ICE path is shaky
-	failed       time.Duration // and after this long more, dead
-	keepalive    time.Duration // ICE checks on a silent path
-	attempt      time.Duration // for a connection to come up
-	repeat       time.Duration // of WANTED until an offer comes
-}
-
-// A silent room's traffic is a binding request a second each way; a far side
-// that was killed is noticed after disconnected + failed.
-func (t *timing) fill() {
-	if *t == (timing{}) {
-		*t = timing{
-			disconnected: 2 * time.Second,
-			failed:       2 * time.Second,
-			keepalive:    time.Second,
-			attempt:      10 * time.Second,
-			repeat:       2 * time.Second,
-		}
-	}
-}
-
 // Engine owns a node's UDP sockets, its links and its local sessions.
 type Engine struct {
 	cfg         Config

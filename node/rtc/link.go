@@ -3,34 +3,25 @@ package rtc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
-// Signal is one step of the offer and answer (RFC 3264) between two nodes, for
-// the pair's link stream to carry.
-type Signal struct {
-	Kind       pb.Description_Kind
-	Generation uint32
-	SDP        string
-}
-
 // Events tells a pair's owner about its link. The calls come from the link's
 // goroutine: implementations only post.
 type Events interface {
 	Signal(p protocol.PeerID, s Signal) // to be carried to p
-	Up(p protocol.PeerID)
-	Down(p protocol.PeerID, err error) // was up, or would not come up
+	Up(p protocol.PeerID)               // frames can pass
+	Moved(p protocol.PeerID)            // it is up, and LinkStats.Path is another
+	Down(p protocol.PeerID, err error)  // was up, or would not come up
 }
 
 // Errors that Events.Down gives, among others.
@@ -51,7 +42,8 @@ const (
 )
 
 // Link is the media path to one other node, for all rooms of the pair. Handles
-// and outlets outlive its connections.
+// and outlets outlive its connections. Its packets go over UDP, or by a detour,
+// each direction for itself.
 //
 // One goroutine, run, makes and ends the connections. The side with the lower
 // peer ID offers. A generation numbers the offers; WANTED names the newest that
@@ -69,10 +61,13 @@ type Link struct {
 
 	inbox    chan Signal
 	wanted   chan struct{}
+	poked    chan struct{} // tend has something to do
 	loopback atomic.Bool
 	events   atomic.Pointer[Events]
+	detour   atomic.Pointer[Detour] // nil: none
 
-	out       atomic.Pointer[sending] // nil: not up
+	out       outbound
+	in        *inbound // of the detour
 	where     atomic.Pointer[where]
 	roundTrip atomic.Int64
 	stats     counters
@@ -82,23 +77,29 @@ type Link struct {
 
 	// The rest is run's own.
 	current    *connection
-	trying     bool      // Connect was called, and no Down since
-	began      time.Time // when trying did
+	trying     bool      // Connect was called, and no Down since that ended it
+	up         bool      // Up was said, and no Down since
+	began      time.Time // when the link was last wanted and not up
+	attempt    time.Time // when this attempt at UDP began
+	asked      time.Time // last
 	generation uint32    // newest offer made or taken
 	pace       *rate.Limiter
 	offered    Signal
 	offeredAt  time.Time
 	answered   bool
+	carriers
 }
 
 func newLink(e *Engine, p protocol.PeerID) *Link {
 	l := &Link{
 		engine: e, peer: p, offers: e.cfg.Self < p, log: e.log.With("peer", p),
-		done: make(chan struct{}), inbox: make(chan Signal, maxSignals), wanted: make(chan struct{}, 1),
+		done: make(chan struct{}), inbox: make(chan Signal, maxSignals), wanted: make(chan struct{}, 1), poked: make(chan struct{}, 1),
 		pace: rate.NewLimiter(connectionsASecond, connectionsAtOnce),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.inlets.Store(&map[protocol.Handle]inlet{})
+	l.out.engine, l.out.stats = e, &l.stats
+	l.in = newInbound(l)
 	return l
 }
 
@@ -137,6 +138,14 @@ func (l *Link) want(loopback bool, ev Events) {
 	}
 }
 
+// poke has run look after the link's carriers.
+func (l *Link) poke() {
+	select {
+	case l.poked <- struct{}{}:
+	default:
+	}
+}
+
 func (l *Link) hear(s Signal) {
 	select {
 	case l.inbox <- s:
@@ -155,7 +164,7 @@ func (l *Link) run() {
 		<-l.before.done
 		l.before = nil
 	}
-	defer l.drop()
+	defer l.end()
 	tick := time.NewTimer(time.Hour)
 	defer tick.Stop()
 	for {
@@ -178,18 +187,21 @@ func (l *Link) run() {
 			l.take(s)
 		case <-changed:
 			l.look()
+		case <-l.poked:
 		case <-tick.C:
-			l.insist()
 		}
-		if l.trying && l.out.Load() == nil {
-			tick.Reset(min(l.engine.cfg.times.repeat, max(time.Millisecond, time.Until(l.deadline()))))
-		} else {
-			tick.Stop()
-		}
+		tick.Reset(l.tend())
 	}
 }
 
-func (l *Link) deadline() time.Time { return l.began.Add(l.engine.cfg.times.attempt) }
+// end lets go of all that carries packets, and waits for it.
+func (l *Link) end() {
+	l.out.turn(nil, nil)
+	l.where.Store(nil)
+	l.udp, l.diverted = nil, nil
+	l.drop()
+	l.in.end()
+}
 
 // begin starts trying, unless a connection is up or on its way.
 func (l *Link) begin() {
@@ -197,11 +209,18 @@ func (l *Link) begin() {
 		return
 	}
 	l.trying, l.began = true, time.Now()
+	l.try()
+}
+
+// try begins an attempt at UDP.
+func (l *Link) try() {
+	l.attempt, l.resting = time.Now(), false
 	l.ask()
 }
 
 // ask offers, later if that was done too often, or asks for an offer.
 func (l *Link) ask() {
+	l.asked = time.Now()
 	switch {
 	case !l.offers:
 		l.signal(Signal{Kind: pb.Description_WANTED, Generation: l.generation})
@@ -210,141 +229,66 @@ func (l *Link) ask() {
 	}
 }
 
-// insist asks again for an offer that has not come, or gives up.
-func (l *Link) insist() {
-	switch {
-	case !l.trying || l.out.Load() != nil:
-	case !time.Now().Before(l.deadline()):
-		l.fail(ErrTimeout)
-	case l.current == nil:
-		l.ask()
-	}
-}
-
-// take acts on a signal of the far side.
-func (l *Link) take(s Signal) {
-	turn := false
-	switch s.Kind {
-	case pb.Description_WANTED:
-		turn = l.offers && l.trying
-		if turn {
-			l.offerAgain(s.Generation)
-		}
-	case pb.Description_OFFER:
-		turn = !l.offers && l.trying && newer(s.Generation, l.generation) && l.pace.Allow()
-		if turn {
-			l.answer(s)
-		}
-	case pb.Description_ANSWER:
-		turn = l.offers && l.current != nil && !l.answered && s.Generation == l.generation
-		if turn {
-			l.answered = true
-			if err := l.current.take(webrtc.SDPTypeAnswer, s.SDP); err != nil {
-				l.fail(fmt.Errorf("the answer does not do: %w", err))
-			}
-		}
-	}
-	if !turn {
-		l.stats.outOfTurn.Add(1)
-		l.log.Debug("signal out of turn", "kind", s.Kind, "generation", s.Generation)
-	}
-}
-
-// newer says whether generation a came after b; the first is newer than none.
-func newer(a, b uint32) bool { return b == 0 || int32(a-b) > 0 }
-
-// offerAgain answers WANTED: with the same offer if the far side can't have
-// taken it, with a new one if it has lost the connection.
-func (l *Link) offerAgain(seen uint32) {
-	switch {
-	case l.current == nil:
-		l.ask()
-	case !l.answered && newer(l.generation, seen):
-		l.signal(l.offered)
-	case time.Since(l.offeredAt) >= offerPause && l.pace.Allow():
-		l.replace()
-		l.offer()
-	}
-}
-
-func (l *Link) offer() {
-	l.drop()
-	l.generation = l.engine.generation.Add(1)
-	l.answered, l.offeredAt = false, time.Now()
-	c, err := l.connection(l.generation)
-	if err != nil {
-		l.fail(err)
-		return
-	}
-	l.current = c
-	sdp, err := c.offer()
-	if err != nil {
-		l.fail(err)
-		return
-	}
-	l.offered = Signal{Kind: pb.Description_OFFER, Generation: l.generation, SDP: sdp}
-	l.signal(l.offered)
-}
-
-func (l *Link) answer(s Signal) {
-	l.replace()
-	l.generation = s.Generation
-	c, err := l.connection(s.Generation)
-	if err != nil {
-		l.fail(err)
-		return
-	}
-	l.current = c
-	sdp, err := c.answer(s.SDP)
-	if err != nil {
-		l.fail(fmt.Errorf("the offer does not do: %w", err))
-		return
-	}
-	l.signal(Signal{Kind: pb.Description_ANSWER, Generation: s.Generation, SDP: sdp})
-}
-
 // look sees what has become of the connection.
 func (l *Link) look() {
 	out, err := l.current.ready()
 	switch {
 	case err != nil:
 		l.fail(err)
-	case out != nil && l.out.Load() == nil:
-		l.where.Store(l.current.where())
-		l.out.Store(out)
-		l.log.Debug("link up", "generation", l.generation, "took", time.Since(l.began))
-		(*l.events.Load()).Up(l.peer)
+	case out != nil && l.udp == nil:
+		l.log.Debug("link has a connection", "generation", l.generation, "took", time.Since(l.attempt))
+		l.connected = time.Now()
+		l.turn(out, nil)
 	}
 }
 
-// fail gives up until the next Connect.
+// fail ends an attempt at UDP, or the connection that came of it. With a detour
+// the link goes on and there will be other attempts; without, it gives up until
+// the next Connect.
 func (l *Link) fail(err error) {
+	l.log.Debug("link has no connection", "generation", l.generation, "error", err)
+	if d := l.byDetour(); d != nil && l.ctx.Err() == nil {
+		l.turn(nil, d)
+		l.drop()
+		l.rest()
+		return
+	}
 	l.drop()
 	l.trying = false
-	if l.ctx.Err() == nil {
-		l.log.Debug("link down", "generation", l.generation, "error", err)
-		(*l.events.Load()).Down(l.peer, err)
-	}
+	l.down(err)
 }
 
 // replace makes room for a new connection and goes on trying.
 func (l *Link) replace() {
-	up := l.out.Load() != nil
+	up, d := l.up, l.byDetour()
+	if up && d != nil {
+		l.turn(nil, d)
+	}
 	l.drop()
-	l.began = time.Now()
-	if up {
-		(*l.events.Load()).Down(l.peer, ErrReplaced)
+	l.attempt, l.resting = time.Now(), false
+	if up && d == nil {
+		l.down(ErrReplaced)
 	}
 }
 
 // drop closes the connection, if there is one.
 func (l *Link) drop() {
-	l.out.Store(nil)
-	l.where.Store(nil)
+	if l.udp != nil {
+		l.udp = nil
+		l.out.turn(nil, l.diverted)
+	}
 	if l.current != nil {
 		l.current.end()
 		l.current = nil
 	}
 }
 
-func (l *Link) signal(s Signal) { (*l.events.Load()).Signal(l.peer, s) }
+// down says that no packet can pass.
+func (l *Link) down(err error) {
+	l.up, l.began = false, time.Now()
+	l.where.Store(nil)
+	if l.ctx.Err() == nil {
+		l.log.Debug("link down", "generation", l.generation, "error", err)
+		(*l.events.Load()).Down(l.peer, err)
+	}
+}

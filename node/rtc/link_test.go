@@ -48,8 +48,9 @@ type side struct {
 	far  *side
 	hold func(Signal) bool // true: the signal is lost
 
-	up   chan protocol.PeerID
-	down chan error
+	up    chan protocol.PeerID
+	moved chan protocol.PeerID
+	down  chan error
 
 	frames chan protocol.Frame
 	beats  chan protocol.Beat
@@ -67,7 +68,7 @@ func newSide(t testing.TB, seed string, cfg Config) *side {
 	}
 	s := &side{
 		t: t, engine: e, self: cfg.Self,
-		up: make(chan protocol.PeerID, 16), down: make(chan error, 16),
+		up: make(chan protocol.PeerID, 16), moved: make(chan protocol.PeerID, 64), down: make(chan error, 16),
 		frames: make(chan protocol.Frame, 1<<14), beats: make(chan protocol.Beat, 1<<10),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -111,6 +112,7 @@ func (s *side) Signal(_ protocol.PeerID, sig Signal) {
 }
 
 func (s *side) Up(p protocol.PeerID)            { s.up <- p }
+func (s *side) Moved(p protocol.PeerID)         { s.moved <- p }
 func (s *side) Down(_ protocol.PeerID, e error) { s.down <- e }
 
 func (s *side) Push(_ protocol.PeerID, f *protocol.Frame) {

@@ -11,6 +11,7 @@ import (
 // socket at random, or all there is.
 type lossy struct {
 	all     atomic.Bool
+	out     atomic.Bool  // all that leaves
 	dtls    atomic.Bool  // DTLS records
 	percent atomic.Int32 // of RTP and RTCP, in both directions
 	mu      sync.Mutex
@@ -43,7 +44,7 @@ type lossyConn struct {
 }
 
 func (c *lossyConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	if c.loss.drops(b) {
+	if c.loss.out.Load() || c.loss.drops(b) {
 		return len(b), nil
 	}
 	return c.PacketConn.WriteTo(b, to)

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
@@ -81,12 +82,12 @@ func TestHistory(t *testing.T) {
 		s.timestamp = uint32(i)
 		s.payload = append(s.payload, byte(i))
 	}
-	if len(h.ring) != 512 {
+	if len(h.ring) != 1024 {
 		t.Errorf("a ring of %d", len(h.ring))
 	}
 	for i := range n {
 		s := h.get(uint16(65000+i), at)
-		young := n-1-i <= int(historySpan/ms)
+		young := n-1-i <= int(resendSpan/ms)
 		switch {
 		case young != (s != nil):
 			t.Fatalf("packet %d: %v", i, s)
@@ -121,10 +122,11 @@ func (s *sentPackets) Write(b []byte) (int, error) { return len(b), nil }
 
 // dry gives a link whose packets go nowhere but to w.
 func dry(w *sentPackets) (*Link, *sending) {
-	e := &Engine{started: time.Now()}
-	l := &Link{engine: e}
-	out := newSending(e, &path{writer: w, ssrc: 1, payloadType: opusPayloadType, level: 1, frame: 2}, &l.stats)
-	l.out.Store(out)
+	e := &Engine{started: time.Now(), log: slog.New(slog.DiscardHandler)}
+	e.cfg.times.fill()
+	l := newLink(e, "far")
+	out := newSending(e, &path{writer: w, ssrc: 1, payloadType: opusPayloadType, level: 1, frame: 2}, &l.stats, l.poke)
+	l.out.turn(out, nil)
 	return l, out
 }
 

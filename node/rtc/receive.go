@@ -34,6 +34,13 @@ type inlet struct {
 
 var errMalformed = errors.New("not a frame or a heartbeat of Earshot")
 
+// incoming is the packet at hand, here so that it needs no allocation.
+type incoming struct {
+	header  rtp.Header
+	payload []byte
+	frame   protocol.Frame
+}
+
 // receiving is the incoming half of one connection; it belongs to one
 // goroutine.
 type receiving struct {
@@ -41,27 +48,40 @@ type receiving struct {
 	connection       *connection
 	levelID, frameID uint8 // negotiated header extension IDs
 	gaps             gaps
-	header           rtp.Header
+	reports          reports
 	ask              []uint16
-	passed           protocol.Frame // the frame at hand, here so that it needs no allocation
+	packet           incoming
+}
+
+func newReceiving(l *Link, c *connection, levelID, frameID uint8) *receiving {
+	cfg := &l.engine.cfg
+	return &receiving{
+		link: l, connection: c, levelID: levelID, frameID: frameID,
+		gaps: newGaps(cfg.first), reports: newReports(cfg.first, cfg.times.report),
+	}
 }
 
 // run reads the track until the connection ends.
 func (r *receiving) run(ctx context.Context, from *webrtc.TrackRemote) {
 	buf := make([]byte, receiveMTU)
+	var deadline time.Time
 	for {
 		n, _, err := from.Read(buf)
 		switch {
 		case err == nil:
 			r.take(buf[:n])
 		case errors.Is(err, os.ErrDeadlineExceeded) || isTimeout(err):
-			// Something missing has to be asked for.
+			// There is something to ask for, or to report.
 		case ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe):
 			return
 		default: // a payload type that was not negotiated
 			r.link.stats.malformed.Add(1)
 		}
-		if err := from.SetReadDeadline(r.pursue()); err != nil {
+		next := r.answer()
+		if next.Equal(deadline) && err == nil {
+			continue
+		}
+		if deadline = next; from.SetReadDeadline(deadline) != nil {
 			return
 		}
 	}
@@ -72,37 +92,50 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
-// pursue asks for what is missing and due, and gives the time to do so again;
-// zero if nothing is missing.
-func (r *receiving) pursue() time.Time {
-	if len(r.gaps.holes) == 0 {
-		return time.Time{}
-	}
+// answer reports what came and asks for what is missing, as far as that is due,
+// and gives the time to do so again; zero: nothing is to be said.
+func (r *receiving) answer() time.Time {
 	e := r.link.engine
-	ask, lost := r.gaps.due(e.now(), r.link.rtt(), r.ask[:0])
-	r.ask = ask
-	r.link.stats.lost.Add(int64(lost))
-	if len(ask) > 0 {
-		r.connection.nack(ask)
+	if r.reports.due(e.now()) {
+		r.connection.report(r.reports.highest)
 	}
-	at, ok := r.gaps.wake(r.link.rtt())
+	at, ok := r.reports.wake()
+	if missing, some := r.pursue(); some && (!ok || missing < at) {
+		at, ok = missing, true
+	}
 	if !ok {
 		return time.Time{}
 	}
 	return e.started.Add(at)
 }
 
+// pursue asks for what is missing and due, and gives the time to do so again;
+// false: nothing is missing.
+func (r *receiving) pursue() (time.Duration, bool) {
+	if len(r.gaps.holes) == 0 {
+		return 0, false
+	}
+	ask, lost := r.gaps.due(r.link.engine.now(), r.link.rtt(), r.ask[:0])
+	r.ask = ask
+	r.link.stats.lost.Add(int64(lost))
+	if len(ask) > 0 {
+		r.connection.nack(ask)
+	}
+	return r.gaps.wake(r.link.rtt())
+}
+
 // take handles one packet of the link.
 func (r *receiving) take(b []byte) {
 	stats := &r.link.stats
 	stats.packetsReceived.Add(1)
-	payload, err := r.parse(b)
-	if err != nil {
+	p := &r.packet
+	if err := p.parse(b); err != nil {
 		stats.malformed.Add(1)
 		return
 	}
-	stats.bytesReceived.Add(uint64(len(payload)))
-	was, lost := r.gaps.take(r.header.SequenceNumber, r.link.engine.now())
+	stats.bytesReceived.Add(uint64(len(p.payload)))
+	r.reports.take(p.header.SequenceNumber)
+	was, lost := r.gaps.take(p.header.SequenceNumber, r.link.engine.now())
 	stats.lost.Add(int64(lost))
 	switch was {
 	case recovered:
@@ -110,45 +143,53 @@ func (r *receiving) take(b []byte) {
 	case late:
 		stats.lost.Add(-1)
 	}
+	if protocol.Handle(p.header.CSRC[0]) == probe {
+		return
+	}
+	r.link.in.flush() // what went before, by the detour
+	r.link.hand(p, r.levelID, r.frameID, was == newest)
+}
 
-	in, ok := (*r.link.inlets.Load())[protocol.Handle(r.header.CSRC[0])]
+// parse reads a packet's RTP header (RFC 3550 section 5.1), which has exactly
+// one CSRC then, and finds its payload.
+func (p *incoming) parse(b []byte) error {
+	n, err := p.header.Unmarshal(b)
+	if err != nil || p.header.Version != 2 || p.header.Padding || n > len(b) || len(p.header.CSRC) != 1 {
+		return errMalformed
+	}
+	p.payload = b[n:]
+	if len(p.payload) == 0 || len(p.payload) > protocol.MaxPacketBytes {
+		return errMalformed
+	}
+	return nil
+}
+
+// hand gives a packet that was parsed to whom its handle means. news: no later
+// one came before it.
+func (l *Link) hand(p *incoming, levelID, frameID uint8, news bool) {
+	in, ok := (*l.inlets.Load())[protocol.Handle(p.header.CSRC[0])]
 	if !ok {
-		stats.unbound.Add(1)
+		l.stats.unbound.Add(1)
 		return
 	}
 	if in.source == 0 {
-		beat, err := parseBeat(payload)
+		beat, err := parseBeat(p.payload)
 		if err != nil {
-			stats.malformed.Add(1)
+			l.stats.malformed.Add(1)
 			return
 		}
 		// A heartbeat says how things are now: an old one says nothing.
-		if was == newest {
-			in.to.Heard(r.link.peer, beat)
+		if news {
+			in.to.Heard(l.peer, beat)
 		}
 		return
 	}
-	r.passed = protocol.Frame{Source: in.source, Timestamp: r.header.Timestamp, Packet: payload}
-	if err := readFrame(&r.passed, &r.header, r.levelID, r.frameID); err != nil {
-		stats.malformed.Add(1)
+	p.frame = protocol.Frame{Source: in.source, Timestamp: p.header.Timestamp, Packet: p.payload}
+	if err := readFrame(&p.frame, &p.header, levelID, frameID); err != nil {
+		l.stats.malformed.Add(1)
 		return
 	}
-	in.to.Push(r.link.peer, &r.passed)
-}
-
-// parse reads a packet's RTP header (RFC 3550 section 5.1) into r.header, which
-// has exactly one CSRC then, and gives its payload. The payload type needs no
-// look: pion lets no other pass.
-func (r *receiving) parse(b []byte) (payload []byte, err error) {
-	n, err := r.header.Unmarshal(b)
-	if err != nil || r.header.Version != 2 || r.header.Padding || n > len(b) || len(r.header.CSRC) != 1 {
-		return nil, errMalformed
-	}
-	payload = b[n:]
-	if len(payload) == 0 || len(payload) > protocol.MaxPacketBytes {
-		return nil, errMalformed
-	}
-	return payload, nil
+	in.to.Push(l.peer, &p.frame)
 }
 
 // readFrame fills in what the header extensions say and checks the packet.
@@ -178,7 +219,8 @@ func parseBeat(payload []byte) (protocol.Beat, error) {
 	return protocol.Beat(payload[0]), nil
 }
 
-// serve reads RTCP about what this side sends, and resends what NACKs ask for.
+// serve reads RTCP about what this side sends: reports acknowledge it, NACKs ask
+// for it again.
 func (c *connection) serve(sender *webrtc.RTPSender) {
 	buf := make([]byte, receiveMTU)
 	for {
@@ -196,8 +238,13 @@ func (c *connection) serve(sender *webrtc.RTPSender) {
 			continue
 		}
 		for _, p := range packets {
-			if nack, ok := p.(*rtcp.TransportLayerNack); ok && nack.MediaSSRC == out.path.ssrc {
-				out.serve(nack)
+			switch p := p.(type) {
+			case *rtcp.TransportLayerNack:
+				if p.MediaSSRC == out.path.ssrc {
+					out.serve(p)
+				}
+			case *rtcp.ReceiverReport:
+				out.acknowledge(p.Reports)
 			}
 		}
 	}

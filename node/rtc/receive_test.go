@@ -10,6 +10,13 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
+// sending gives the outgoing half of the link's connection.
+func (l *Link) sending() *sending {
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	return l.out.udp
+}
+
 func TestHostilePackets(t *testing.T) {
 	a, b := pair(t, Config{}, Config{})
 	la, lb := join(t, a, b)
@@ -20,7 +27,7 @@ func TestHostilePackets(t *testing.T) {
 	o.Send(frameOf(11, 1))
 	receiveFrom(t, "frame", b.frames)
 
-	out := la.out.Load()
+	out := la.sending()
 	opus := packetOf(1, 30)
 	sequence := uint16(1)
 	send := func(edit func(h *rtp.Header), payload []byte) {
@@ -77,7 +84,7 @@ func TestStrangeStreamsEndTheConnection(t *testing.T) {
 	a, b := pair(t, Config{}, Config{})
 	for range 5 {
 		la, _ := join(t, a, b)
-		out := la.out.Load()
+		out := la.sending()
 		for n := range uint32(200) {
 			h := rtp.Header{Version: 2, PayloadType: out.path.payloadType, SSRC: 1000 + n}
 			_, _ = out.path.writer.WriteRTP(&h, packetOf(1, 30))
@@ -123,7 +130,7 @@ func FuzzReceive(f *testing.F) {
 		var w sentPackets
 		l, _ := dry(&w)
 		l.inlets.Store(&map[protocol.Handle]inlet{1: {source: 1, to: discard{}}, 2: {to: discard{}}})
-		r := &receiving{link: l, levelID: 1, frameID: 2, gaps: newGaps(0)}
+		r := newReceiving(l, nil, 1, 2)
 		r.take(b)
 		r.take(b)
 	})
@@ -182,7 +189,7 @@ func BenchmarkReceive(b *testing.B) {
 	o.Bind(1, 1)
 	o.Send(frameOf(1, 80))
 	l.inlets.Store(&map[protocol.Handle]inlet{1: {source: 1, to: discard{}}})
-	r := &receiving{link: l, levelID: 1, frameID: 2, gaps: newGaps(0)}
+	r := newReceiving(l, nil, 1, 2)
 	b.ReportAllocs()
 	for b.Loop() {
 		r.take(w.all[0])

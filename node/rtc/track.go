@@ -45,6 +45,7 @@ type path struct {
 	payloadType uint8
 	level       uint8 // header extension ID of protocol.LevelExtension; 0: not agreed
 	frame       uint8 // of protocol.FrameExtension
+	sent        uint8 // of abs-send-time, on a detour
 }
 
 // Bind is called by pion when the negotiation is complete.
@@ -107,6 +108,7 @@ type packet struct {
 	csrc   [1]uint32
 	level  [1]byte
 	frame  [protocol.FrameExtensionBytes]byte
+	sent   [sendTimeBytes]byte
 }
 
 // prepare sets what is the same in all packets of a path.
@@ -115,7 +117,7 @@ func (p *packet) prepare(to *path) {
 		return
 	}
 	p.path = to
-	p.header = rtp.Header{Version: 2, PayloadType: to.payloadType, SSRC: to.ssrc}
+	p.header = rtp.Header{Version: 2, PayloadType: to.payloadType, SSRC: to.ssrc, Timestamp: p.header.Timestamp}
 	p.header.CSRC = p.csrc[:]
 	if to.level != 0 {
 		_ = p.header.SetExtension(to.level, p.level[:]) // can't fail: one byte, ID of one byte
@@ -123,6 +125,15 @@ func (p *packet) prepare(to *path) {
 	if to.frame != 0 {
 		_ = p.header.SetExtension(to.frame, p.frame[:])
 	}
+	if to.sent != 0 {
+		_ = p.header.SetExtension(to.sent, p.sent[:])
+	}
+}
+
+// restore makes it say what was sent before.
+func (p *packet) restore(s *sent) {
+	p.header.Timestamp, p.csrc[0] = s.timestamp, s.csrc
+	p.level[0], p.frame = s.level, s.frame
 }
 
 // setLevel writes the RFC 6464 level, with the voice flag unless it is silent.
