@@ -2,14 +2,23 @@ package upload
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 )
 
 // Media gives a socket that sends sound within the limit: packets beyond it, and
 // those that would take what is kept for control, are dropped and counted. What
-// keeps the paths themselves alive counts as control. WriteTo never waits.
-func (m *Meter) Media(c net.PacketConn) net.PacketConn { return &mediaSocket{c, m} }
+// keeps the paths themselves alive counts as control. Writing never waits. Of a
+// *net.UDPConn it makes one that reads and writes without net.Addr, too, as ICE
+// likes it (pion's ice.AddrPortReaderWriter).
+func (m *Meter) Media(c net.PacketConn) net.PacketConn {
+	s := mediaSocket{c, m}
+	if udp, ok := c.(*net.UDPConn); ok {
+		return &mediaUDP{s, udp}
+	}
+	return &s
+}
 
 // Control gives a socket for QUIC: packets beyond the limit wait a little, and are
 // dropped if that is not enough. Being no *net.UDPConn it has QUIC send packet by
@@ -26,19 +35,45 @@ type mediaSocket struct {
 
 // WriteTo sends or drops the datagram; dropping is no error, as on any network.
 func (s *mediaSocket) WriteTo(b []byte, to net.Addr) (int, error) {
-	loopback, ip6 := far(to)
-	if loopback && !s.m.cfg.loopback {
-		return s.PacketConn.WriteTo(b, to)
-	}
-	keep := s.m.keep
-	if urgent(b) {
-		keep = 0
-	}
-	if !s.m.allow(datagramBytes(len(b), ip6), keep) {
-		s.m.droppedMedia.Add(1)
+	if !s.m.passes(b, far(to)) {
 		return len(b), nil
 	}
 	return s.PacketConn.WriteTo(b, to)
+}
+
+// passes says whether a datagram of the media socket may go, or counts it as
+// dropped.
+func (m *Meter) passes(b []byte, to place) bool {
+	if to.loopback && !m.cfg.loopback {
+		return true
+	}
+	keep := m.keep
+	if urgent(b) {
+		keep = 0
+	}
+	if !m.allow(datagramBytes(len(b), to.ip6), keep) {
+		m.droppedMedia.Add(1)
+		return false
+	}
+	return true
+}
+
+type mediaUDP struct {
+	mediaSocket
+	udp *net.UDPConn
+}
+
+// ReadFromAddrPort is ReadFrom without a net.Addr.
+func (s *mediaUDP) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	return s.udp.ReadFromUDPAddrPort(b)
+}
+
+// WriteToAddrPort is WriteTo without a net.Addr.
+func (s *mediaUDP) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if !s.m.passes(b, placeOf(to.Addr())) {
+		return len(b), nil
+	}
+	return s.udp.WriteToUDPAddrPort(b, to)
 }
 
 type quicSocket struct {
@@ -52,11 +87,11 @@ type quicSocket struct {
 // WriteTo sends the datagram when its turn comes, or drops it. QUIC has a
 // goroutine for each connection here, so one that waits holds up no other.
 func (s *quicSocket) WriteTo(b []byte, to net.Addr) (int, error) {
-	loopback, ip6 := far(to)
-	if loopback && !s.m.cfg.loopback {
+	at := far(to)
+	if at.loopback && !s.m.cfg.loopback {
 		return s.PacketConn.WriteTo(b, to)
 	}
-	if !s.m.await(datagramBytes(len(b), ip6), patience, s.gone) {
+	if !s.m.await(datagramBytes(len(b), at.ip6), patience, s.gone) {
 		s.m.droppedControl.Add(1)
 		return len(b), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -86,6 +87,25 @@ func TestMediaBeyondTheLimitAreDropped(t *testing.T) {
 	}
 	if c := m.Counts(); c.DroppedMedia != 2 {
 		t.Errorf("%d dropped, want 2", c.DroppedMedia)
+	}
+}
+
+func TestMediaWithoutNetAddr(t *testing.T) {
+	m := New(Config{Limit: 1_000_000, loopback: true})
+	here, out := listenUDP(t), m.Media(listenUDP(t)).(interface {
+		ReadFromAddrPort([]byte) (int, netip.AddrPort, error)
+		WriteToAddrPort([]byte, netip.AddrPort) (int, error)
+	})
+	to := here.LocalAddr().(*net.UDPAddr).AddrPort()
+	if n, err := out.WriteToAddrPort(sound, to); n != len(sound) || err != nil || m.Counts().Sent != 242 {
+		t.Errorf("%d, %v, %+v", n, err, m.Counts())
+	}
+	if n, err := here.Read(make([]byte, 300)); n != len(sound) || err != nil {
+		t.Errorf("read %d, %v", n, err)
+	}
+	drain(m, true)
+	if n, err := out.WriteToAddrPort(sound, to); n != len(sound) || err != nil || m.Counts().DroppedMedia != 1 {
+		t.Errorf("%d, %v, %+v", n, err, m.Counts())
 	}
 }
 

@@ -78,11 +78,11 @@ type stream struct {
 
 // stream wraps a connection unless it stays on this machine.
 func (m *Meter) stream(c manet.Conn) manet.Conn {
-	loopback, ip6 := far(c.RemoteAddr())
-	if loopback && !m.cfg.loopback {
+	to := far(c.RemoteAddr())
+	if to.loopback && !m.cfg.loopback {
 		return c
 	}
-	s := &stream{Conn: c, m: m, ip6: ip6, gone: make(chan struct{})}
+	s := &stream{Conn: c, m: m, ip6: to.ip6, gone: make(chan struct{})}
 	if sc, ok := c.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil && holdLittle(raw, unsent) {
 			if _, ok := sentBy(raw); ok {

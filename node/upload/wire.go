@@ -44,8 +44,15 @@ func segmentBytes(n int, ip6 bool) int {
 	return header + n
 }
 
-// far says where an address is: on this machine, and whether behind IPv6.
-func far(a net.Addr) (loopback, ip6 bool) {
+// place is where an address is: on this machine, and whether behind IPv6.
+type place struct{ loopback, ip6 bool }
+
+func placeOf(ip netip.Addr) place {
+	ip = ip.Unmap()
+	return place{ip.IsLoopback(), ip.Is6()}
+}
+
+func far(a net.Addr) place {
 	var ip netip.Addr
 	switch a := a.(type) {
 	case *net.UDPAddr:
@@ -53,8 +60,7 @@ func far(a net.Addr) (loopback, ip6 bool) {
 	case *net.TCPAddr:
 		ip, _ = netip.AddrFromSlice(a.IP)
 	}
-	ip = ip.Unmap()
-	return ip.IsLoopback(), ip.Is6()
+	return placeOf(ip)
 }
 
 // urgent says whether a datagram of the media socket keeps paths alive rather than
