@@ -102,16 +102,12 @@ func (r *Reach) direct(c network.Conn) bool {
 }
 
 // look sees how a peer is connected. Only a connection that this node has opened
-// tells that the peer can be reached, and only one without a circuit beside it,
-// where the two have not punched a hole.
+// itself tells that the peer can be reached. It may have gone through a hole that
+// both have punched: but a peer that needs holes doesn't say that it is public.
 func (r *Reach) look(p peer.ID) {
 	var at multiaddr.Multiaddr
 	for _, c := range r.host.Network().ConnsToPeer(p) {
-		if !r.direct(c) {
-			at = nil
-			break
-		}
-		if at == nil && c.Stat().Direction == network.DirOutbound && r.cfg.Public(c.RemoteMultiaddr()) {
+		if at == nil && r.direct(c) && c.Stat().Direction == network.DirOutbound && r.cfg.Public(c.RemoteMultiaddr()) {
 			at = c.RemoteMultiaddr()
 		}
 	}
