@@ -167,7 +167,7 @@ func share(each []*socket, logger logging.LeveledLogger) *sockets {
 // to gives the socket that reaches addr; nil: none does.
 func (s *sockets) to(addr netip.Addr) *socket {
 	for _, socket := range s.each {
-		if socket.local.Addr().Is4() == addr.Is4() {
+		if addr.IsValid() && socket.local.Addr().Is4() == addr.Is4() {
 			return socket
 		}
 	}
