@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,29 +46,27 @@ func TestDoctorReadsLikeAPerson(t *testing.T) {
 }
 
 func TestNetworkFinding(t *testing.T) {
-	addrs := func(cidrs ...string) (all []net.Addr) {
-		for _, c := range cidrs {
-			ip, n, err := net.ParseCIDR(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, &net.IPNet{IP: ip, Mask: n.Mask})
-		}
-		return all
-	}
 	for _, c := range []struct {
-		addrs []net.Addr
-		ok    bool
-		says  string
+		addrs     string
+		four, six string
+		says      string
 	}{
-		{nil, false, "on no network."},
-		{addrs("127.0.0.1/8", "::1/128", "fe80::1/64", "169.254.3.4/16"), false, "on no network."},
-		{addrs("127.0.0.1/8", "192.168.1.5/24"), true, "(IPv4 alone)"},
-		{addrs("2001:db8::5/64"), true, "(IPv6 alone)"},
-		{addrs("10.0.0.5/8", "2001:db8::5/64"), true, "(IPv4 and IPv6)"},
+		{"", "none", "none", "on no network."},
+		{"192.168.1.5", "private", "none", "(IPv4 alone)"},
+		{"100.64.3.4 10.0.0.5", "private", "none", "(IPv4 alone)"},
+		{"10.0.0.5 203.0.113.7", "public", "none", "(IPv4 alone)"},
+		{"fd00::5", "none", "private", "(IPv6 alone)"},
+		{"2001:db8::5 fd00::5 10.0.0.5", "private", "public", "(IPv4 and IPv6)"},
 	} {
-		if f := networkFinding(c.addrs); f.OK != c.ok || !strings.Contains(f.Says, c.says) || f.OK == (f.Do != "") {
-			t.Errorf("%v: %+v, want %v %q", c.addrs, f, c.ok, c.says)
+		var addrs []netip.Addr
+		for _, a := range strings.Fields(c.addrs) {
+			addrs = append(addrs, netip.MustParseAddr(a))
+		}
+		if four, six := families(addrs); four != c.four || six != c.six {
+			t.Errorf("%s: %s and %s, want %s and %s", c.addrs, four, six, c.four, c.six)
+		}
+		if f := networkFinding(addrs); f.OK != (c.addrs != "") || !strings.Contains(f.Says, c.says) || f.OK == (f.Do != "") {
+			t.Errorf("%s: %+v, want %q", c.addrs, f, c.says)
 		}
 	}
 }
@@ -178,8 +176,10 @@ func TestReachWords(t *testing.T) {
 	}{
 		{web.Reach{}, "UDP 41641, TCP 41641 on this network; whether others come in from outside: earshot doctor"},
 		{web.Reach{Reach: "unknown", NAT: "unknown"}, "UDP 41641, TCP 41641 on this network; whether others come in from outside: earshot doctor"},
-		{web.Reach{Reach: "public", NAT: "none", UDP: "works"}, "others come here directly (UDP 41641, TCP 41641)"},
-		{web.Reach{Reach: "mapped", Mapped: []string{"203.0.113.7:41641/udp", "203.0.113.7:41642/udp", "203.0.113.7:41641/udp", "odd"}}, "through your router (UDP 41641, UDP 41642)"},
+		{web.Reach{Reach: "public", NAT: "none", UDP: "works"}, "on an Internet address (UDP 41641, TCP 41641); nobody has tried it yet"},
+		{web.Reach{Reach: "public", Confirmed: true, Addresses: []string{"/ip4/203.0.113.7/tcp/41641"}}, "others come here directly (TCP 41641)"},
+		{web.Reach{Reach: "mapped", Addresses: []string{"/ip4/203.0.113.7/udp/41641/quic-v1"}, Mapped: []string{"203.0.113.7:41642", "[2001:db8::1]:41642", "odd"}},
+			"through your router (UDP 41641, UDP 41642)"},
 		{web.Reach{Reach: "mapped"}, "through your router"},
 		{web.Reach{Reach: "private", NAT: "endpoint-independent", Circuits: []string{citraID}}, "behind a home router; others come here by hole punching or through 12D3KooW…hCit"},
 		{web.Reach{Reach: "private", NAT: "dependent", Circuits: []string{citraID, dewiID}}, "behind a router that changes ports; others come here through 12D3KooW…hCit and 1 more"},

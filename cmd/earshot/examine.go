@@ -44,7 +44,7 @@ const (
 // known that none does.
 func (p *program) examine(none *protocol.Problem, now time.Time) web.Diagnosis {
 	home := p.settings.home()
-	addrs, _ := net.InterfaceAddrs() // without an answer there is no address
+	addrs := ownAddresses()
 	findings := []web.Finding{
 		{Code: codeNodeRuns, Says: sentence(none.Message), Do: none.Hint},
 		networkFinding(addrs),
@@ -61,36 +61,57 @@ func (p *program) examine(none *protocol.Problem, now time.Time) web.Diagnosis {
 	if wrong > 0 {
 		headline = fmt.Sprintf("No node runs here, and %s in the way of one.", map[bool]string{true: "something is", false: "several things are"}[wrong == 1])
 	}
-	unknown := web.Reach{Reach: "unknown", NAT: "unknown", UDP: "unknown", IPv4: "unknown", IPv6: "unknown",
-		Addresses: []string{}, Mapped: []string{}, Circuits: []string{}}
-	return web.Diagnosis{Headline: headline, Findings: findings, Reach: unknown, Seconds: time.Since(now).Seconds()}
+	four, six := families(addrs)
+	untried := web.Reach{Reach: "unknown", NAT: "unknown", UDP: "unknown", IPv4: four, IPv6: six,
+		Addresses: []string{}, Seen: []string{}, Mapped: []string{}, Circuits: []string{}}
+	return web.Diagnosis{Headline: headline, Findings: findings, Reach: untried, Seconds: time.Since(now).Seconds()}
 }
 
-// networkFinding tells whether this machine has an address that others could
-// answer to.
-func networkFinding(addrs []net.Addr) web.Finding {
-	var useful []string
-	families := map[string]bool{}
+// ownAddresses gives this machine's addresses that others could answer to.
+func ownAddresses() (own []netip.Addr) {
+	addrs, _ := net.InterfaceAddrs() // without an answer there is no address
 	for _, a := range addrs {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil || !prefix.Addr().IsGlobalUnicast() {
-			continue
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && prefix.Addr().IsGlobalUnicast() {
+			own = append(own, prefix.Addr().Unmap())
 		}
-		family := "IPv6"
-		if prefix.Addr().Is4() {
-			family = "IPv4"
-		}
-		families[family] = true
-		useful = append(useful, prefix.Addr().String())
 	}
-	if len(useful) == 0 {
+	return own
+}
+
+// families gives the widest address in IPv4 and in IPv6: none, private or public.
+func families(addrs []netip.Addr) (four, six string) {
+	four, six = "none", "none"
+	for _, a := range addrs {
+		family := &six
+		if a.Is4() {
+			family = &four
+		}
+		shared := netip.MustParsePrefix("100.64.0.0/10").Contains(a) // of a provider's router (RFC 6598)
+		if !a.IsPrivate() && !shared {
+			*family = "public"
+		} else if *family == "none" {
+			*family = "private"
+		}
+	}
+	return four, six
+}
+
+// networkFinding tells whether this machine is on a network.
+func networkFinding(addrs []netip.Addr) web.Finding {
+	if len(addrs) == 0 {
 		return web.Finding{Code: codeNetwork, Says: "This computer is on no network.", Do: "connect it, by cable or by Wi-Fi"}
 	}
 	kinds := "IPv4 and IPv6"
-	if len(families) == 1 {
-		kinds = map[bool]string{true: "IPv4 alone", false: "IPv6 alone"}[families["IPv4"]]
+	if four, six := families(addrs); six == "none" {
+		kinds = "IPv4 alone"
+	} else if four == "none" {
+		kinds = "IPv6 alone"
 	}
-	return web.Finding{Code: codeNetwork, OK: true, Detail: strings.Join(useful, ", "),
+	shown := make([]string, len(addrs))
+	for i, a := range addrs {
+		shown[i] = a.String()
+	}
+	return web.Finding{Code: codeNetwork, OK: true, Detail: strings.Join(shown, ", "),
 		Says: "This computer is on a network (" + kinds + "); whether that leads to the Internet was not tried."}
 }
 

@@ -141,14 +141,14 @@ func TestStatus(t *testing.T) {
 		Addrs:   []string{"/ip4/192.168.1.5/udp/41641/quic-v1/p2p/" + budiID},
 		Links:   []web.LinkLine{{Peer: citraID, Name: "citra", Direction: "down", Path: "tcp", RTTms: 4, Loss: 0.011}},
 		Dropped: map[string]int64{"malformed": 3},
-		Reach:   web.Reach{Reach: "mapped", UDP: "works", Mapped: []string{"203.0.113.7:41641/udp"}, Serves: web.Serves{Policy: "all", Circuits: 1}},
+		Reach:   web.Reach{Reach: "mapped", UDP: "works", Mapped: []string{"203.0.113.7:41642"}, Serves: web.Serves{Policy: "all", Circuits: 1}},
 	}}
 	got, _, code := call{home: home(t, f)}.run(t, "status")
 	want := `quiet-heron (12D3KooW…Budi), up 18 min, version 0.1.0
   page      http://127.0.0.1:8733
   home      /home/ana/.local/state/earshot
   network   the common one, 4 nodes near
-  reach     through your router (UDP 41641)
+  reach     through your router (UDP 41642)
   carries   1 connection of others
   rooms     7k2mabcd
   links     to citra (TCP, 4 ms, 1.1 % lost)

@@ -191,7 +191,7 @@ func number(n uint64) string {
 }
 
 // amount says how much that many bytes are, as 12 MB.
-func amount(bytes int64) string {
+func amount(bytes uint64) string {
 	size, unit := float64(bytes)/1000, "KB"
 	for _, larger := range []string{"MB", "GB", "TB"} {
 		if size < 1000 {

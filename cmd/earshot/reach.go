@@ -18,9 +18,12 @@ func reach(r web.Reach, addrs []string) string {
 	var words string
 	switch r.Reach {
 	case "public":
-		words = "others come here directly" + bracketed(ports(addrs))
+		words = "others come here directly" + bracketed(ports(r.Addresses))
+		if !r.Confirmed {
+			words = "on an Internet address" + bracketed(ports(addrs)) + "; nobody has tried it yet"
+		}
 	case "mapped":
-		words = "through your router" + bracketed(mappedPorts(r.Mapped))
+		words = "through your router" + bracketed(open(r))
 	case "private":
 		words = privately(r)
 	default:
@@ -65,7 +68,7 @@ func serving(s web.Serves) string {
 		parts = append(parts, count(s.Reservations, "node")+" may be reached through this one")
 	}
 	if s.Refused > 0 {
-		parts = append(parts, number(uint64(s.Refused))+" refused")
+		parts = append(parts, number(s.Refused)+" refused")
 	}
 	if s.Bytes > 0 {
 		parts = append(parts, amount(s.Bytes)+" so far")
@@ -80,15 +83,15 @@ func listening(addrs []string) string {
 	for _, a := range parsed(addrs) {
 		widest = max(widest, width(a))
 	}
-	open := ports(addrs)
-	if len(open) == 0 {
+	at := ports(addrs)
+	if len(at) == 0 {
 		return "nowhere: this node reaches others, and none can come to it"
 	}
 	return fmt.Sprintf([...]string{
 		"this machine alone (%s)",
 		"%s on this network; whether others come in from outside: earshot doctor",
 		"%s on an Internet address; whether a firewall is in the way: earshot doctor",
-	}[widest], strings.Join(open, ", "))
+	}[widest], strings.Join(at, ", "))
 }
 
 // parsed gives the addresses that lead here themselves, not by way of others.
@@ -115,15 +118,13 @@ func ports(addrs []string) (words []string) {
 	return words
 }
 
-// mappedPorts lists the ports of "IP:PORT/udp".
-func mappedPorts(mapped []string) (words []string) {
-	for _, m := range mapped {
-		at, kind, _ := strings.Cut(m, "/")
-		addr, err := netip.ParseAddrPort(at)
-		if err != nil || kind == "" {
-			continue
-		}
-		if word := fmt.Sprintf("%s %d", strings.ToUpper(kind), addr.Port()); !slices.Contains(words, word) {
+// open lists the ports at which a router lets others in: those where somebody
+// came, and that for sound.
+func open(r web.Reach) []string {
+	words := ports(r.Addresses)
+	for _, m := range r.Mapped {
+		at, err := netip.ParseAddrPort(m)
+		if word := fmt.Sprintf("UDP %d", at.Port()); err == nil && !slices.Contains(words, word) {
 			words = append(words, word)
 		}
 	}

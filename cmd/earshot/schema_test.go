@@ -141,7 +141,7 @@ func TestOutputFitsSchema(t *testing.T) {
 	f.rooms = []web.RoomLine{{Room: roomID, Title: "T", Stage: "open", Started: time.Now()}}
 	f.view.Sources = []web.SourceLine{{Peer: anaID, Source: 11}}
 	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1},
-		Reach: web.Reach{Reach: "private", NAT: "dependent", UDP: "blocked", IPv4: "works", IPv6: "none", Serves: web.Serves{Policy: "rooms"}}}
+		Reach: web.Reach{Reach: "private", NAT: "dependent", UDP: "blocked", IPv4: "private", IPv6: "none", Serves: web.Serves{Policy: "rooms"}}}
 	f.diagnosis, f.met = ill(), web.Met{Found: 1, Neighbors: 1}
 	talk := filepath.Join(t.TempDir(), "talk.ogg")
 	if err := os.WriteFile(talk, talkFile(t, 3), 0o600); err != nil {

@@ -7,16 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// Reach is how others come to this node, as far as it was tried. What is not
-// known (yet) is "" or "unknown".
+// Reach is how others come to this node, as far as that is known. What is not
+// is "" or "unknown".
 type Reach struct {
 	Reach     string   `json:"reach"`     // public, mapped, private or unknown
+	Confirmed bool     `json:"confirmed"` // somebody has tried; else it is concluded from this machine's addresses
 	NAT       string   `json:"nat"`       // none, endpoint-independent, dependent (RFC 4787 section 4.1) or unknown
 	UDP       string   `json:"udp"`       // works, blocked or unknown
-	IPv4      string   `json:"ipv4"`      // works, none or unknown
-	IPv6      string   `json:"ipv6"`      // works, none or unknown
-	Addresses []string `json:"addresses"` // IP:PORT that others see this node at
-	Mapped    []string `json:"mapped"`    // IP:PORT/udp or /tcp that the router opened
+	IPv4      string   `json:"ipv4"`      // what address this machine has: none, private or public
+	IPv6      string   `json:"ipv6"`
+	Addresses []string `json:"addresses"` // multiaddresses where somebody has reached it
+	Seen      []string `json:"seen"`      // IP:PORT that others see its port for sound at
+	Mapped    []string `json:"mapped"`    // IP:PORT where the router lets sound in
 	Circuits  []string `json:"circuits"`  // peer IDs of those through whom it can be reached
 	Serves    Serves   `json:"serves"`
 }
@@ -25,10 +27,11 @@ type Reach struct {
 // (circuits: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md).
 type Serves struct {
 	Policy       string `json:"policy"`       // all, rooms or off
+	Running      bool   `json:"running"`      // it can be reached, so it may be asked
 	Reservations int    `json:"reservations"` // nodes that may be reached through this one
 	Circuits     int    `json:"circuits"`     // connections passed on now
-	Refused      int64  `json:"refused"`      // since the start
-	Bytes        int64  `json:"bytes"`        // since the start
+	Refused      uint64 `json:"refused"`      // since the start
+	Bytes        uint64 `json:"bytes"`        // since the start
 }
 
 // Diagnosis is what an examination found.

@@ -14,7 +14,7 @@ func TestDoctor(t *testing.T) {
 	b := newBackend()
 	_, c := up(t, b)
 	want := web.Diagnosis{Headline: "Others reach you.", OK: true, Findings: []web.Finding{},
-		Reach: web.Reach{Addresses: []string{}, Mapped: []string{}, Circuits: []string{}}}
+		Reach: web.Reach{Addresses: []string{}, Seen: []string{}, Mapped: []string{}, Circuits: []string{}}}
 	for _, of := range []string{"", "7k2m"} {
 		if got, err := c.Doctor(t.Context(), of); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("of %q: %+v, %v", of, got, err)

@@ -25,7 +25,7 @@ func (s Status) whole() Status {
 }
 
 func (r Reach) whole() Reach {
-	r.Addresses, r.Mapped, r.Circuits = list(r.Addresses), list(r.Mapped), list(r.Circuits)
+	r.Addresses, r.Seen, r.Mapped, r.Circuits = list(r.Addresses), list(r.Seen), list(r.Mapped), list(r.Circuits)
 	return r
 }
 
