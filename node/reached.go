@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -21,11 +22,24 @@ func (n *Node) newReach(dialBacks *reach.DialBacks) *reach.Reach {
 	case policy == "":
 		policy = reach.All
 	}
-	return reach.New(reach.Config{Host: n.host, DialBacks: dialBacks, Neighbour: n.earshot, Policy: policy, InRoom: n.shares,
+	r := reach.New(reach.Config{Host: n.host, DialBacks: dialBacks, Neighbour: n.earshot, Policy: policy, InRoom: n.shares,
 		MediaPort: func() uint16 { return n.media.Addr().Port() },
+		STUNPorts: n.media.STUNPorts,
+		Ask:       n.ask,
 		MapPorts:  n.cfg.PortMap && !n.cfg.RelayOnly && !loopbackOnly(n.host.Addrs()),
 		Carrying:  func() bool { return len(n.carriedRooms()) > 0 },
 		Changed:   n.changed, Log: n.log})
+	n.media.SetServers(r.Servers)
+	n.media.SetMapped(r.Mapped)
+	return r
+}
+
+// ask has STUN servers say where they see the socket for sound.
+func (n *Node) ask(ctx context.Context, servers []netip.AddrPort) (answers []reach.Answer) {
+	for _, a := range n.media.Ask(ctx, servers) {
+		answers = append(answers, reach.Answer(a))
+	}
+	return answers
 }
 
 // earshot says whether p is an Earshot node, as far as it has introduced itself.

@@ -36,7 +36,6 @@ type natWatch struct {
 	busy    bool
 	fail    int
 	nat     NAT
-	udp     UDP
 	outside []netip.AddrPort
 	answers []Answer // the last
 }
@@ -46,7 +45,7 @@ type natWatch struct {
 func (r *Reach) askNAT(ctx context.Context, now time.Time) time.Duration {
 	w := &r.nat
 	if w.nat == "" {
-		w.nat, w.udp = NATUnknown, UDPUnknown
+		w.nat = NATUnknown
 	}
 	interval := natIdle
 	if r.cfg.Carrying() {
@@ -82,7 +81,6 @@ func (r *Reach) mirrored(s seen) {
 	w.answers = s.answers
 	w.outside = outside(s.answers)
 	w.nat = behaviour(s.answers, r.evidence.local, r.cfg.MediaPort())
-	w.udp = r.udp(s.answers)
 	if len(w.outside) > 0 {
 		w.fail, w.due = 0, time.Now().Add(natIdle)
 		return
@@ -97,18 +95,18 @@ func (r *Reach) udp(answers []Answer) UDP {
 	if len(outside(answers)) > 0 {
 		return UDPWorks
 	}
-	quiet := UDPUnknown
+	blocked := UDPUnknown
 	for _, n := range r.neighbours {
 		for _, c := range r.host.Network().ConnsToPeer(n.id) {
 			if _, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_UDP); err == nil && r.direct(c) && c.Stat().Direction == network.DirOutbound {
 				return UDPWorks
 			}
 			if slices.ContainsFunc(answers, func(a Answer) bool { return a.Server.Addr() == n.addr }) {
-				quiet = UDPBlocked
+				blocked = UDPBlocked
 			}
 		}
 	}
-	return quiet
+	return blocked
 }
 
 func (a Answer) ok() bool { return a.Err == nil && a.Seen.IsValid() }

@@ -15,7 +15,8 @@
 //	service.go     circuits for others
 //	mapping.go     ports that the router opens
 //	nat.go         what NAT this is
-//	diagnosis.go   all of it in words
+//	diagnosis.go   looking at all of it afresh
+//	findings.go    saying it in words
 package reach
 
 import (
@@ -113,6 +114,7 @@ type Reach struct {
 
 	streams chan network.Stream // of neighbours that ask
 	inbound chan arrival
+	again   chan chan struct{} // see Refresh
 	asked   chan asked
 	held    chan held
 	seen    chan seen
@@ -126,6 +128,7 @@ type Reach struct {
 	nat        natWatch
 	emitter    event.Emitter
 	emitted    []multiaddr.Multiaddr
+	waiting    []chan struct{}
 }
 
 // snapshot is what Run has last made known.
@@ -133,6 +136,7 @@ type snapshot struct {
 	State
 	servers []netip.AddrPort
 	public  []peer.AddrInfo
+	relays  int      // public neighbours that relay
 	ports   []uint16 // on which this node answers STUN, as others reach it
 }
 
@@ -141,7 +145,7 @@ func New(cfg Config) *Reach {
 	cfg.fill()
 	r := &Reach{cfg: cfg, host: cfg.Host, log: cfg.Log,
 		streams: make(chan network.Stream, inboxSize), inbound: make(chan arrival, inboxSize),
-		asked: make(chan asked), held: make(chan held), seen: make(chan seen), mapping: make(chan struct{}, 1),
+		again: make(chan chan struct{}), asked: make(chan asked), held: make(chan held), seen: make(chan seen), mapping: make(chan struct{}, 1),
 		neighbours: make(map[peer.ID]*neighbour)}
 	r.service = newService(&r.cfg)
 	r.mapped.Store(&[]netip.AddrPort{})
@@ -199,6 +203,8 @@ func (r *Reach) Run(ctx context.Context) error {
 			r.reserved(h)
 		case s := <-r.seen:
 			r.mirrored(s)
+		case done := <-r.again:
+			r.askAgain(done)
 		case <-r.mapping:
 		case <-wake.C:
 		}
@@ -239,15 +245,16 @@ func (r *Reach) review(ctx context.Context) time.Duration {
 	}
 	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits), r.askNAT(ctx, now))
 	r.publish(verdict)
+	r.settle()
 	return max(pause, time.Millisecond)
 }
 
 // publish makes known what State and the others give.
 func (r *Reach) publish(v verdict) {
-	s := &snapshot{State: State{Reach: v.reach, Confirmed: v.confirmed, NAT: r.nat.nat, UDP: r.nat.udp, IPv4: r.evidence.local.family(true),
+	s := &snapshot{State: State{Reach: v.reach, Confirmed: v.confirmed, NAT: r.nat.nat, UDP: r.udp(r.nat.answers), IPv4: r.evidence.local.family(true),
 		IPv6: r.evidence.local.family(false), Reachable: v.addrs, Mapped: *r.mapped.Load(), Circuits: r.circuits(), Serves: r.service.serves(),
 		Seen: r.nat.outside}}
-	s.servers, s.public = r.servers(), r.publicNeighbours()
+	s.servers, s.public, s.relays = r.servers(), r.publicNeighbours(), len(r.relaysFirstHeld())
 	switch {
 	case v.reach == Public:
 		s.ports = r.cfg.STUNPorts()
