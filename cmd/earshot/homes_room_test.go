@@ -63,3 +63,16 @@ func (e *ear) whole(scripts ...script) (s web.Summary) {
 	}
 	return s
 }
+
+// between says whether both of two nodes show this path between them.
+func between(room string, a, b *liveNode, path string) func() bool {
+	shows := func(n, other *liveNode) bool {
+		for _, l := range n.views[room].Links {
+			if l.Peer == other.PeerID {
+				return l.Path == path
+			}
+		}
+		return false
+	}
+	return func() bool { return shows(a, b) && shows(b, a) }
+}

@@ -215,8 +215,10 @@ var routers = [...]router{plain, cone, symmetric}
 type household struct {
 	*world
 	kind    router
+	number  int    // of its site
 	gateway string // its router's namespace
 	net     string // "192.168.1."
+	net6    string // "2a01:11:7:1:"; "": no IPv6
 	hosts   int
 }
 
@@ -228,7 +230,7 @@ const homeNet = "192.168.1."
 func (w *world) home(kind router) *household {
 	w.Helper()
 	n := w.site()
-	h := &household{world: w, kind: kind, gateway: fmt.Sprintf("router%d", n), net: homeNet}
+	h := &household{world: w, kind: kind, number: n, gateway: fmt.Sprintf("router%d", n), net: homeNet}
 	w.namespace(h.gateway)
 	w.forwards(h.gateway)
 	w.cable(middle, fmt.Sprintf("w%d", n), fmt.Sprintf("11.%d.0.1/24", n), h.gateway, "wan", fmt.Sprintf("11.%d.0.2/24", n))
@@ -280,5 +282,9 @@ link set %[1]s up`, port, uplink, h.prefix+one.namespace))
 link set %[1]s up
 addr add %[2]s/24 dev %[1]s
 route add default via %[3]s1`, uplink, at, h.net))
+	if h.net6 != "" {
+		h.ip(one.namespace, fmt.Sprintf(`addr add %[1]s:%[2]d/64 dev %[3]s nodad
+route add default via %[1]s:1`, h.net6, 9+h.hosts, uplink))
+	}
 	return one
 }
