@@ -104,6 +104,8 @@ var only = []exclusive{
 	{"github.com/libp2p/go-libp2p-pubsub", "discovery/gossip"},
 	{"github.com/pion/opus", "node/level"},
 	{"github.com/pion", "node/rtc"},
+	{"github.com/libp2p/go-libp2p-kad-dht", "discovery/dht"},
+	{"github.com/ipfs", "discovery/dht"},
 	{"go.etcd.io/bbolt", "node/store"},
 	{"github.com/prometheus", "node"},
 	{"github.com/spf13", "cmd/earshot"},
