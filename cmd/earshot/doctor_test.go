@@ -90,7 +90,7 @@ func TestClockFinding(t *testing.T) {
 
 func TestHomeThatCantBeWritten(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
-	if f := spaceFinding(gone, "or another"); f.OK || f.Code != codeHomeWritable || f.Do == "" {
+	if f := spaceFinding(gone, "or another"); f.OK || f.Code != codeHomeUnwritable || f.Do == "" {
 		t.Errorf("%+v", f)
 	}
 	if diskFull(fs.ErrPermission) || diskFull(errors.New("full")) {

@@ -17,18 +17,23 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// What doctor tries where no node runs. Codes of findings name what was looked
-// at; whether it is well is the finding's ok.
+// Codes of what doctor finds where no node runs; node/reach has those of a node.
+// What keeps a node from opening its home or API has its problem's code, with
+// dashes: api-taken, home-in-use, home-damaged, home-newer.
 const (
-	codeNodeRuns     = "node-runs"
-	codeNetwork      = "network"
-	codeAPIPort      = "api-port"
-	codeHomeReadable = "home-readable"
-	codeHomeFree     = "home-free" // no other node has it
-	codeHomeSound    = "home-sound"
-	codeHomeWritable = "home-writable"
-	codeDiskSpace    = "disk-space"
-	codeClock        = "clock"
+	codeNoNode         = "no-node"
+	codeNetwork        = "network"
+	codeNoNetwork      = "no-network"
+	codeAPIFree        = "api-free"
+	codeAPIUnfit       = "api-unfit" // no address of this machine alone
+	codeHomeNew        = "home-new"
+	codeHomeUnreadable = "home-unreadable"
+	codeHomeFree       = "home-free" // no node has it, and it can be opened
+	codeHomeWritable   = "home-writable"
+	codeHomeUnwritable = "home-unwritable"
+	codeDiskFull       = "disk-full"
+	codeClock          = "clock"
+	codeClockBehind    = "clock-behind"
 )
 
 const (
@@ -46,7 +51,7 @@ func (p *program) examine(none *protocol.Problem, now time.Time) web.Diagnosis {
 	home := p.settings.home()
 	addrs := ownAddresses()
 	findings := []web.Finding{
-		{Code: codeNodeRuns, Says: sentence(none.Message), Do: none.Hint},
+		{Code: codeNoNode, Says: sentence(none.Message), Do: capital(none.Hint)},
 		networkFinding(addrs),
 		apiFinding(p.settings.text("api"), p.settings.value("api").set()),
 	}
@@ -99,7 +104,7 @@ func families(addrs []netip.Addr) (four, six string) {
 // networkFinding tells whether this machine is on a network.
 func networkFinding(addrs []netip.Addr) web.Finding {
 	if len(addrs) == 0 {
-		return web.Finding{Code: codeNetwork, Says: "This computer is on no network.", Do: "connect it, by cable or by Wi-Fi"}
+		return web.Finding{Code: codeNoNetwork, Says: "This computer is on no network.", Do: "Connect it, by cable or by Wi-Fi."}
 	}
 	kinds := "IPv4 and IPv6"
 	if four, six := families(addrs); six == "none" {
@@ -117,58 +122,57 @@ func networkFinding(addrs []netip.Addr) web.Finding {
 
 // apiFinding tells whether a node could serve its API.
 func apiFinding(api string, given bool) web.Finding {
-	f := web.Finding{Code: codeAPIPort}
 	listener, err := web.Listen(api, true)
 	if err == nil {
 		_ = listener.Close() // nothing was sent
-		f.OK, f.Says = true, "The page's address is free: "+api+"."
-		return f
+		return web.Finding{Code: codeAPIFree, OK: true, Says: "The page's address is free: " + api + "."}
 	}
-	what := asProblem(err)
-	if what.Code == protocol.CodeAPITaken && !given {
-		f.OK, f.Says = true, sentence(what.Message)+" A node would take the next free port."
-		return f
+	f := obstacle(err)
+	switch taken := asProblem(err).Code == protocol.CodeAPITaken; {
+	case !taken:
+		f.Code = codeAPIUnfit
+	case !given:
+		f.OK, f.Do = true, ""
+		f.Says += " A node would take the next free port."
 	}
-	f.Says, f.Do = sentence(what.Message), what.Hint
 	return f
 }
 
 // homeFindings tells whether a node could live in the home.
 func homeFindings(home string, now time.Time) []web.Finding {
-	const another = "or take another home with --home DIR"
+	const another = "or take another home with --home DIR."
 	files, err := os.ReadDir(home)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []web.Finding{{Code: codeHomeReadable, OK: true, Says: "The home is not there yet; earshot up makes it.", Detail: home}}
+		return []web.Finding{{Code: codeHomeNew, OK: true, Says: "The home is not there yet; earshot up makes it.", Detail: home}}
 	case err != nil:
-		return []web.Finding{{Code: codeHomeReadable, Says: fmt.Sprintf("The home can't be read: %s.", bare(err)),
-			Do: "make it yours to read, " + another, Detail: home}}
+		return []web.Finding{{Code: codeHomeUnreadable, Says: fmt.Sprintf("The home can't be read: %s.", bare(err)),
+			Do: "Make it yours to read, " + another, Detail: home}}
 	}
-	findings := []web.Finding{{Code: codeHomeReadable, OK: true, Says: "The home can be read.", Detail: home}}
-	findings = append(findings, storeFindings(home)...)
-	return append(findings, spaceFinding(home, another), clockFinding(files, now))
+	return []web.Finding{storeFinding(home), spaceFinding(home, another), clockFinding(files, now)}
 }
 
-// storeFindings tells whether the home's database is free and sound, if there
-// is one.
-func storeFindings(home string) []web.Finding {
+// storeFinding tells whether the home's database is free and sound.
+func storeFinding(home string) web.Finding {
 	there, err := store.Examine(home)
 	switch {
-	case err == nil && !there:
-		return nil
+	case err == nil && there:
+		return web.Finding{Code: codeHomeFree, OK: true, Says: "No other node is using the home, and what it keeps can be opened.", Detail: home}
 	case err == nil:
-		return []web.Finding{
-			{Code: codeHomeFree, OK: true, Says: "No other node is using the home."},
-			{Code: codeHomeSound, OK: true, Says: "What the home keeps can be opened."},
-		}
+		return web.Finding{Code: codeHomeNew, OK: true, Says: "No node has lived in the home yet.", Detail: home}
 	}
-	what := asProblem(err)
-	f := web.Finding{Code: codeHomeSound, Says: sentence(what.Message), Do: what.Hint}
-	if what.Code == protocol.CodeHomeInUse {
-		f.Code = codeHomeFree
+	f := obstacle(err)
+	if asProblem(err).Code == protocol.CodeHomeInUse {
 		f.Says = "A node that does not answer is using the home."
 	}
-	return []web.Finding{f}
+	f.Detail = home
+	return f
+}
+
+// obstacle is a finding of what would keep a node from running.
+func obstacle(err error) web.Finding {
+	what := asProblem(err)
+	return web.Finding{Code: strings.ReplaceAll(what.Code, "_", "-"), Says: sentence(what.Message), Do: capital(what.Hint)}
 }
 
 // spaceFinding writes to the home, and takes it away again.
@@ -178,10 +182,10 @@ func spaceFinding(home, another string) web.Finding {
 	case err == nil:
 		return web.Finding{Code: codeHomeWritable, OK: true, Says: "The home can be written, and the disk has room."}
 	case diskFull(err):
-		return web.Finding{Code: codeDiskSpace, Says: "The disk is full.", Do: "make room on it, " + another, Detail: home}
+		return web.Finding{Code: codeDiskFull, Says: "The disk is full.", Do: "Make room on it, " + another, Detail: home}
 	}
-	return web.Finding{Code: codeHomeWritable, Says: fmt.Sprintf("The home can't be written: %s.", bare(err)),
-		Do: "make it yours to write, " + another, Detail: home}
+	return web.Finding{Code: codeHomeUnwritable, Says: fmt.Sprintf("The home can't be written: %s.", bare(err)),
+		Do: "Make it yours to write, " + another, Detail: home}
 }
 
 func tryWriting(home string) error {
@@ -215,14 +219,17 @@ func clockFinding(files []fs.DirEntry, now time.Time) web.Finding {
 	if newest.Sub(now) <= clockOff {
 		return web.Finding{Code: codeClock, OK: true, Says: "The clock is not behind the files in the home."}
 	}
-	return web.Finding{Code: codeClock, Says: fmt.Sprintf("The clock says %s, but the home has a file of %s.", now.Format(time.DateTime), newest.In(now.Location()).Format(time.DateTime)),
-		Do: "set this computer's clock; sound does not need it, the times that are shown do"}
+	return web.Finding{Code: codeClockBehind, Says: fmt.Sprintf("The clock says %s, but the home has a file of %s.", now.Format(time.DateTime), newest.In(now.Location()).Format(time.DateTime)),
+		Do: "Set this computer's clock; sound does not need it, the times that are shown do."}
 }
 
 // sentence makes one of a problem's message.
-func sentence(message string) string {
-	if message == "" {
+func sentence(message string) string { return capital(message) + "." }
+
+// capital begins as a sentence does.
+func capital(text string) string {
+	if text == "" {
 		return ""
 	}
-	return strings.ToUpper(message[:1]) + message[1:] + "."
+	return strings.ToUpper(text[:1]) + text[1:]
 }

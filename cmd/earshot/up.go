@@ -24,7 +24,8 @@ func (p *program) upCommand() *cobra.Command {
 name in the environment, or in config.toml in the home: see earshot config.
 
 With --relay-only the node carries no room and no connection of others, and
-nobody but the relay of a room that it is in learns its address from Earshot.`,
+nobody but the relay of a room that it is in learns its address from that room.
+Those through whom it meets others (--bootstrap) see where it comes from, too.`,
 		Example: `  earshot up
   earshot up --bootstrap /ip4/192.0.2.7/udp/41641/quic-v1/p2p/12D3Koo…
   earshot up --home ./second --no-browser  a second node on this machine`,

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -104,7 +106,10 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request) error {
 	if request.ways() != 1 || !sane(request.Link) || !sane(request.Address) {
 		return malformed("this names no way to meet others, or several", "give one of link, address, local and public", nil)
 	}
-	met, err := s.backend.Meet(r.Context(), request)
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(searchPatience + writePatience))
+	ctx, cancel := context.WithTimeout(r.Context(), searchPatience)
+	defer cancel()
+	met, err := s.backend.Meet(ctx, request)
 	if err != nil {
 		return err
 	}

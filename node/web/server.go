@@ -26,6 +26,7 @@ const (
 	headerPatience = 5 * time.Second  // until a request's head is whole
 	bodyPatience   = 10 * time.Second // until its body is, unless it streams
 	answerPatience = 2 * time.Minute  // until a client has its answer, unless it streams
+	searchPatience = 3 * time.Minute  // the same, while the node looks for others
 	writePatience  = 10 * time.Second // until a client takes a stream's event
 	idlePatience   = time.Minute
 	// shutdownPatience is what open streams get for their last words.
