@@ -57,13 +57,28 @@ func newPairs(n *Node) *pairs {
 	return &pairs{n: n, peers: map[protocol.PeerID]*pair{}, wants: map[protocol.PeerID]map[protocol.RoomID]bool{}}
 }
 
-// LinkUp starts the media path of a pair.
+// LinkUp starts the media path of a pair: UDP, or the link's own streams where
+// that does not work.
 func (p *pairs) LinkUp(id protocol.PeerID, remote multiaddr.Multiaddr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	loopback := manet.IsIPLoopback(remote)
-	p.peers[id] = &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p), redirects: rate.NewLimiter(redirectsASecond, redirectsAtOnce)}
+	at := &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p), redirects: rate.NewLimiter(redirectsASecond, redirectsAtOnce)}
+	if frames := p.n.links.Frames(id); frames != nil {
+		at.media.SetDetour(frames)
+	}
+	p.peers[id] = at
 }
+
+// Frame takes a packet that came by the link's streams.
+func (p *pairs) Frame(id protocol.PeerID, packet []byte) {
+	if at := p.at(id); at != nil {
+		at.media.Detoured(packet)
+	}
+}
+
+// LinkMoved says that the link took a better way, which changes nothing for rooms.
+func (p *pairs) LinkMoved(protocol.PeerID, multiaddr.Multiaddr) { p.n.changed() }
 
 // LinkDown ends it.
 func (p *pairs) LinkDown(id protocol.PeerID, _ error) {
@@ -90,7 +105,7 @@ func (p *pairs) Up(id protocol.PeerID) {
 }
 
 // Moved says that they pass another way now, which changes nothing for rooms.
-func (p *pairs) Moved(protocol.PeerID) {}
+func (p *pairs) Moved(protocol.PeerID) { p.n.changed() }
 
 // Down says that they can't, and tries again while the link is there.
 func (p *pairs) Down(id protocol.PeerID, _ error) {
