@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/pion/ice/v4"
@@ -214,21 +215,43 @@ func (h hosts) RemoveConnByUfrag(ufrag string) {
 // GetListenAddresses gives the addresses under which this machine may be
 // reached.
 func (h hosts) GetListenAddresses() []net.Addr {
-	var found []net.Addr
+	var found []netip.AddrPort
 	for _, socket := range h.each {
-		if local := socket.local; !local.Addr().IsUnspecified() {
-			if h.loopback || !local.Addr().IsLoopback() {
-				found = append(found, net.UDPAddrFromAddrPort(local))
-			}
+		if !socket.local.Addr().IsUnspecified() {
+			found = append(found, socket.local)
 			continue
 		}
-		for _, addr := range machineAddrs(h.loopback) {
+		for _, addr := range machineAddrs() {
 			if addr.Is4() == socket.local.Addr().Is4() {
-				found = append(found, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, socket.local.Port())))
+				found = append(found, netip.AddrPortFrom(addr, socket.local.Port()))
 			}
 		}
 	}
+	var addrs []net.Addr
+	for _, host := range foremost(found, h.loopback) {
+		addrs = append(addrs, net.UDPAddrFromAddrPort(host))
+	}
+	return addrs
+}
+
+// foremost gives the hosts to offer, if there are too many: machines have any
+// number of private networks with nobody else in them.
+func foremost(found []netip.AddrPort, loopback bool) []netip.AddrPort {
+	found = slices.DeleteFunc(found, func(h netip.AddrPort) bool { return h.Addr().IsLoopback() && !loopback })
+	slices.SortStableFunc(found, func(a, b netip.AddrPort) int { return distance(a.Addr()) - distance(b.Addr()) })
 	return found[:min(len(found), maxHosts)]
+}
+
+// distance is 0 for an address that is reached from everywhere, and more for
+// others.
+func distance(addr netip.Addr) int {
+	switch {
+	case addr.IsLoopback():
+		return 1
+	case addr.IsPrivate(), addr.IsLinkLocalUnicast():
+		return 2
+	}
+	return 0
 }
 
 // Close is for others: the sockets outlive an agent.
@@ -237,7 +260,7 @@ func (h hosts) Close() error { return nil }
 // machineAddrs gives the addresses of the interfaces that are up. Those of an
 // IPv6 link say nothing without a zone, which a candidate can't name (RFC 8839
 // section 5.1).
-func machineAddrs(loopback bool) []netip.Addr {
+func machineAddrs() []netip.Addr {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return nil
@@ -258,7 +281,7 @@ func machineAddrs(loopback bool) []netip.Addr {
 			}
 			addr, _ := netip.AddrFromSlice(network.IP)
 			addr = addr.Unmap()
-			if addr.IsGlobalUnicast() || addr.Is4() && addr.IsLinkLocalUnicast() || loopback && addr.IsLoopback() {
+			if addr.IsGlobalUnicast() || addr.Is4() && addr.IsLinkLocalUnicast() || addr.IsLoopback() {
 				found = append(found, addr)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -106,6 +107,24 @@ func TestHostCandidates(t *testing.T) {
 	}
 	if _, err := (hosts{sockets: four.sockets}).GetConn("ufrag", &net.TCPAddr{}); err == nil {
 		t.Error("a socket for TCP")
+	}
+}
+
+func TestForemostHosts(t *testing.T) {
+	var found []netip.AddrPort
+	for n := range byte(maxHosts + 5) {
+		found = append(found, netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 17, n, 1}), Port))
+	}
+	here := netip.MustParseAddrPort("127.0.0.1:41642")
+	public := []netip.AddrPort{netip.MustParseAddrPort("198.51.100.7:41642"), netip.MustParseAddrPort("[2001:db8::7]:41642")}
+	found = append(append(found, here), public...)
+	for loopback, want := range map[bool][]netip.AddrPort{
+		false: append(slices.Clone(public), found[:maxHosts-2]...),
+		true:  append(append(slices.Clone(public), here), found[:maxHosts-3]...),
+	} {
+		if got := foremost(slices.Clone(found), loopback); !slices.Equal(got, want) {
+			t.Errorf("loopback %v: %v", loopback, got)
+		}
 	}
 }
 

@@ -125,6 +125,10 @@ func (s *socket) answer(request []byte, from netip.AddrPort) bool {
 			return false
 		}
 	}
+	fingerprint := m.Contains(stun.AttrFingerprint)
+	if fingerprint && stun.Fingerprint.Check(&m) != nil {
+		return false
+	}
 	if !s.server.allow(from.Addr(), time.Now()) {
 		s.server.refused.Add(1)
 		return true
@@ -133,7 +137,7 @@ func (s *socket) answer(request []byte, from netip.AddrPort) bool {
 		stun.NewTransactionIDSetter(m.TransactionID), stun.BindingSuccess,
 		&stun.XORMappedAddress{IP: from.Addr().AsSlice(), Port: int(from.Port())},
 	}
-	if m.Contains(stun.AttrFingerprint) {
+	if fingerprint {
 		setters = append(setters, stun.Fingerprint)
 	}
 	if answer, err := stun.Build(setters...); err == nil {

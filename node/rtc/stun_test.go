@@ -76,7 +76,10 @@ func notForUs(t testing.TB) map[string][]byte {
 	cookie[4] ^= 1
 	long := bytes.Clone(plain)
 	long[3] = 8
+	fingerprint := build(t, stun.TransactionID, stun.BindingRequest, stun.Fingerprint)
+	fingerprint[len(fingerprint)-1] ^= 1
 	return map[string][]byte{
+		"fingerprint":    fingerprint,
 		"empty":          {},
 		"a check of ICE": build(t, stun.TransactionID, stun.BindingRequest, stun.NewUsername("far:near")),
 		"change request": build(t, stun.TransactionID, stun.BindingRequest, stun.RawAttribute{Type: stun.AttrChangeRequest, Value: make([]byte, 4)}),
