@@ -29,7 +29,7 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 	for _, p := range n.pairs.list() {
 		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
 	}
-	s.Dropped = n.dropped()
+	s.Dropped, s.Upload = n.dropped(), n.capacity.status()
 	n.mu.Lock()
 	s.Warnings = append(s.Warnings, n.warnings...)
 	n.mu.Unlock()

@@ -35,6 +35,11 @@ func (n *Node) dropped() map[string]int64 {
 	g := n.gossip.Counters()
 	add("gossip flooding", g.Flooded)
 	add("gossip while this node was busy", g.Undelivered)
+	if m := n.sockets.meter; m != nil {
+		c := m.Counts()
+		add("sound beyond the upload limit", c.DroppedMedia)
+		add("control beyond the upload limit", c.DroppedControl)
+	}
 	for _, p := range n.pairs.list() {
 		if at := n.pairs.at(p); at != nil {
 			s := at.media.Stats()

@@ -18,7 +18,6 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -47,16 +46,14 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.
 		libp2p.ResourceManager(resources), // closed with the host, or when there is none
 		libp2p.ListenAddrs(listen...),
 		libp2p.UserAgent("earshot/" + cfg.Version),
-		// Sharing a TCP port with another node of this machine would hand each
-		// the other's visitors.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(sockets.tcp),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(sockets.manager),
 	}
 	if loopbackOnly(listen) {
 		options = append(options, libp2p.DisableRelay())
 	} else {
-		options = append(options, reachOptions(cfg, dialBacks)...)
+		options = append(options, reachOptions(cfg, sockets, dialBacks)...)
 	}
 	h, err := libp2p.New(options...)
 	if err != nil {
@@ -68,7 +65,7 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.
 
 // reachOptions are what a host needs to be reached behind a router, beside what
 // node/reach does.
-func reachOptions(cfg Config, dialBacks *reach.DialBacks) []libp2p.Option {
+func reachOptions(cfg Config, sockets *sockets, dialBacks *reach.DialBacks) []libp2p.Option {
 	believeOneObserver()
 	options := []libp2p.Option{
 		libp2p.EnableRelay(), // to come and go by circuits
@@ -76,7 +73,7 @@ func reachOptions(cfg Config, dialBacks *reach.DialBacks) []libp2p.Option {
 		// UDP for blocked and hardly tries it any more. Where most other nodes are
 		// behind routers that is how it always looks; node/reach measures UDP instead.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
-		libp2p.WithFxOption(fx.Decorate(func(*autonatv2.AutoNAT) (*autonatv2.AutoNAT, error) { return newAutoNAT(cfg, dialBacks) })),
+		libp2p.WithFxOption(fx.Decorate(func(*autonatv2.AutoNAT) (*autonatv2.AutoNAT, error) { return newAutoNAT(cfg, sockets, dialBacks) })),
 	}
 	if !cfg.RelayOnly { // punching a hole tells the far side where this node is
 		options = append(options, libp2p.EnableHolePunching())
@@ -96,13 +93,14 @@ var believeOneObserver = sync.OnceFunc(func() { observedaddrs.ActivationThresh =
 // newAutoNAT makes what libp2p.EnableAutoNATv2 would, with each result told to
 // dialBacks. It tries addresses for others from a host of its own, since a
 // router in front of them may let in whom they know already.
-func newAutoNAT(cfg Config, dialBacks *reach.DialBacks) (*autonatv2.AutoNAT, error) {
+func newAutoNAT(cfg Config, sockets *sockets, dialBacks *reach.DialBacks) (*autonatv2.AutoNAT, error) {
 	dialer, err := libp2p.New(
 		libp2p.NoListenAddrs,
 		libp2p.DisableRelay(),
 		libp2p.UserAgent("earshot/"+cfg.Version+" AutoNAT"),
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(sockets.tcp),
 		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.QUICReuse(sockets.manager),
 		libp2p.SwarmOpts(swarm.WithDialRanker(swarm.NoDelayDialRanker)),
 		libp2p.UDPBlackHoleSuccessCounter(nil), // most of what it tries fails
 		libp2p.IPv6BlackHoleSuccessCounter(nil),

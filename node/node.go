@@ -3,6 +3,7 @@
 //
 //	host.go       the libp2p host and its addresses
 //	reached.go    how it can be reached, and helps others to be
+//	capacity.go   how many children its upload bears
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
 //	forwarder.go  a room's forwarder, as the room sees it
@@ -35,6 +36,7 @@ import (
 	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/rtc"
 	"github.com/earshot-audio/earshot/node/store"
+	"github.com/earshot-audio/earshot/node/upload"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -53,6 +55,7 @@ type Config struct {
 	RelayOnly bool   // nobody but a room's relay learns this node's address; it carries no rooms
 	Circuits  string // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
 	PortMap   bool   // ask the router to open ports
+	MaxUpload int64  // bits a second to other nodes; 0: no limit
 	MediaPort int    // UDP, for sound; another one is taken where it is in use. 0: any
 	Version   string
 	Log       *slog.Logger
@@ -71,6 +74,7 @@ type Node struct {
 	store     *store.Store
 	host      host.Host
 	sockets   sockets // of host
+	capacity  *capacity
 	media     *rtc.Engine
 	reach     *reach.Reach
 	links     *link.Links
@@ -147,6 +151,10 @@ func (n *Node) identify() (err error) {
 
 // open makes the parts that talk to other nodes.
 func (n *Node) open() (err error) {
+	if n.cfg.MaxUpload > 0 {
+		n.sockets.meter = upload.New(upload.Config{Limit: n.cfg.MaxUpload})
+	}
+	n.capacity = newCapacity(n)
 	dialBacks := reach.NewDialBacks()
 	if n.host, err = newHost(n.cfg, n.key, &n.sockets, dialBacks); err != nil {
 		return err
@@ -155,7 +163,7 @@ func (n *Node) open() (err error) {
 	if loopbackOnly(n.host.Addrs()) {
 		media = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 	}
-	if n.media, err = rtc.New(rtc.Config{Self: n.self, Listen: media, Log: n.log}); err != nil {
+	if n.media, err = rtc.New(rtc.Config{Self: n.self, Listen: media, Wrap: n.sockets.media, Log: n.log}); err != nil {
 		return fmt.Errorf("open the port for sound: %w", err)
 	}
 	n.reach = n.newReach(dialBacks)
@@ -220,7 +228,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory, n.capacity.Run} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -102,6 +102,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 	c.room = room.New(room.Config{
 		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: boot, Name: n.name, Lends: n.cfg.Lend,
 		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Term: term, TermEra: era,
+		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Log: n.log,
 		SaveTerm: func(era uint32, k protocol.Key) error { return n.store.SaveTerm(e.id, era, k) },

@@ -2,22 +2,47 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/transport"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcpreuse"
 	"github.com/quic-go/quic-go"
+
+	"github.com/earshot-audio/earshot/node/upload"
 )
 
-// sockets are the UDP sockets of a host. They are held here because QUIC says
+// sockets are what hosts send by. UDP sockets are held here because QUIC says
 // goodbye when its connections close, and one who is killed doesn't: cut keeps
 // it in.
 type sockets struct {
+	meter *upload.Meter // nil: no limit
+
 	mu   sync.Mutex
 	open []net.PacketConn
-	of   *quicreuse.ConnManager
+	of   []*quicreuse.ConnManager
+}
+
+// tcp makes a transport as libp2p's own, within the limit. Sharing a TCP port with
+// another node of this machine would hand each the other's visitors.
+func (s *sockets) tcp(u transport.Upgrader, resources network.ResourceManager, shared *tcpreuse.ConnMgr) (*tcp.TcpTransport, error) {
+	if s.meter != nil {
+		u = s.meter.Upgrader(u)
+	}
+	return tcp.NewTCPTransport(u, resources, shared, tcp.DisableReuseport())
+}
+
+// media puts a socket for sound within the limit.
+func (s *sockets) media(c net.PacketConn) net.PacketConn {
+	if s.meter == nil {
+		return c
+	}
+	return s.meter.Media(c)
 }
 
 // manager makes what libp2p takes its UDP sockets from, just as it would by
@@ -39,10 +64,13 @@ func (s *sockets) manager(key quic.StatelessResetKey, tokens quic.TokenGenerator
 			context.AfterFunc(ctx, scope.Done)
 			return ctx, nil
 		}))
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of = m
-	return m, err
+	s.of = append(s.of, m)
+	return m, nil
 }
 
 func (s *sockets) listen(network string, at *net.UDPAddr) (net.PacketConn, error) {
@@ -53,6 +81,9 @@ func (s *sockets) listen(network string, at *net.UDPAddr) (net.PacketConn, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open = append(s.open, c)
+	if s.meter != nil {
+		return s.meter.Control(c), nil
+	}
 	return c, nil
 }
 
@@ -66,14 +97,14 @@ func (s *sockets) cut() {
 	}
 }
 
-// close ends them; the host has been closed before.
+// close ends them; the hosts have been closed before.
 func (s *sockets) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := s.of
-	s.of = nil
-	if m == nil {
-		return nil
+	var errs []error
+	for _, m := range s.of {
+		errs = append(errs, m.Close())
 	}
-	return m.Close()
+	s.of = nil
+	return errors.Join(errs...)
 }

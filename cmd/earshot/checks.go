@@ -79,11 +79,3 @@ func checkBootstrap(v string) error {
 func badAddress(v, hint string) error {
 	return &protocol.Problem{Code: protocol.CodeBadAddress, Message: fmt.Sprintf("%q is not a node's address", v), Hint: hint}
 }
-
-// notYet refuses a setting of the outside contract whose feature is to come,
-// rather than pretend.
-func notYet(what string) func(string) error {
-	return func(string) error {
-		return problem("this version does not have "+what+" yet", "leave it out")
-	}
-}

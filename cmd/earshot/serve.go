@@ -30,6 +30,10 @@ func (p *program) nodeConfig() (node.Config, error) {
 	if err != nil {
 		return node.Config{}, err
 	}
+	maxUpload, err := parseRate(s.text("max-upload"))
+	if err != nil {
+		return node.Config{}, err
+	}
 	mediaPort, err := strconv.Atoi(s.text("media-port"))
 	return node.Config{
 		Home:      s.home(),
@@ -44,6 +48,7 @@ func (p *program) nodeConfig() (node.Config, error) {
 		RelayOnly: s.on("relay-only"),
 		Circuits:  s.text("circuits"),
 		PortMap:   !s.on("no-portmap"),
+		MaxUpload: maxUpload,
 		MediaPort: mediaPort,
 		Version:   version,
 		Log:       p.log,

@@ -45,7 +45,7 @@ func allSettings() []setting {
 		{name: "listen", kind: listKind, help: "take connections at `MULTIADDR` (repeatable)", check: checkListen, up: true},
 		{name: "bootstrap", kind: listKind, help: "meet the others through `MULTIADDR`/p2p/ID (repeatable)", check: checkBootstrap, up: true},
 		{name: "network", help: "join the network `NAME` instead of the common one", check: checkNetwork, up: true},
-		{name: "max-upload", help: "lend at most `RATE` of upload, such as 2M (not in this version yet)", check: notYet("a limit of the upload"), up: true},
+		{name: "max-upload", plain: "none", help: "send other nodes at most `RATE`, such as 2M (bits a second) or 250KB (bytes); none: no limit", check: checkRate, up: true},
 		{name: "relay-only", kind: boolKind, help: "let nobody but a room's relay learn this node's address; it carries no rooms", up: true},
 		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", check: oneOf("all", "rooms", "off"), up: true},
 		{name: "media-port", plain: "41642", help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},

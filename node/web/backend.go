@@ -72,10 +72,20 @@ type Status struct {
 	Neighbors int              `json:"neighbors"` // nodes connected
 	Alone     bool             `json:"alone"`     // nobody is connected, and nobody known who could be
 	Reach     Reach            `json:"reach"`
+	Upload    Upload           `json:"upload"`
 	Rooms     []string         `json:"rooms"` // this node is in
 	Links     []LinkLine       `json:"links"`
 	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
 	Warnings  []string         `json:"warnings"`
+}
+
+// Upload is what a node sends to other nodes, and how many it can serve.
+type Upload struct {
+	LimitBPS int64 `json:"limit_bps"` // bits a second; 0: none
+	SentBPS  int64 `json:"sent_bps"`  // over the last second; without a limit, of media alone
+	Places   int   `json:"places"`    // for children
+	Children int   `json:"children"`  // that take one
+	Dropped  int64 `json:"dropped"`   // packets beyond the limit, since the start
 }
 
 // RoomLine is a room of the directory.
