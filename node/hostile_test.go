@@ -101,6 +101,7 @@ func (h *enemy) LinkUp(p protocol.PeerID, _ multiaddr.Multiaddr) {
 	}
 }
 
+func (h *enemy) LinkMoved(protocol.PeerID, multiaddr.Multiaddr) {}
 func (h *enemy) LinkDown(p protocol.PeerID, _ error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -24,6 +24,9 @@ type Counts struct {
 	UnknownMessages  uint64 // of a newer version
 	HandshakesFailed uint64 // streams that never said Hello
 
+	Moved   uint64 // links, to another connection
+	Blocked uint64 // of them, since a connection over UDP fell silent
+
 	FramesSent, FramesTaken uint64 // packets of the media path, on streams
 	FramesDropped           uint64 // that no stream took in time
 	FramesRefused           uint64 // streams of them: without a link, malformed, or too much
@@ -32,7 +35,7 @@ type Counts struct {
 // counters are Counts that goroutines share.
 type counters struct {
 	up, down, dials, failed, messages, dead, byes, network, version, malformed,
-	floods, inbox, outbox, refused, pongs, unknown, handshakes,
+	floods, inbox, outbox, refused, pongs, unknown, handshakes, moved, blocked,
 	framesSent, framesTaken, framesDropped, framesRefused atomic.Uint64
 }
 
@@ -46,7 +49,8 @@ func (l *Links) Counts() Counts {
 		Floods: c.floods.Load(), InboxFull: c.inbox.Load(), OutboxFull: c.outbox.Load(),
 		Refused: c.refused.Load(), PongsDropped: c.pongs.Load(), UnknownMessages: c.unknown.Load(),
 		HandshakesFailed: c.handshakes.Load(),
-		FramesSent:       c.framesSent.Load(), FramesTaken: c.framesTaken.Load(),
+		Moved:            c.moved.Load(), Blocked: c.blocked.Load(),
+		FramesSent: c.framesSent.Load(), FramesTaken: c.framesTaken.Load(),
 		FramesDropped: c.framesDropped.Load(), FramesRefused: c.framesRefused.Load(),
 	}
 }

@@ -21,6 +21,7 @@ type Frames struct {
 	ctx   context.Context // until the link ends
 	wake  chan struct{}   // packets wait
 	fresh chan struct{}   // there may be a better connection: don't wait to look
+	probe chan struct{}   // the link's: UDP seems to be blocked
 
 	mu      sync.Mutex
 	waiting backlog
@@ -51,9 +52,9 @@ func (l *Links) Frames(p protocol.PeerID) *Frames {
 	return nil
 }
 
-func newFrames(ctx context.Context, l *Links, p protocol.PeerID) *Frames {
+func newFrames(ctx context.Context, l *Links, p protocol.PeerID, probe chan struct{}) *Frames {
 	return &Frames{
-		links: l, peer: p, ctx: ctx,
+		links: l, peer: p, ctx: ctx, probe: probe,
 		wake:   make(chan struct{}, 1),
 		fresh:  make(chan struct{}, 1),
 		intake: newIntake(),
@@ -71,10 +72,7 @@ func (f *Frames) Send(packet []byte) bool {
 	dropped := f.waiting.push(packet, time.Now())
 	f.mu.Unlock()
 	f.drop(dropped)
-	select {
-	case f.wake <- struct{}{}:
-	default: // it is awake
-	}
+	nudge(f.wake)
 	return true
 }
 
@@ -122,6 +120,7 @@ func (f *Frames) run() {
 		}
 		if now := time.Now(); !opening && !now.Before(next) && f.misplaced() {
 			opening, next = true, now.Add(reopen)
+			nudge(f.probe)
 			go func() { opened <- f.open() }()
 		}
 		if f.stream != nil && !f.flush(batch) {
@@ -129,6 +128,9 @@ func (f *Frames) run() {
 		}
 	}
 }
+
+// elsewhere says that the link has moved: the packets' stream should, too.
+func (f *Frames) elsewhere() { nudge(f.fresh) }
 
 // swap puts a stream in the place of the one that it returns.
 func (f *Frames) swap(s network.Stream) (old network.Stream) {

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -11,6 +12,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
 // offer is a stream past the far side's Hello, for the owner to take or refuse.
@@ -56,11 +58,12 @@ func (l *Links) incoming(ctx context.Context, s network.Stream) {
 	defer l.work.Done()
 	k, err := l.answer(ctx, s)
 	l.leave(p)
-	if err != nil {
+	switch {
+	case err != nil:
 		l.refuse(s, p, err)
-		return
+	case k != nil:
+		k.serve()
 	}
-	k.serve()
 }
 
 // enter counts a handshake that the far side began, if it may begin one.
@@ -99,13 +102,13 @@ func shake(ctx context.Context, s network.Stream) (stop func() bool) {
 }
 
 // answer reads the far side's Hello and asks the owner; the link's writer
-// answers the Hello.
+// answers the Hello. No link: it was there before, and goes on on this stream.
 func (l *Links) answer(ctx context.Context, s network.Stream) (*link, error) {
 	stop := shake(ctx, s)
 	in := newReader(s)
-	agent, err := in.hello(l.cfg.Network)
+	h, err := in.hello(l.cfg.Network)
 	if errors.Is(err, protocol.ErrNetwork) || errors.Is(err, ErrVersion) {
-		l.sayHello(s) // so that the far side learns why, too
+		l.sayHello(s, &pb.Hello{}) // so that the far side learns why, too
 		s.CloseWrite()
 		in.next() // until it has hung up
 	}
@@ -116,7 +119,10 @@ func (l *Links) answer(ctx context.Context, s network.Stream) (*link, error) {
 		return nil, err
 	}
 	s.SetDeadline(time.Time{})
-	o := newOffer(l.newLink(s, network.DirInbound, in, agent))
+	if h.Moves {
+		return nil, l.resume(s, in, h)
+	}
+	o := newOffer(l.newLink(s, network.DirInbound, in, h))
 	if err := l.ask(o.reply, func(t *table) { t.offered(o) }); err != nil {
 		return nil, err
 	}
@@ -163,7 +169,8 @@ func (l *Links) connect(ctx context.Context, d *dial, p protocol.PeerID, addrs [
 		return nil, err
 	}
 	in := newReader(s)
-	agent, err := l.greet(ctx, s, in)
+	ours := &pb.Hello{Link: rand.Uint64()}
+	h, err := l.greet(ctx, s, in, ours)
 	if err != nil {
 		s.ResetWithError(resetCode(err))
 		if errors.Is(err, ErrDead) {
@@ -172,7 +179,8 @@ func (l *Links) connect(ctx context.Context, d *dial, p protocol.PeerID, addrs [
 		return nil, err
 	}
 	s.SetDeadline(time.Time{})
-	o := newOffer(l.newLink(s, network.DirOutbound, in, agent))
+	h.Link = ours.Link
+	o := newOffer(l.newLink(s, network.DirOutbound, in, h))
 	if err := l.ask(o.reply, func(t *table) { t.dialled(p, d, o) }); err != nil {
 		s.ResetWithError(resetCode(err))
 		return nil, err
@@ -193,15 +201,15 @@ func (l *Links) open(ctx context.Context, p protocol.PeerID, addrs []multiaddr.M
 }
 
 // greet says Hello and reads the answer, while ctx lasts.
-func (l *Links) greet(ctx context.Context, s network.Stream, in *reader) (agent string, err error) {
+func (l *Links) greet(ctx context.Context, s network.Stream, in *reader, ours *pb.Hello) (h *pb.Hello, err error) {
 	stop := shake(ctx, s)
 	defer func() {
 		if !stop() {
 			err = errCrossed
 		}
 	}()
-	if err := l.sayHello(s); err != nil {
-		return "", err
+	if err := l.sayHello(s, ours); err != nil {
+		return nil, err
 	}
 	return in.hello(l.cfg.Network)
 }

@@ -25,6 +25,7 @@ type health struct {
 	past      [lossReports]Media
 	reports   int
 	farWanted time.Time // when the far side last wanted the link
+	waits     time.Time // a Ping went, which has no Pong yet; zero: none
 }
 
 // pinged takes the far side's Ping.
@@ -48,11 +49,36 @@ func (h *health) pinged(p *pb.Ping, now time.Time) {
 	h.reports++
 }
 
+// asked notes that a Ping goes.
+func (h *health) asked(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waits.IsZero() {
+		h.waits = now
+	}
+}
+
+// moved forgets the Pings on the way that the link has left.
+func (h *health) moved() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.waits = time.Time{}
+}
+
+// unanswered says that a Ping has had no Pong for longer than a path takes that
+// works.
+func (h *health) unanswered(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.waits.IsZero() && h.rtt > 0 && now.Sub(h.waits) > doubt+2*h.rtt
+}
+
 // ponged takes a round trip, smoothed as TCP does (RFC 6298 section 2, alpha
 // 1/8).
 func (h *health) ponged(rtt time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.waits = time.Time{}
 	if h.rtt == 0 {
 		h.rtt = rtt
 		return

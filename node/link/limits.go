@@ -43,6 +43,15 @@ const (
 	inboxMoves     = 64
 	inboxMet       = 64 // connections that came up
 
+	// Moves of a link to another stream.
+	lookout     = 100 * time.Millisecond // between looks for a reason
+	doubt       = 400 * time.Millisecond // and two round trips without a Pong: UDP may be blocked
+	moveTimeout = 2 * time.Second        // of a move; a link whose stream is gone waits no longer
+	moveAgain   = 3 * time.Second        // between the starts of two moves; above settle
+
+	maxUnacknowledged      = 2 * outboxMessages // messages kept to be sent again
+	maxUnacknowledgedBytes = 512 << 10
+
 	// Packets of the media path on a stream.
 	maxFrameBytes   = protocol.MaxPacketBytes + frameHeaderBytes
 	maxFrameWait    = 200 * time.Millisecond // older ones are dropped at the sender
@@ -86,7 +95,9 @@ var (
 	ErrFull       = errors.New("no room for another link")
 	ErrHeldOff    = errors.New("the far side is held off for what it sent before")
 
-	errCrossed = errors.New("the far side's own stream won")
+	errCrossed  = errors.New("the far side's own stream won")
+	errNoLink   = errors.New("the link that moves is not there")
+	errNoBetter = errors.New("there is no better connection")
 )
 
 // hostile says whether err is the far side's doing, so that it is held off.

@@ -31,12 +31,14 @@ import (
 
 // Events is told what happens on links, from their own goroutines: it may only
 // post. Of one link come LinkUp, then its messages, then LinkDown, in this
-// order.
+// order; between them LinkMoved.
 type Events interface {
 	LinkUp(p protocol.PeerID, remote multiaddr.Multiaddr)
 	// LinkMessage takes a message; never Hello, Ping, Pong or Bye. False: the
 	// inbox is full, and the link is dropped.
 	LinkMessage(p protocol.PeerID, m *pb.LinkMessage) bool
+	// LinkMoved says that the link goes on over another connection.
+	LinkMoved(p protocol.PeerID, remote multiaddr.Multiaddr)
 	// LinkDown says why, as one of this package's errors: ErrBye when the far
 	// side is leaving.
 	LinkDown(p protocol.PeerID, err error)
@@ -49,8 +51,8 @@ type Config struct {
 	Agent   string // shown to others: program and version, at most 64 bytes
 	Log     *slog.Logger
 	Events  Events
-	// Media gives what came from a peer on its media path so far, for Pings;
-	// nil: nothing. It must not block.
+	// Media gives what came from a peer on its media path so far, for Pings, and
+	// as a sign that the path lives; nil: nothing. It must not block.
 	Media func(p protocol.PeerID) Media
 	// Frame takes a packet of a peer's Frames; it must not block, nor keep packet.
 	// One goroutine a peer calls it, which may be a moment before LinkUp or after
@@ -71,6 +73,9 @@ type Links struct {
 	met   chan protocol.PeerID // with whom a connection came up
 	ended chan struct{}        // closed when the owner takes no more moves
 	work  sync.WaitGroup       // dials, handshakes and links
+
+	// mayBlock says whether a connection may die without a word; see overUDP.
+	mayBlock func(network.Conn) bool
 
 	counts counters
 
@@ -96,6 +101,7 @@ func New(cfg Config) *Links {
 	}
 	return &Links{
 		cfg:        cfg,
+		mayBlock:   overUDP,
 		self:       cfg.Host.ID(),
 		moves:      make(chan func(*table), inboxMoves),
 		kick:       make(chan struct{}, 1),
@@ -169,10 +175,13 @@ func (l *Links) Release(p protocol.PeerID) {
 	l.wantsChanged()
 }
 
-func (l *Links) wantsChanged() {
+func (l *Links) wantsChanged() { nudge(l.kick) }
+
+// nudge wakes whom a channel of one belongs to, unless that is under way.
+func nudge(c chan struct{}) {
 	select {
-	case l.kick <- struct{}{}:
-	default: // a kick is pending
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -181,6 +190,13 @@ func (l *Links) wanted(p protocol.PeerID) bool {
 	defer l.mu.RUnlock()
 	_, ok := l.wants[p]
 	return ok
+}
+
+// addresses gives those that a peer is wanted at.
+func (l *Links) addresses(p protocol.PeerID) []multiaddr.Multiaddr {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.wants[p]
 }
 
 func (l *Links) link(p protocol.PeerID) *link {
@@ -203,6 +219,14 @@ func (l *Links) Send(p protocol.PeerID, m *pb.LinkMessage) bool {
 		return false
 	}
 	return k.post(b)
+}
+
+// Probe has a link find out now whether its connection lives, rather than with
+// its next Ping: the media path fell silent.
+func (l *Links) Probe(p protocol.PeerID) {
+	if k := l.link(p); k != nil {
+		nudge(k.probe)
+	}
 }
 
 // Drop cuts a link off whose far side did what it may not, and holds the peer

@@ -34,6 +34,9 @@ type happening struct {
 type inbox chan happening
 
 func (i inbox) LinkUp(p protocol.PeerID, _ multiaddr.Multiaddr) { i <- happening{what: "up", peer: p} }
+func (i inbox) LinkMoved(p protocol.PeerID, _ multiaddr.Multiaddr) {
+	i <- happening{what: "moved", peer: p}
+}
 func (i inbox) LinkDown(p protocol.PeerID, err error) {
 	i <- happening{what: "down", peer: p, err: err}
 }
@@ -114,7 +117,7 @@ type node struct {
 
 func run(t testing.TB, h host.Host, change ...func(*Config)) node {
 	t.Helper()
-	n := node{inbox: make(inbox, 4096), host: h}
+	n := node{inbox: make(inbox, 1<<14), host: h}
 	cfg := Config{Host: h, Agent: "earshot/test", Events: n.inbox, Beat: 150 * time.Millisecond, Dead: time.Second}
 	if os.Getenv("EARSHOT_TEST_LOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("self", h.ID())

@@ -16,52 +16,78 @@ import (
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
-// link is one that is up: a stream past its handshake, with one reader and one
-// writer.
+// link is one that is up. It goes on a carrier, a stream past its handshake, with
+// one reader and one writer.
 type link struct {
 	links     *Links
 	peer      protocol.PeerID
 	direction network.Direction
+	name      uint64 // its opener's number for it
 	agent     string
-	stream    network.Stream
-	in        *reader
 	since     time.Time
+	carrier   atomic.Pointer[carrier] // written by serve
 	health    health
 	frames    *Frames
-	cancel    context.CancelFunc // ends frames
+	ctx       context.Context // until the link ends
+	cancel    context.CancelFunc
+
+	// What one peer may send, on all carriers together.
+	messages, bytes *rate.Limiter
 
 	outbox  chan []byte   // framed messages
+	sent    sent          // those that the far side may not have taken
+	tally   tally         // of those taken
 	pongs   chan uint64   // stamps to return
+	probe   chan struct{} // ping now
 	stamp   atomic.Uint64 // of the newest Ping
 	leaving chan struct{} // closed by the owner: say Bye
 	quit    chan struct{} // closed by end
-	wrote   chan struct{} // closed when the writer is gone
+
+	moves   chan *carrier  // to serve: go on there
+	unmoved chan error     // to serve: a move came to nothing
+	poke    chan struct{}  // to serve: there may be a better connection
+	work    sync.WaitGroup // moves
+	move    bool           // one is under way; serve's, as those below
+	doubts  int            // times looked at without an answer to Pings
+	again   time.Time      // no move before
+	came    uint64         // media packets, at the last look
+	flows   bool           // more came than at the look before it
 
 	once sync.Once
 	why  error // set by end
 }
 
-func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, agent string) *link {
+func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, h *pb.Hello) *link {
 	now := time.Now()
 	k := &link{
-		links: l, peer: s.Conn().RemotePeer(), direction: d, agent: agent, stream: s, in: in, since: now,
-		outbox:  make(chan []byte, outboxMessages),
-		pongs:   make(chan uint64, outboxPongs),
-		leaving: make(chan struct{}),
-		quit:    make(chan struct{}),
-		wrote:   make(chan struct{}),
+		links: l, peer: s.Conn().RemotePeer(), direction: d, name: h.Link, agent: h.Agent, since: now,
+		messages: rate.NewLimiter(messageRate, messageBurst),
+		bytes:    rate.NewLimiter(byteRate, byteBurst),
+		outbox:   make(chan []byte, outboxMessages),
+		pongs:    make(chan uint64, outboxPongs),
+		probe:    make(chan struct{}, 1),
+		leaving:  make(chan struct{}),
+		quit:     make(chan struct{}),
+		moves:    make(chan *carrier),
+		unmoved:  make(chan error),
+		poke:     make(chan struct{}, 1),
 	}
-	var ctx context.Context
-	ctx, k.cancel = context.WithCancel(context.Background())
-	k.frames = newFrames(ctx, l, k.peer)
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.frames = newFrames(k.ctx, l, k.peer, k.probe)
 	k.health.farWanted = now // whoever opens a link wants it
+	c := newCarrier(s, in)
+	c.answers = d == network.DirInbound
+	k.carrier.Store(c)
 	return k
 }
 
+func (k *link) conn() network.Conn { return k.carrier.Load().stream.Conn() }
+
 func (k *link) state() PeerLink {
+	conn := k.conn()
 	s := PeerLink{
 		Peer: k.peer, Direction: k.direction, Agent: k.agent, Since: k.since,
-		Remote: k.stream.Conn().RemoteMultiaddr(), Limited: circuit(k.stream.Conn()),
+		Remote: conn.RemoteMultiaddr(), Limited: circuit(conn),
 	}
 	s.RTT, _ = k.health.roundTrip()
 	s.Far, s.Loss = k.health.loss()
@@ -71,23 +97,19 @@ func (k *link) state() PeerLink {
 
 // serve reads and writes until the link ends, and tells the owner.
 func (k *link) serve() {
-	go func() {
-		defer close(k.wrote)
-		if err := k.write(); err != nil {
-			k.end(err)
-		}
-	}()
-	var frames sync.WaitGroup
-	frames.Go(k.frames.run)
-	k.end(k.read())
+	k.work.Go(k.frames.run)
+	c := k.carrier.Load()
+	for next := k.ride(c); next != nil; next = k.ride(c) {
+		k.moveTo(c, next)
+		c = next
+	}
 	k.frames.intake.close()
-	frames.Wait()
-	k.stream.ResetWithError(resetCode(k.why))
-	<-k.wrote
+	c.stream.ResetWithError(resetCode(k.why))
+	k.work.Wait()
 	if errors.Is(k.why, ErrDead) {
 		// libp2p would take this connection for open for half a minute more, and
 		// a redial would go into the void.
-		k.stream.Conn().Close()
+		c.stream.Conn().Close()
 	}
 	k.links.post(func(t *table) { t.down(k) })
 }
@@ -98,7 +120,6 @@ func (k *link) end(why error) {
 		k.why = why
 		close(k.quit)
 		k.cancel()
-		k.stream.SetDeadline(time.Unix(1, 0)) // wakes reader and writer
 	})
 }
 
@@ -121,41 +142,29 @@ func (k *link) post(b []byte) bool {
 	}
 }
 
-// alive says that the link has not been ended. Asked after a deadline is set,
-// since end sets one too.
-func (k *link) alive() error {
-	select {
-	case <-k.quit:
-		return ErrClosed // end has the reason
-	default:
-		return nil
-	}
-}
-
 // read takes messages until the far side says goodbye, falls silent, or breaks
 // a bound.
-func (k *link) read() error {
-	messages, bytes := rate.NewLimiter(messageRate, messageBurst), rate.NewLimiter(byteRate, byteBurst)
+func (k *link) read(c *carrier) error {
 	for {
-		k.stream.SetReadDeadline(time.Now().Add(k.links.cfg.Dead))
-		if err := k.alive(); err != nil {
+		c.stream.SetReadDeadline(time.Now().Add(k.links.cfg.Dead))
+		if err := c.alive(); err != nil {
 			return err
 		}
-		m, err := k.in.next()
+		m, err := c.in.next()
 		if err != nil {
 			return err
 		}
 		k.links.counts.messages.Add(1)
-		if now := time.Now(); !messages.AllowN(now, 1) || !bytes.AllowN(now, k.in.size) {
+		if now := time.Now(); !k.messages.AllowN(now, 1) || !k.bytes.AllowN(now, c.in.size) {
 			return ErrFlood
 		}
-		if err := k.take(m); err != nil {
+		if err := k.take(c, m); err != nil {
 			return err
 		}
 	}
 }
 
-func (k *link) take(m *pb.LinkMessage) error {
+func (k *link) take(c *carrier, m *pb.LinkMessage) error {
 	switch what := m.What.(type) {
 	case *pb.LinkMessage_Ping:
 		k.health.pinged(what.Ping, time.Now())
@@ -164,18 +173,32 @@ func (k *link) take(m *pb.LinkMessage) error {
 		default:
 			k.links.counts.pongs.Add(1)
 		}
+		return k.sent.acknowledge(what.Ping.Taken)
 	case *pb.LinkMessage_Pong:
 		k.ponged(what.Pong.Stamp)
 	case *pb.LinkMessage_Bye:
 		return ErrBye
 	case *pb.LinkMessage_Hello:
 		return protocol.ErrMalformed
-	case nil:
-		k.links.counts.unknown.Add(1)
 	default:
-		if !k.links.cfg.Events.LinkMessage(k.peer, m) {
-			return ErrInboxFull
-		}
+		return k.hear(c, m)
+	}
+	return nil
+}
+
+// hear takes a message that counts: what rooms say, or a newer version.
+func (k *link) hear(c *carrier, m *pb.LinkMessage) error {
+	if c.again > 0 {
+		c.again--
+		return nil
+	}
+	k.tally.add()
+	if m.What == nil {
+		k.links.counts.unknown.Add(1)
+		return nil
+	}
+	if !k.links.cfg.Events.LinkMessage(k.peer, m) {
+		return ErrInboxFull
 	}
 	return nil
 }
@@ -194,13 +217,18 @@ func (k *link) ponged(stamp uint64) {
 	}
 }
 
-// Write bounds how long the far side may take to read.
-func (k *link) Write(b []byte) (int, error) {
-	k.stream.SetWriteDeadline(time.Now().Add(k.links.cfg.Dead))
-	if err := k.alive(); err != nil {
+// outflow bounds how long the far side may take to read.
+type outflow struct {
+	*carrier
+	within time.Duration
+}
+
+func (o outflow) Write(b []byte) (int, error) {
+	o.stream.SetWriteDeadline(time.Now().Add(o.within))
+	if err := o.alive(); err != nil {
 		return 0, err
 	}
-	n, err := k.stream.Write(b)
+	n, err := o.stream.Write(b)
 	if err != nil {
 		return n, lost(err)
 	}
@@ -209,16 +237,11 @@ func (k *link) Write(b []byte) (int, error) {
 
 // write sends what is posted, Pings and Pongs, gathered as far as they are at
 // hand at once.
-func (k *link) write() error {
-	w := bufio.NewWriter(k)
-	if k.direction == network.DirInbound {
-		if err := k.links.sayHello(w); err != nil {
-			return err
-		}
-	}
+func (k *link) write(c *carrier) error {
+	w := bufio.NewWriter(outflow{c, k.links.cfg.Dead})
 	ticker := time.NewTicker(k.links.cfg.Beat)
 	defer ticker.Stop()
-	err := k.ping(w)
+	err := k.begins(c, w)
 	for err == nil {
 		if len(k.outbox) == 0 && len(k.pongs) == 0 {
 			if err = w.Flush(); err != nil {
@@ -226,19 +249,49 @@ func (k *link) write() error {
 			}
 		}
 		select {
-		case <-k.quit:
+		case <-c.quit:
 			return nil
 		case <-k.leaving:
-			return k.farewell(w)
+			return k.farewell(c, w)
 		case b := <-k.outbox:
+			k.sent.add(b)
 			_, err = w.Write(b)
 		case stamp := <-k.pongs:
 			err = put(w, &pb.LinkMessage{What: &pb.LinkMessage_Pong{Pong: &pb.Pong{Stamp: stamp}}})
+		case <-k.probe:
+			err = k.ping(w)
 		case <-ticker.C:
 			err = k.ping(w)
 		}
 	}
 	return err
+}
+
+// begins writes what comes first on a carrier: the Hello that the far side waits
+// for, a Ping, and what it has not taken of what was sent.
+func (k *link) begins(c *carrier, w *bufio.Writer) error {
+	if c.answers {
+		h := &pb.Hello{Link: k.name}
+		if c.moved {
+			h.Moves, h.Taken = true, k.tally.tell()
+		}
+		if err := k.links.sayHello(w, h); err != nil {
+			return err
+		}
+	}
+	if err := k.ping(w); err != nil {
+		return err
+	}
+	messages, err := k.sent.after(c.heard)
+	if err != nil {
+		return err
+	}
+	for _, b := range messages {
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func put(w *bufio.Writer, m *pb.LinkMessage) error {
@@ -251,18 +304,19 @@ func put(w *bufio.Writer, m *pb.LinkMessage) error {
 }
 
 func (k *link) ping(w *bufio.Writer) error {
-	p := &pb.Ping{Stamp: k.clock(), Wanted: k.links.wanted(k.peer)}
+	p := &pb.Ping{Stamp: k.clock(), Wanted: k.links.wanted(k.peer), Taken: k.tally.tell()}
 	if k.links.cfg.Media != nil {
 		m := k.links.cfg.Media(k.peer)
 		p.Received, p.Lost = m.Received, m.Lost
 	}
 	k.stamp.Store(p.Stamp)
+	k.health.asked(time.Now())
 	return put(w, &pb.LinkMessage{What: &pb.LinkMessage_Ping{Ping: p}})
 }
 
 // farewell sends what is still queued, then Bye. The far side's end of the
 // stream then shows that it was heard.
-func (k *link) farewell(w *bufio.Writer) error {
+func (k *link) farewell(c *carrier, w *bufio.Writer) error {
 	for range len(k.outbox) {
 		if _, err := w.Write(<-k.outbox); err != nil {
 			return err
@@ -274,5 +328,5 @@ func (k *link) farewell(w *bufio.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return k.stream.CloseWrite()
+	return c.stream.CloseWrite()
 }

@@ -216,8 +216,13 @@ func (c *contact) hope() {
 
 // connectedTo takes libp2p's word that there is a connection now.
 func (t *table) connectedTo(p protocol.PeerID) {
-	if c := t.contacts[p]; c != nil {
-		c.hope()
+	c := t.contacts[p]
+	if c == nil {
+		return
+	}
+	c.hope()
+	if c.up != nil {
+		nudge(c.up.poke)
 	}
 }
 
@@ -340,7 +345,7 @@ func (t *table) admit(c *contact, o *offer) {
 	t.mu.Unlock()
 	t.counts.up.Add(1)
 	t.cfg.Host.ConnManager().Protect(k.peer, protectTag)
-	remote := k.stream.Conn().RemoteMultiaddr()
+	remote := k.conn().RemoteMultiaddr()
 	t.cfg.Log.Debug("link up", "peer", k.peer, "remote", remote, "direction", k.direction, "agent", k.agent)
 	t.cfg.Events.LinkUp(k.peer, remote)
 	o.reply <- nil

@@ -36,7 +36,7 @@ func approach(t *testing.T, from, to host.Host, hello bool) stranger {
 	t.Cleanup(func() { s.Reset() })
 	x := stranger{s, newReader(s)}
 	if hello {
-		if err := New(Config{Host: from}).sayHello(s); err != nil {
+		if err := New(Config{Host: from}).sayHello(s, &pb.Hello{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -293,7 +293,7 @@ func TestLateCrossing(t *testing.T) {
 	t.Parallel()
 	low, high := pair(t)
 	high.SetStreamHandler(protocol.LinkStream, func(s network.Stream) {
-		New(Config{Host: high}).sayHello(s)
+		New(Config{Host: high}).sayHello(s, &pb.Hello{})
 		<-stranger{s, newReader(s)}.drain()
 	})
 	a := run(t, low, func(c *Config) { c.Dead = 10 * time.Second })

@@ -106,23 +106,22 @@ func resetCode(err error) network.StreamErrorCode {
 	return network.StreamNoError
 }
 
-// hello reads the far side's Hello, which has to come first, and gives its
-// agent.
-func (r *reader) hello(network string) (agent string, err error) {
+// hello reads the far side's Hello, which has to come first.
+func (r *reader) hello(network string) (*pb.Hello, error) {
 	m, err := r.next()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	h := m.GetHello()
 	switch {
 	case h == nil, len(h.Network) > protocol.MaxNetworkBytes, len(h.Agent) > maxAgentBytes, !printable(h.Agent):
-		return "", protocol.ErrMalformed
+		return nil, protocol.ErrMalformed
 	case h.Version != protocol.Version:
-		return "", ErrVersion
+		return nil, ErrVersion
 	case h.Network != network:
-		return "", protocol.ErrNetwork
+		return nil, protocol.ErrNetwork
 	}
-	return h.Agent, nil
+	return h, nil
 }
 
 func printable(s string) bool {
@@ -134,10 +133,10 @@ func printable(s string) bool {
 	return true
 }
 
-func (l *Links) sayHello(w io.Writer) error {
-	b, err := encode(&pb.LinkMessage{What: &pb.LinkMessage_Hello{Hello: &pb.Hello{
-		Version: protocol.Version, Network: l.cfg.Network, Agent: l.cfg.Agent,
-	}}})
+// sayHello writes h, with what all Hellos of this node say.
+func (l *Links) sayHello(w io.Writer, h *pb.Hello) error {
+	h.Version, h.Network, h.Agent = protocol.Version, l.cfg.Network, l.cfg.Agent
+	b, err := encode(&pb.LinkMessage{What: &pb.LinkMessage_Hello{Hello: h}})
 	if err != nil {
 		return err
 	}

@@ -89,9 +89,9 @@ func FuzzHello(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		agent, err := newReader(bytes.NewReader(b)).hello("")
-		if err == nil && (len(agent) > maxAgentBytes || !printable(agent)) {
-			t.Fatalf("took agent %q", agent)
+		h, err := newReader(bytes.NewReader(b)).hello("")
+		if err == nil && (len(h.Agent) > maxAgentBytes || !printable(h.Agent)) {
+			t.Fatalf("took agent %q", h.Agent)
 		}
 	})
 }

@@ -1,0 +1,264 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/quic-go/quic-go"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// chatter sends numbered messages to a peer until stop is called, which says how
+// many.
+func chatter(t *testing.T, from node, to protocol.PeerID, every time.Duration) (stop func() int) {
+	t.Helper()
+	quit, sent := make(chan struct{}), make(chan int)
+	go func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for n := 0; ; {
+			select {
+			case <-ticker.C:
+				if from.Send(to, feed(fmt.Sprint(n))) {
+					n++
+				}
+			case <-quit:
+				sent <- n
+				return
+			}
+		}
+	}()
+	return func() int { close(quit); return <-sent }
+}
+
+// heard takes what happened, up to so many messages: they must be numbered in
+// order, and nothing else may have happened than moves, which it counts.
+func (i inbox) heard(t *testing.T, messages int, within time.Duration) (moves int) {
+	t.Helper()
+	for n, timeout := 0, time.After(within); n < messages; {
+		select {
+		case h := <-i:
+			switch h.what {
+			case "moved":
+				moves++
+			case "message":
+				if got := string(h.message.GetFeed().Message); got != fmt.Sprint(n) {
+					t.Fatalf("message %d is %s", n, got)
+				}
+				n++
+			default:
+				t.Fatalf("%s after %d messages: %v", h.what, n, h.err)
+			}
+		case <-timeout:
+			t.Fatalf("%d messages of %d", n, messages)
+		}
+	}
+	return moves
+}
+
+// TestLinkLeavesCircuit: when there is a direct connection the link goes on
+// there, and the packets do; nothing is lost, and the relay is not needed.
+func TestLinkLeavesCircuit(t *testing.T) {
+	t.Parallel()
+	through, near, far := newRelay(t), newHome(t, transports["quic"]...), newHome(t, transports["quic"]...)
+	toA, toB := make(packets, 4096), make(packets, 4096)
+	a, b := run(t, near, toA.take), run(t, far, toB.take)
+	a.Want(reserve(t, far, through))
+	a.wait(t, "up", 5*time.Second)
+	b.wait(t, "up", time.Second)
+	before, _ := a.Peer(far.ID())
+	if !before.Limited {
+		t.Fatal("no circuit")
+	}
+	stopA, stopB := chatter(t, a, far.ID(), 5*time.Millisecond), chatter(t, b, near.ID(), 5*time.Millisecond)
+	a.Frames(far.ID()).Send(numbered(0))
+	if toB.wait(t, time.Second) != 0 {
+		t.Error("another packet")
+	}
+
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := near.Connect(network.WithForceDirectDial(ctx, "test"), info(far)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	eventually(t, 3*time.Second, "the move", func() bool {
+		x, _ := a.Peer(far.ID())
+		y, _ := b.Peer(near.ID())
+		return !x.Limited && !y.Limited && x.Since == before.Since
+	})
+	t.Log("moved after", time.Since(began))
+	packets := 1
+	eventually(t, 3*time.Second, "packets going there", func() bool {
+		a.Frames(far.ID()).Send(numbered(packets))
+		packets++
+		s, _ := a.Peer(far.ID())
+		return s.Frames.Open && !s.Frames.Circuit
+	})
+	for i := 1; i < packets; i++ {
+		if got := toB.wait(t, time.Second); got != i {
+			t.Errorf("packet %d is %d", i, got)
+		}
+	}
+	through.Close()
+	time.Sleep(200 * time.Millisecond)
+	sentA, sentB := stopA(), stopB()
+	if x, y := a.heard(t, sentB, time.Second), b.heard(t, sentA, time.Second); x != 1 || y != 1 {
+		t.Errorf("moved %d and %d times", x, y)
+	}
+	if c := a.Counts(); c.Moved != 1 || c.Blocked != 0 || c.Down != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// dam is a UDP socket through which nothing comes or goes while cut is set.
+type dam struct {
+	*net.UDPConn
+	cut *atomic.Bool
+}
+
+func (d dam) WriteTo(b []byte, to net.Addr) (int, error) {
+	if d.cut.Load() {
+		return len(b), nil
+	}
+	return d.UDPConn.WriteTo(b, to)
+}
+
+func (d dam) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := d.UDPConn.ReadFrom(b)
+		if err != nil || !d.cut.Load() {
+			return n, from, err
+		}
+	}
+}
+
+// newDammedHost makes a host with QUIC and TCP whose UDP can be cut off.
+func newDammedHost(t *testing.T) (host.Host, *atomic.Bool) {
+	t.Helper()
+	cut := new(atomic.Bool)
+	var sockets *quicreuse.ConnManager
+	h, err := libp2p.New(libp2p.Identity(newKey(t)),
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"),
+		libp2p.QUICReuse(func(reset quic.StatelessResetKey, token quic.TokenGeneratorKey, opts ...quicreuse.Option) (m *quicreuse.ConnManager, err error) {
+			sockets, err = quicreuse.NewConnManager(reset, token, append(opts, quicreuse.OverrideListenUDP(func(network string, at *net.UDPAddr) (net.PacketConn, error) {
+				c, err := net.ListenUDP(network, at)
+				return struct{ net.PacketConn }{dam{c, cut}}, err
+			}))...)
+			return sockets, err
+		}),
+		libp2p.DisableRelay(), libp2p.DisableMetrics())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		h.Close()
+		sockets.Close()
+	})
+	return h, cut
+}
+
+// TestUDPBlocked: a link over QUIC whose UDP dies goes on over TCP, in time for
+// speech, and nothing is lost.
+func TestUDPBlocked(t *testing.T) {
+	t.Parallel()
+	near, cut := newDammedHost(t)
+	far, _ := newDammedHost(t)
+	blockable := func(n *Links) {
+		n.mayBlock = func(c network.Conn) bool {
+			_, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_UDP)
+			return err == nil
+		}
+	}
+	usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
+	toA, toB := make(packets, 4096), make(packets, 4096)
+	var came atomic.Uint64
+	media := func(c *Config) {
+		c.Media = func(protocol.PeerID) Media { return Media{Received: came.Load()} }
+	}
+	a, b := run(t, near, usual, media, toA.take), run(t, far, usual, toB.take)
+	blockable(a.Links)
+	blockable(b.Links)
+	to := info(far)
+	to.Addrs = to.Addrs[:1]
+	for _, addr := range far.Addrs() {
+		if _, err := addr.ValueForProtocol(multiaddr.P_UDP); err == nil {
+			to.Addrs[0] = addr
+		}
+	}
+	a.Want(to)
+	a.wait(t, "up", 5*time.Second)
+	b.wait(t, "up", time.Second)
+	near.Peerstore().AddAddrs(far.ID(), far.Addrs(), peerstore.PermanentAddrTTL)
+	stopA, stopB := chatter(t, a, far.ID(), 20*time.Millisecond), chatter(t, b, near.ID(), 20*time.Millisecond)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for i := range 50 {
+		<-ticker.C
+		b.Frames(near.ID()).Send(numbered(i))
+		if got := toA.wait(t, time.Second); got != i {
+			t.Errorf("packet %d is %d", i, got)
+		}
+		came.Add(1)
+	}
+	began := time.Now()
+	cut.Store(true)
+	eventually(t, 3*time.Second, "packets again", func() bool {
+		b.Frames(near.ID()).Send(numbered(1000))
+		time.Sleep(15 * time.Millisecond)
+		return len(toA) > 0
+	})
+	took := time.Since(began)
+	if t.Logf("packets again after %v", took); took > 1500*time.Millisecond {
+		t.Errorf("packets again after %v", took)
+	}
+	sentA, sentB := stopA(), stopB()
+	if x, y := a.heard(t, sentB, 2*time.Second), b.heard(t, sentA, 2*time.Second); x != 1 || y != 1 {
+		t.Errorf("moved %d and %d times", x, y)
+	}
+}
+
+// TestMovesUnderFire cuts the network again and again while both sides talk: the
+// link moves each time, and each message comes once and in order.
+func TestMovesUnderFire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		low, high, cut := distant(t)
+		usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
+		a, b := run(t, low, usual), run(t, high, usual)
+		for _, n := range []node{a, b} {
+			n.mayBlock = func(network.Conn) bool { return true }
+		}
+		a.Want(info(high))
+		a.wait(t, "up", 5*time.Second)
+		b.wait(t, "up", 5*time.Second)
+		// A way that is never gone, so that there is another than UDP.
+		low.Peerstore().AddAddr(high.ID(), multiaddr.StringCast("/ip4/1.0.0.9/tcp/1/p2p/"+low.ID().String()+"/p2p-circuit"), peerstore.PermanentAddrTTL)
+		stopA, stopB := chatter(t, a, high.ID(), 70*time.Millisecond), chatter(t, b, low.ID(), 90*time.Millisecond)
+		const cuts = 40
+		for i := range cuts {
+			time.Sleep(5*time.Second + time.Duration(i)*37*time.Millisecond)
+			cut.Store(true)
+			time.Sleep(1100*time.Millisecond + time.Duration(i)*13*time.Millisecond)
+			cut.Store(false)
+		}
+		time.Sleep(5 * time.Second)
+		sentA, sentB := stopA(), stopB()
+		x, y := a.heard(t, sentB, time.Second), b.heard(t, sentA, time.Second)
+		t.Logf("moved %d and %d times; %d and %d messages", x, y, sentA, sentB)
+		if x < cuts/4 || y < cuts/4 {
+			t.Error("hardly moved")
+		}
+	})
+}
