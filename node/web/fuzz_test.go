@@ -75,3 +75,29 @@ func FuzzOpenRequest(f *testing.F) {
 		}
 	})
 }
+
+// Whatever asks to meet others, what is let through names one way, in sane words.
+func FuzzMeetRequest(f *testing.F) {
+	for _, text := range []string{
+		`{"link":"earshot:room/7k2m/x"}`, `{"address":"/ip4/192.0.2.7/tcp/1/p2p/x"}`, `{"local":true}`, `{"public":true}`, `{}`,
+		`{"local":true,"public":true}`, `{"link":"\u0000"}`, `{"link":null,"local":true}`, `{"Local":true}`, "\xff",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := readMeetRequest(b)
+		if err != nil {
+			if _, status := problemOf(err); status != 400 {
+				t.Fatalf("%q is answered with %d", b, status)
+			}
+			return
+		}
+		text, err := line(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := readMeetRequest(text); err != nil || again != r || again.ways() != 1 {
+			t.Fatalf("%q reads again as %+v, %v", text, again, err)
+		}
+	})
+}

@@ -99,12 +99,9 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var request MeetRequest
-	if err := decode(text, &request); err != nil {
+	request, err := readMeetRequest(text)
+	if err != nil {
 		return err
-	}
-	if request.ways() != 1 || !sane(request.Link) || !sane(request.Address) {
-		return malformed("this names no way to meet others, or several", "give one of link, address, local and public", nil)
 	}
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(searchPatience + writePatience))
 	ctx, cancel := context.WithTimeout(r.Context(), searchPatience)
@@ -115,6 +112,14 @@ func (s *Server) meet(w http.ResponseWriter, r *http.Request) error {
 	}
 	met.Peers = list(met.Peers)
 	return answer(w, http.StatusOK, met)
+}
+
+// readMeetRequest reads a request that names one way.
+func readMeetRequest(text []byte) (r MeetRequest, err error) {
+	if err = decode(text, &r); err == nil && (r.ways() != 1 || !sane(r.Link) || !sane(r.Address)) {
+		err = malformed("this names no way to meet others, or several", "give one of link, address, local and public", nil)
+	}
+	return r, err
 }
 
 // sane bounds words that people gave. The node knows what they mean.
