@@ -103,7 +103,7 @@ func (p *program) meet(ctx context.Context, request web.MeetRequest, yes bool) e
 		return err
 	}
 	if met.Found == 0 {
-		return nobodyFound(request)
+		return nobodyFound(request, met.Neighbors)
 	}
 	if p.json {
 		return p.line(metLine{"met", met})
@@ -169,13 +169,16 @@ func metWords(met web.Met) string {
 	return words + " What is live: earshot rooms"
 }
 
-func nobodyFound(r web.MeetRequest) error {
+// nobodyFound says what to do if nobody was met. near counts who was met before.
+func nobodyFound(r web.MeetRequest, near int) error {
 	found := &protocol.Problem{Code: protocol.CodeNobodyFound}
 	switch {
 	case r.Link != "":
 		found.Message, found.Hint = "nobody of those whom the link names answers", "see why: earshot doctor LINK; or ask for a new link"
 	case r.Address != "":
 		found.Message, found.Hint = "nobody answers there", "see why: earshot doctor "+r.Address
+	case near > 0:
+		found.Message, found.Hint = "nobody new was found beside the "+count(near, "node")+" near already", "what is live: earshot rooms"
 	case r.Local:
 		found.Message, found.Hint = "nobody on this network answered", "guest networks often keep people apart; a link works all the same: earshot meet LINK"
 	default:
