@@ -62,10 +62,10 @@ func (r *Reach) keepCircuit(n *neighbour) {
 
 // release forgets a circuit. The relay forgets it when it isn't renewed.
 func (r *Reach) release(n *neighbour) {
-	if n.circuit.held {
+	if c := &n.circuit; c.held {
 		r.host.ConnManager().Unprotect(n.id, protection)
+		*c = circuit{busy: c.busy}
 	}
-	n.circuit = circuit{busy: n.circuit.busy, fail: n.circuit.fail, due: n.circuit.due}
 }
 
 // reserveDue reserves and renews where it is time, lets go what is not wanted,

@@ -104,7 +104,7 @@ func (r *Reach) Refresh(ctx context.Context) error {
 // askAgain makes all due at once.
 func (r *Reach) askAgain(done chan struct{}) {
 	for _, n := range r.neighbours {
-		n.due = time.Time{}
+		n.due = n.last.Add(askSoonest)
 	}
 	r.nat.due = time.Time{}
 	r.waiting = append(r.waiting, done)
@@ -112,13 +112,14 @@ func (r *Reach) askAgain(done chan struct{}) {
 
 // settle tells those who wait that nothing is under way.
 func (r *Reach) settle() {
-	if r.asking > 0 || r.nat.busy {
-		return
-	}
+	now := time.Now()
 	for _, n := range r.neighbours {
-		if n.circuit.busy {
+		if n.busy || n.circuit.busy || n.due.Sub(now) <= askSoonest && n.fail == 0 {
 			return
 		}
+	}
+	if r.nat.busy {
+		return
 	}
 	for _, done := range r.waiting {
 		close(done)
@@ -144,7 +145,7 @@ func (r *Reach) observe(ctx context.Context) Observations {
 		if slices.ContainsFunc(conns, r.direct) {
 			o.Direct++
 		}
-		if r.shares(p, s.Seen) {
+		if r.shares(p, s.from) {
 			o.Sharing++
 		}
 	}
@@ -163,15 +164,15 @@ func routed(network, address string) bool {
 	return true
 }
 
-// shares says whether p comes from the address that this node comes from.
-func (r *Reach) shares(p peer.ID, seen []netip.AddrPort) bool {
+// shares says whether p comes from an address that this node comes from.
+func (r *Reach) shares(p peer.ID, from []netip.Addr) bool {
 	at := r.host.Peerstore().Addrs(p)
 	for _, c := range r.host.Network().ConnsToPeer(p) {
 		at = append(at, c.RemoteMultiaddr())
 	}
 	return slices.ContainsFunc(at, func(a multiaddr.Multiaddr) bool {
 		ip, ok := ipOf(a)
-		return ok && !protocol.IsCircuit(a) && slices.ContainsFunc(seen, func(s netip.AddrPort) bool { return s.Addr() == ip })
+		return ok && !protocol.IsCircuit(a) && slices.Contains(from, ip)
 	})
 }
 

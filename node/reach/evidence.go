@@ -66,7 +66,6 @@ func ipOf(a multiaddr.Multiaddr) (netip.Addr, bool) {
 // evidence is what there is to tell by whether this node can be reached.
 type evidence struct {
 	local     locals
-	mapped    bool                  // a router says that it lets sound in
 	reachable []multiaddr.Multiaddr // libp2p is sure of these
 	results   map[way]dialBack      // the last one each
 	visits    map[way]bool          // strangers came since the last failure

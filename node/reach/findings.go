@@ -112,7 +112,8 @@ func neighbours(o Observations) Finding {
 // inwards says how others come to this node.
 func inwards(o Observations) Finding {
 	s := o.State
-	internet := s.IPv4 == InternetAddress || s.IPv6 == InternetAddress
+	// Behind a router for IPv4, a firewall for IPv6 is as usual.
+	internet := s.IPv4 == InternetAddress || s.IPv4 == NoAddress && s.IPv6 == InternetAddress
 	switch {
 	case s.Reach == Public && s.Confirmed:
 		return Finding{Code: CodeReachable, OK: true, Says: "Others can reach this node directly.", Detail: "(public, tried from outside)"}

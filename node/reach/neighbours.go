@@ -29,6 +29,7 @@ const (
 	hintNeighbours  = 4 // in PublicNeighbours
 	askPatience     = 3 * time.Second
 	askInterval     = 5 * time.Minute
+	askSoonest      = time.Second     // after the last time, whatever happens
 	askRetry        = 5 * time.Second // after no answer; doubles
 	askRetries      = 6               // doublings
 	askAtMost       = 8               // at once
@@ -49,6 +50,7 @@ type neighbour struct {
 	at   multiaddr.Multiaddr // where
 	addr netip.Addr          // of at
 	due  time.Time           // when to ask it
+	last time.Time           // when it was asked
 	busy bool                // it is being asked
 	fail int                 // asked in vain, in a row
 
@@ -128,7 +130,7 @@ func (r *Reach) look(p peer.ID) {
 	if n.at == nil || !n.at.Equal(at) {
 		n.at, n.told = at, false
 		n.addr, _ = ipOf(at)
-		n.due = time.Time{}
+		n.due = n.last.Add(askSoonest)
 	}
 	r.keepCircuit(n)
 }
@@ -155,7 +157,7 @@ func (r *Reach) askDue(ctx context.Context, now time.Time) time.Duration {
 		case wait > 0:
 			pause = min(pause, wait)
 		case r.asking < askAtMost: // else an answer will wake us
-			n.busy = true
+			n.busy, n.last = true, now
 			r.asking++
 			r.tasks.Go(func() {
 				a := asked{neighbour: n}
@@ -250,6 +252,20 @@ func (r *Reach) publicNeighbours() (infos []peer.AddrInfo) {
 		}
 	}
 	return infos
+}
+
+// seenFrom gives the addresses under which STUN servers and public neighbours
+// see this node.
+func (r *Reach) seenFrom() (from []netip.Addr) {
+	for _, at := range r.nat.outside {
+		from = append(from, at.Addr())
+	}
+	for _, n := range r.byNearness() {
+		if ip, ok := ipOf(n.seen); ok && !slices.Contains(from, ip) {
+			from = append(from, ip)
+		}
+	}
+	return from
 }
 
 // answers counts what was said to neighbours, and what not.

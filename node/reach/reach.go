@@ -65,6 +65,10 @@ type Config struct {
 
 	MapPorts bool // have the router open MediaPort
 
+	// Hidden: others are not to learn where this node is. It helps nobody, and
+	// holds circuits though it could be reached. Policy is then Off.
+	Hidden bool
+
 	// Carrying says whether a room is carried: the NAT is then looked at more
 	// often. nil: none ever is.
 	Carrying func() bool
@@ -86,6 +90,9 @@ func (c *Config) fill() {
 	}
 	if c.Carrying == nil {
 		c.Carrying = func() bool { return false }
+	}
+	if c.Hidden {
+		c.Policy = Off
 	}
 	if c.Changed == nil {
 		c.Changed = func() {}
@@ -136,8 +143,9 @@ type snapshot struct {
 	State
 	servers []netip.AddrPort
 	public  []peer.AddrInfo
-	relays  int      // public neighbours that relay
-	ports   []uint16 // on which this node answers STUN, as others reach it
+	relays  int          // public neighbours that relay
+	from    []netip.Addr // whence this node comes, as others see it
+	ports   []uint16     // on which this node answers STUN, as others reach it
 }
 
 // New makes a Reach and begins to answer neighbours; Run must follow.
@@ -219,7 +227,7 @@ func (r *Reach) hear(e any) {
 	case event.EvtPeerProtocolsUpdated:
 		r.look(e.Peer)
 		if n := r.neighbours[e.Peer]; n != nil {
-			n.due = time.Time{} // it may have become public, or ceased to be
+			n.due = n.last.Add(askSoonest) // it may have become public, or ceased to be
 		}
 	case event.EvtPeerConnectednessChanged:
 		r.look(e.Peer)
@@ -235,15 +243,13 @@ func (r *Reach) hear(e any) {
 func (r *Reach) review(ctx context.Context) time.Duration {
 	now := time.Now()
 	r.evidence.local = interfaces(r.host, r.cfg.Public)
-	r.evidence.mapped = len(*r.mapped.Load()) > 0
 	verdict := r.evidence.judge()
-	public := verdict.reach == Public || verdict.reach == Mapped
-	if r.cfg.Policy != Off && public {
+	if verdict.reach.open() && r.cfg.Policy != Off {
 		r.service.open()
 	} else {
 		r.service.close()
 	}
-	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits), r.askNAT(ctx, now))
+	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits || r.cfg.Hidden), r.askNAT(ctx, now))
 	r.publish(verdict)
 	r.settle()
 	return max(pause, time.Millisecond)
@@ -255,7 +261,9 @@ func (r *Reach) publish(v verdict) {
 		IPv6: r.evidence.local.family(false), Reachable: v.addrs, Mapped: *r.mapped.Load(), Circuits: r.circuits(), Serves: r.service.serves(),
 		Seen: r.nat.outside}}
 	s.servers, s.public, s.relays = r.servers(), r.publicNeighbours(), len(r.relaysFirstHeld())
+	s.from = r.seenFrom()
 	switch {
+	case r.cfg.Hidden:
 	case v.reach == Public:
 		s.ports = r.cfg.STUNPorts()
 	case v.reach == Mapped:

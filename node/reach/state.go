@@ -18,6 +18,8 @@ const (
 	Unknown Level = "unknown"
 )
 
+func (l Level) open() bool { return l == Public || l == Mapped }
+
 // NAT is how a router maps the socket for sound (RFC 4787 section 4.1).
 type NAT string
 
