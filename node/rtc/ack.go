@@ -16,7 +16,7 @@ const maxRoundTrip = 500 * time.Millisecond
 type acks struct {
 	sent  uint32        // extended sequence number of the newest packet
 	acked uint32        // the highest acknowledged
-	since time.Duration // when acked last grew, or a packet was sent with none on its way
+	since time.Duration // when the packet after the acknowledged ones was sent
 	last  time.Duration // when the newest packet was sent
 }
 
@@ -37,19 +37,20 @@ func (a *acks) send(at time.Duration) (sequence uint16, began bool) {
 	return uint16(a.sent), began
 }
 
-// take notes a report; false: it speaks of packets that were never sent.
-func (a *acks) take(highest uint32, at time.Duration) bool {
+// take notes a report; false: it speaks of packets that were never sent. next is
+// when the packet after the reported one was sent, if one was.
+func (a *acks) take(highest uint32, next time.Duration) bool {
 	if int32(a.sent-highest) < 0 {
 		return false
 	}
 	if int32(highest-a.acked) > 0 {
-		a.acked, a.since = highest, at
+		a.acked, a.since = highest, next
 	}
 	return true
 }
 
 // pardon makes up for time in which this machine stood still.
-func (a *acks) pardon(late time.Duration) { a.since += late }
+func (a *acks) pardon(late, at time.Duration) { a.since = min(a.since+late, at) }
 
 // pending says whether packets are on their way.
 func (a *acks) pending() bool { return a.sent != a.acked }
@@ -106,9 +107,11 @@ func (s *sending) acknowledge(reports []rtcp.ReceptionReport) {
 	sound := true
 	s.mu.Lock()
 	for _, r := range reports {
-		if r.SSRC == s.path.ssrc && !s.acks.take(r.LastSequenceNumber, at) {
-			sound = false
+		if r.SSRC != s.path.ssrc {
+			continue
 		}
+		next := s.history.sentAt(uint16(r.LastSequenceNumber)+1, at)
+		sound = s.acks.take(r.LastSequenceNumber, next) && sound
 	}
 	s.mu.Unlock()
 	if !sound {

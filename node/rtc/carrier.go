@@ -21,7 +21,7 @@ const (
 // Link, and run's own.
 type carriers struct {
 	udp      *sending  // of the connection that is up; nil: none
-	diverted Detour    // by which packets go; nil: not by one
+	diverted *Detour   // by which packets go; nil: not by one
 	turned   uint32    // acknowledged beyond it, udp works again
 	tried    time.Time // last time that a probe went over udp
 
@@ -101,20 +101,23 @@ func (l *Link) rest() {
 // choose finds the carrier of the link's packets: UDP while it works, else the
 // detour if there is one.
 func (l *Link) choose(now time.Time) {
-	d := l.byDetour()
+	d := l.detour.Load()
 	switch {
-	case d == nil && l.diverted != nil:
+	case d == nil && l.diverted == nil:
+	case d == nil:
 		l.turn(l.udp, nil)
 		if l.resting {
 			l.try()
 		}
-	case l.udp == nil && d != nil && (l.up || !now.Before(l.began.Add(l.engine.cfg.times.detour))):
-		l.turn(nil, d)
-	case l.udp == nil || d == nil:
-	case l.diverted != nil:
-		l.turnBack(now, d)
-	default:
+	case l.udp != nil && l.diverted != nil:
+		l.turnBack(now)
+	case l.udp != nil:
 		l.mistrust(now, d)
+	case l.diverted == nil && (l.up || !now.Before(l.began.Add(l.engine.cfg.times.detour))):
+		l.turn(nil, d)
+	}
+	if d != nil && l.diverted != nil && l.diverted != d { // it was replaced
+		l.turn(l.udp, d)
 	}
 }
 
@@ -122,7 +125,7 @@ func (l *Link) choose(now time.Time) {
 func (l *Link) nextChoice() time.Time {
 	t := &l.engine.cfg.times
 	switch {
-	case l.byDetour() == nil:
+	case l.detour.Load() == nil:
 	case l.udp == nil && !l.up:
 		return l.began.Add(t.detour)
 	case l.udp == nil:
@@ -130,8 +133,7 @@ func (l *Link) nextChoice() time.Time {
 		return l.tried.Add(t.probe)
 	default:
 		if a := l.udp.state(); a.pending() {
-			e := l.engine
-			return e.started.Add(min(a.since+l.patience(), max(a.last, a.since)+l.tail()))
+			return l.engine.started.Add(min(a.since+l.patience(), a.last+l.tail()))
 		}
 	}
 	return time.Time{}
@@ -140,7 +142,7 @@ func (l *Link) nextChoice() time.Time {
 // mistrust turns away from a connection that does not acknowledge. A packet
 // that nothing follows might have been lost, or its report: probes follow it,
 // which also tell the far side what it misses.
-func (l *Link) mistrust(now time.Time, d Detour) {
+func (l *Link) mistrust(now time.Time, d *Detour) {
 	if late := now.Sub(l.due); late > stall && !l.due.IsZero() {
 		l.udp.pardon(late)
 	}
@@ -151,20 +153,18 @@ func (l *Link) mistrust(now time.Time, d Detour) {
 		l.turn(l.udp, d)
 		l.turned = a.sent
 		l.probe(now)
-	case at >= max(a.last, a.since)+l.tail():
+	case at >= a.last+l.tail():
 		l.udp.try()
 	}
 }
 
 // turnBack goes back to a connection that acknowledges what it is tried with.
-func (l *Link) turnBack(now time.Time, d Detour) {
+func (l *Link) turnBack(now time.Time) {
 	switch {
 	case int32(l.udp.state().acked-l.turned) > 0:
 		l.turn(l.udp, nil)
 	case !now.Before(l.tried.Add(l.engine.cfg.times.probe)):
 		l.probe(now)
-	case d != l.diverted:
-		l.turn(l.udp, d)
 	}
 }
 
@@ -184,21 +184,23 @@ func (l *Link) way() time.Duration { return min(l.rtt(), maxRoundTrip) }
 
 // turn makes a connection, or a detour if there is one, carry the link's
 // packets, and tells its owner what that changes.
-func (l *Link) turn(udp *sending, d Detour) {
-	was := l.carriers
-	l.udp, l.diverted = udp, d
-	l.out.turn(udp, d)
+func (l *Link) turn(udp *sending, d *Detour) {
+	moved := (l.diverted != nil) != (d != nil)
 	switch {
-	case udp == nil && d == nil:
+	case d != nil:
+		l.out.turn(udp, *d)
+		l.where.Store(&where{path: pathStream})
+	case udp != nil:
+		l.out.turn(udp, nil)
+		l.where.Store(l.current.where())
+	default:
+		l.stop()
 		l.down(errDetourEnded)
 		return
-	case d != nil:
-		l.where.Store(&where{path: pathStream})
-	default:
-		l.where.Store(l.current.where())
 	}
+	l.udp, l.diverted = udp, d
 	events := *l.events.Load()
-	switch moved := (was.diverted != nil) != (d != nil); {
+	switch {
 	case !l.up:
 		l.up = true
 		l.log.Debug("link up", "path", l.where.Load().path, "took", time.Since(l.began))

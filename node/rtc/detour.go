@@ -35,14 +35,6 @@ func (l *Link) SetDetour(d Detour) {
 // stream's reader; it does not block, nor keep packet.
 func (l *Link) Detoured(packet []byte) { l.in.take(packet) }
 
-// byDetour gives the detour that there is, or nil.
-func (l *Link) byDetour() Detour {
-	if d := l.detour.Load(); d != nil {
-		return *d
-	}
-	return nil
-}
-
 // framer makes the bytes of a detour's packets: RTP (RFC 3550 section 5.1) as on
 // UDP, with numbers of its own and the time of sending.
 type framer struct {

@@ -77,6 +77,16 @@ func (h *history) get(sequence uint16, at time.Duration) *sent {
 	return s
 }
 
+// sentAt gives when a packet was sent; otherwise, if it is not known.
+func (h *history) sentAt(sequence uint16, otherwise time.Duration) time.Duration {
+	if h.ring != nil {
+		if s := h.slot(sequence); s.held && s.sequence == sequence {
+			return s.at
+		}
+	}
+	return otherwise
+}
+
 // since gives what was sent after a packet or at most margin before it, oldest
 // first.
 func (h *history) since(sequence uint16, margin, at time.Duration, yield func(*sent)) {

@@ -196,9 +196,7 @@ func (l *Link) run() {
 
 // end lets go of all that carries packets, and waits for it.
 func (l *Link) end() {
-	l.out.turn(nil, nil)
-	l.where.Store(nil)
-	l.udp, l.diverted = nil, nil
+	l.stop()
 	l.drop()
 	l.in.end()
 }
@@ -247,12 +245,13 @@ func (l *Link) look() {
 // the next Connect.
 func (l *Link) fail(err error) {
 	l.log.Debug("link has no connection", "generation", l.generation, "error", err)
-	if d := l.byDetour(); d != nil && l.ctx.Err() == nil {
+	if d := l.detour.Load(); d != nil && l.ctx.Err() == nil {
 		l.turn(nil, d)
 		l.drop()
 		l.rest()
 		return
 	}
+	l.stop()
 	l.drop()
 	l.trying = false
 	l.down(err)
@@ -260,9 +259,12 @@ func (l *Link) fail(err error) {
 
 // replace makes room for a new connection and goes on trying.
 func (l *Link) replace() {
-	up, d := l.up, l.byDetour()
-	if up && d != nil {
+	up, d := l.up, l.detour.Load()
+	switch {
+	case up && d != nil:
 		l.turn(nil, d)
+	case up:
+		l.stop()
 	}
 	l.drop()
 	l.attempt, l.resting = time.Now(), false
@@ -271,22 +273,24 @@ func (l *Link) replace() {
 	}
 }
 
+// stop lets no packet out any more.
+func (l *Link) stop() {
+	l.udp, l.diverted = nil, nil
+	l.out.turn(nil, nil)
+	l.where.Store(nil)
+}
+
 // drop closes the connection, if there is one.
 func (l *Link) drop() {
-	if l.udp != nil {
-		l.udp = nil
-		l.out.turn(nil, l.diverted)
-	}
 	if l.current != nil {
 		l.current.end()
 		l.current = nil
 	}
 }
 
-// down says that no packet can pass.
+// down tells that no packet can pass.
 func (l *Link) down(err error) {
 	l.up, l.began = false, time.Now()
-	l.where.Store(nil)
 	if l.ctx.Err() == nil {
 		l.log.Debug("link down", "generation", l.generation, "error", err)
 		(*l.events.Load()).Down(l.peer, err)

@@ -188,5 +188,5 @@ func (s *sending) state() acks {
 func (s *sending) pardon(late time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.acks.pardon(late)
+	s.acks.pardon(late, s.engine.now())
 }

@@ -15,7 +15,7 @@ type timing struct {
 
 	detour  time.Duration // that a new link waits for UDP before it goes by the detour
 	report  time.Duration // between two receiver reports
-	silence time.Duration // with packets sent and no report of them: UDP is dead
+	silence time.Duration // with a packet sent and no report of it or a later one, beyond a round trip: UDP is dead
 	probe   time.Duration // between two tries of a connection from which the link has turned away
 	rest    time.Duration // the first pause between attempts at UDP; each is twice the one before
 	restCap time.Duration // the longest
