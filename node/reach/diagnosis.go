@@ -73,12 +73,17 @@ type Target struct {
 // through this node's public neighbours. known is how many nodes this one knows
 // of.
 func (r *Reach) Diagnose(ctx context.Context, known int, target *peer.AddrInfo) Diagnosis {
+	tried := make(chan *Target, 1)
+	go func() {
+		if target == nil {
+			tried <- nil
+			return
+		}
+		tried <- r.try(ctx, *target)
+	}()
 	_ = r.Refresh(ctx) // what was known before is better than nothing
 	o := r.observe(ctx)
-	o.Known = max(known, o.Connected)
-	if target != nil {
-		o.Target = r.try(ctx, *target)
-	}
+	o.Known, o.Target = max(known, o.Connected), <-tried
 	return Explain(o)
 }
 
@@ -219,7 +224,7 @@ func (r *Reach) try(ctx context.Context, target peer.AddrInfo) *Target {
 		s.Backoff().Clear(target.ID) // the person asks about now
 	}
 	dial := func(ctx context.Context, addrs []multiaddr.Multiaddr) {
-		within, cancel := context.WithTimeout(network.WithDialPeerTimeout(ctx, dialPatience), dialPatience)
+		within, cancel := context.WithTimeout(network.WithDialPeerTimeout(ctx, r.cfg.patience), r.cfg.patience)
 		defer cancel()
 		if err := r.host.Connect(within, peer.AddrInfo{ID: target.ID, Addrs: addrs}); err != nil {
 			t.Err = err
@@ -227,11 +232,11 @@ func (r *Reach) try(ctx context.Context, target peer.AddrInfo) *Target {
 		connected()
 	}
 	connected()
-	if !t.Direct {
-		dial(network.WithForceDirectDial(ctx, "earshot doctor"), target.Addrs)
-	}
 	if !t.Direct && !t.Circuit {
 		dial(ctx, append(slices.Clone(target.Addrs), through...))
+	}
+	if t.Circuit && !t.Direct {
+		dial(network.WithForceDirectDial(ctx, "earshot doctor"), target.Addrs)
 	}
 	return t
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestExplain(t *testing.T) {
@@ -91,7 +92,7 @@ func sound(t *testing.T, f Finding) {
 }
 
 func TestDiagnose(t *testing.T) {
-	public, ana := newNode(t, first), newNode(t, home)
+	public, ana := newNode(t, first), newNode(t, home, func(c *Config) { c.patience = time.Second })
 	ana.connect(public)
 	ana.holds(public)
 	info := public.info()

@@ -76,6 +76,8 @@ type Config struct {
 	Public  func(multiaddr.Multiaddr) bool // an address of the Internet; nil: manet.IsPublicAddr
 	Changed func()                         // State shows something new; nil: nobody asks
 	Log     *slog.Logger                   // nil: nothing is logged
+
+	patience time.Duration // with a node that is asked about; zero: dialPatience
 }
 
 func (c *Config) fill() {
@@ -90,6 +92,9 @@ func (c *Config) fill() {
 	}
 	if c.Carrying == nil {
 		c.Carrying = func() bool { return false }
+	}
+	if c.patience == 0 {
+		c.patience = dialPatience
 	}
 	if c.Hidden {
 		c.Policy = Off
