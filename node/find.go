@@ -98,6 +98,9 @@ func (n *Node) entryOf(id protocol.RoomID, hints []peer.AddrInfo) entry {
 // join enters the room that a person named, and waits until it is there.
 func (n *Node) join(ctx context.Context, name string) (*carried, error) {
 	e, err := n.find(name)
+	if id, whole := protocol.ParseRoomID(name); err != nil && whole == nil {
+		e, err = n.locate(ctx, id, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@
 //	capacity.go   how many children its upload bears
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
+//	locate.go     rooms of which only the ID is known
 //	forwarder.go  a room's forwarder, as the room sees it
 //	listen.go     programs on this machine that listen
 //	speak.go      programs on this machine that speak
@@ -31,6 +32,7 @@ import (
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/discovery/bootstrap"
+	"github.com/earshot-audio/earshot/discovery/dht"
 	"github.com/earshot-audio/earshot/discovery/gossip"
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/reach"
@@ -51,6 +53,7 @@ type Config struct {
 	API       string // HOST:PORT
 	APIGiven  bool   // the person chose it, so no other port will do
 	MDNS      bool   // look for neighbours on this network
+	DHT       bool   // find rooms by their IDs alone, and have those that this node relays found
 	Lend      bool   // carry rooms that this node is in
 	RelayOnly bool   // nobody but a room's relay learns this node's address; it carries no rooms
 	Circuits  string // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
@@ -82,6 +85,7 @@ type Node struct {
 	directory *discovery.Directory
 	gossip    *gossip.Gossip
 	bootstrap *bootstrap.Bootstrap
+	dht       *dht.DHT // nil: switched off
 	api       net.Listener
 	token     string
 	web       *web.Server
@@ -182,6 +186,9 @@ func (n *Node) open() (err error) {
 			}
 		},
 		Log: n.log, Warn: n.warn})
+	if n.cfg.DHT {
+		n.dht = dht.New(dht.Config{Host: n.host, Network: n.cfg.Network, Log: n.log})
+	}
 	return nil
 }
 
@@ -228,7 +235,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.web.Run, n.watchDirectory, n.capacity.Run} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -45,7 +45,7 @@ func startAt(t testing.TB, home, name string, from ...*running) *running {
 	if os.Getenv("EARSHOT_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	cfg := Config{Home: home, Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, Version: "test",
+	cfg := Config{Home: home, Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, DHT: true, Version: "test",
 		Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
 		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", name)}
 	for _, f := range from {
