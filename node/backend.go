@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/node/room"
@@ -30,6 +31,7 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
 	}
 	s.Dropped, s.Upload = n.dropped(), n.capacity.status()
+	s.Reach, s.Alone = shownReach(n.reach.State()), s.Neighbors == 0 && n.knows() == 0
 	n.mu.Lock()
 	s.Warnings = append(s.Warnings, n.warnings...)
 	n.mu.Unlock()
@@ -75,15 +77,23 @@ func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
 }
 
 // linkOf makes a link to a room: its hints are this node, if it is in the room,
-// and those who announce it.
+// those who announce it, and neighbours that anybody can reach.
 func (n *Node) linkOf(id protocol.RoomID, e discovery.Entry) string {
 	l := protocol.Link{Room: id, Network: n.cfg.Network}
-	if n.room(id) != nil {
+	if n.room(id) != nil && !n.cfg.RelayOnly {
 		l.Peers = append(l.Peers, peer.AddrInfo{ID: n.self, Addrs: n.addresses()})
 	}
 	for _, a := range e.Announcers {
 		if a.Peer != n.self {
 			l.Peers = append(l.Peers, peer.AddrInfo{ID: a.Peer, Addrs: a.Addresses})
+		}
+	}
+	// Whoever knows nobody gets in through anyone; those that anybody can reach
+	// outlast the rest.
+	for _, p := range n.reach.PublicNeighbours() {
+		if !slices.ContainsFunc(l.Peers, func(q peer.AddrInfo) bool { return q.ID == p.ID }) {
+			p.Addrs = protocol.BestFirst(p.Addrs)
+			l.Peers = append(l.Peers, p)
 		}
 	}
 	return l.String()
@@ -95,7 +105,10 @@ func (n *Node) Changes() (<-chan struct{}, func()) { return n.changes.watch() }
 // Open founds a room.
 func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
 	g := &protocol.Genesis{Language: strings.TrimSpace(r.Language), Unlisted: r.Unlisted, Created: time.Now(), Network: n.cfg.Network}
-	var err error
+	err := n.mayHost()
+	if err != nil {
+		return web.Opened{}, err
+	}
 	if g.Title, err = protocol.CleanTitle(r.Title); err != nil || g.Title == "" {
 		return web.Opened{}, badRequest("a title has 1 to 120 bytes of printable text", err)
 	}
@@ -123,6 +136,15 @@ func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) 
 	}
 	n.keepFounded(g, speakers)
 	return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
+}
+
+// mayHost says whether this node may have rooms of its own: who hides can't.
+func (n *Node) mayHost() error {
+	if !n.cfg.RelayOnly {
+		return nil
+	}
+	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "with --relay-only this node carries no room, not its own either",
+		Hint: "start it without, or let a friend's node open the room"}
 }
 
 func (n *Node) enterOwn(ctx context.Context, e entry) (web.Opened, error) {
@@ -259,8 +281,15 @@ func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.Lin
 	default:
 		l.Direction = "standby"
 	}
-	if rtt, ok := n.links.RTT(p); ok {
-		l.RTTms = float64(rtt.Microseconds()) / 1000
+	if control, ok := n.links.Peer(p); ok {
+		l.RTTms = float64(control.RTT.Microseconds()) / 1000
+		l.Control = "direct"
+		if control.Limited {
+			l.Control, l.Via = "circuit", relayOf(control.Remote)
+		}
+		if control.Frames.Open && control.Frames.Circuit {
+			l.Via = relayOf(control.Frames.Remote)
+		}
 	}
 	if at := n.pairs.at(p); at != nil {
 		s := at.media.Stats()
@@ -270,6 +299,15 @@ func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.Lin
 		}
 	}
 	return l
+}
+
+// relayOf gives the peer ID of the relay that a circuit leads through.
+func relayOf(circuit multiaddr.Multiaddr) string {
+	relay, err := circuit.ValueForProtocol(multiaddr.P_P2P)
+	if err != nil {
+		return ""
+	}
+	return relay
 }
 
 // carriedRoom gives a room that this node is in.
@@ -337,6 +375,9 @@ func (n *Node) Reopen(ctx context.Context, name string) (web.Opened, error) {
 		return web.Opened{}, notHost(nil)
 	}
 	g, err := storedGenesis(r)
+	if err == nil {
+		err = n.mayHost()
+	}
 	if err != nil {
 		return web.Opened{}, err
 	}

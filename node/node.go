@@ -4,6 +4,8 @@
 //	host.go       the libp2p host and its addresses
 //	reached.go    how it can be reached, and helps others to be
 //	capacity.go   how many children its upload bears
+//	doctor.go     what keeps nodes apart
+//	meet.go       first neighbours, when a person asks for them
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
 //	locate.go     rooms of which only the ID is known
@@ -22,6 +24,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -50,16 +53,17 @@ type Config struct {
 	Network   string                // "": the common one
 	Listen    []multiaddr.Multiaddr // none: all interfaces, the usual port if it is free
 	Bootstrap []multiaddr.Multiaddr
-	API       string // HOST:PORT
-	APIGiven  bool   // the person chose it, so no other port will do
-	MDNS      bool   // look for neighbours on this network
-	DHT       bool   // find rooms by their IDs alone, and have those that this node relays found
-	Lend      bool   // carry rooms that this node is in
-	RelayOnly bool   // nobody but a room's relay learns this node's address; it carries no rooms
-	Circuits  string // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
-	PortMap   bool   // ask the router to open ports
-	MaxUpload int64  // bits a second to other nodes; 0: no limit
-	MediaPort int    // UDP, for sound; another one is taken where it is in use. 0: any
+	API       string          // HOST:PORT
+	APIGiven  bool            // the person chose it, so no other port will do
+	MDNS      bool            // look for neighbours on this network
+	DHT       bool            // find rooms by their IDs alone, and have those that this node relays found
+	Lend      bool            // carry rooms that this node is in
+	RelayOnly bool            // nobody but a room's relay learns this node's address; it carries no rooms
+	Circuits  string          // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
+	PortMap   bool            // ask the router to open ports
+	MaxUpload int64           // bits a second to other nodes; 0: no limit
+	MediaPort int             // UDP, for sound; another one is taken where it is in use. 0: any
+	PublicDHT []peer.AddrInfo // where libp2p's public DHT is entered, if a person asks for it; nil: the usual places
 	Version   string
 	Log       *slog.Logger
 }
@@ -163,16 +167,12 @@ func (n *Node) open() (err error) {
 	if n.host, err = newHost(n.cfg, n.key, &n.sockets, dialBacks); err != nil {
 		return err
 	}
-	media := netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
-	if loopbackOnly(n.host.Addrs()) {
-		media = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
-	}
-	if n.media, err = rtc.New(rtc.Config{Self: n.self, Listen: media, Wrap: n.sockets.media, Log: n.log}); err != nil {
+	if err = n.openMedia(); err != nil {
 		return fmt.Errorf("open the port for sound: %w", err)
 	}
 	n.reach = n.newReach(dialBacks)
 	n.pairs = newPairs(n)
-	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received})
+	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received, Frame: n.pairs.Frame})
 	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
 	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory,
 		Found: func(info peer.AddrInfo) { n.bootstrap.Suggest(info) }, Log: n.log}); err != nil {
@@ -186,13 +186,29 @@ func (n *Node) open() (err error) {
 			}
 		},
 		Log: n.log, Warn: n.warn})
-	if n.cfg.DHT {
+	if n.cfg.DHT && !n.cfg.RelayOnly { // whoever is asked in it learns who asks
 		n.dht = dht.New(dht.Config{Host: n.host, Network: n.cfg.Network, Log: n.log})
 	}
 	return nil
 }
 
 const rememberedPeers = 32
+
+// openMedia opens the socket for sound: on the port that the person chose, which
+// a router may have been told of, or on any if something else has that one.
+func (n *Node) openMedia() (err error) {
+	at := netip.IPv4Unspecified() // and IPv6, where there is any
+	if loopbackOnly(n.host.Addrs()) {
+		at = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	cfg := rtc.Config{Self: n.self, Listen: netip.AddrPortFrom(at, uint16(n.cfg.MediaPort)), Wrap: n.sockets.media, Log: n.log}
+	if n.media, err = rtc.New(cfg); errors.Is(err, syscall.EADDRINUSE) && n.cfg.MediaPort != 0 {
+		n.log.Info("the port for sound is taken", "port", n.cfg.MediaPort)
+		cfg.Listen = netip.AddrPortFrom(at, 0)
+		n.media, err = rtc.New(cfg)
+	}
+	return err
+}
 
 // release closes what New opened before it failed.
 func (n *Node) release() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/discovery/gossip"
+	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/relay"
 	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/node/store"
@@ -100,7 +102,8 @@ func (n *Node) enter(e entry) (*carried, error) {
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
 	era, term, _ := n.store.Term(e.id)
 	c.room = room.New(room.Config{
-		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: boot, Name: n.name, Lends: n.cfg.Lend,
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: boot, Name: n.name,
+		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
 		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Term: term, TermEra: era,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
@@ -117,6 +120,19 @@ func (n *Node) enter(e entry) (*carried, error) {
 	ctx, c.cancel = context.WithCancel(n.ctx)
 	n.tasks.Go(func() error { c.run(ctx); return nil })
 	return c, nil
+}
+
+// class says how well this node could carry a room: one that anybody can reach,
+// better than one that gets what others send it first, better than one to which
+// many come only by detours.
+func (n *Node) class() uint8 {
+	switch s := n.reach.State(); {
+	case s.Reach == reach.Public || s.Reach == reach.Mapped:
+		return 3
+	case s.NAT == reach.Dependent || s.UDP == reach.UDPBlocked:
+		return 1
+	}
+	return 2
 }
 
 // run carries the room until it ends; the forwarder ends after it.
@@ -261,6 +277,10 @@ func (n *Node) resume() {
 	}
 	for _, r := range rooms {
 		if !r.Mine || r.Closed {
+			continue
+		}
+		if n.cfg.RelayOnly {
+			n.warn(fmt.Sprintf("your room %s is not carried: with --relay-only this node carries none", r.ID.Short()))
 			continue
 		}
 		g, err := storedGenesis(r)

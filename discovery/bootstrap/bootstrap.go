@@ -72,6 +72,7 @@ type Bootstrap struct {
 	config Config
 	log    *slog.Logger
 	found  chan finding
+	look   chan struct{}
 
 	// Run's own.
 	targets    map[peer.ID]*target
@@ -95,7 +96,7 @@ type result struct {
 
 // New makes a Bootstrap; Run does its work.
 func New(c Config) *Bootstrap {
-	b := &Bootstrap{host: c.Host, config: c, log: c.Log, found: make(chan finding, 64),
+	b := &Bootstrap{host: c.Host, config: c, log: c.Log, found: make(chan finding, 64), look: make(chan struct{}, 1),
 		targets: make(map[peer.ID]*target), gone: make(map[peer.ID]time.Time), results: make(chan result, atOnce)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -113,6 +114,15 @@ func (b *Bootstrap) Add(info peer.AddrInfo) { b.meet(info, hinted) }
 func (b *Bootstrap) Suggest(info peer.AddrInfo) {
 	info.Addrs = slices.DeleteFunc(slices.Clone(info.Addrs), func(a multiaddr.Multiaddr) bool { return !dialled(a) })
 	b.meet(info, told)
+}
+
+// Look has the local network looked at now, also without Config.MDNS: a person
+// asks for it. It never waits.
+func (b *Bootstrap) Look() {
+	select {
+	case b.look <- struct{}{}:
+	default: // it is about to
+	}
 }
 
 // meet posts a finding to Run.
@@ -152,6 +162,8 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 				<-b.results
 			}
 			return nil
+		case <-b.look:
+			b.neighbours.refresh()
 		case f := <-b.found:
 			b.aim(f.info, f.source)
 		case r := <-b.results:
