@@ -26,6 +26,9 @@ type Frames struct {
 	mu      sync.Mutex
 	waiting backlog
 	stream  network.Stream // written by run only; nil: none
+	circuit bool           // it leads through a relay
+
+	looked time.Time // run's: last, for a direct connection
 
 	sent, dropped, taken atomic.Uint64 // packets
 
@@ -87,7 +90,7 @@ func (f *Frames) state() FramesState {
 	defer f.mu.Unlock()
 	if f.stream != nil {
 		c := f.stream.Conn()
-		s.Open, s.Remote, s.Transport, s.Circuit = true, c.RemoteMultiaddr(), c.ConnState().Transport, circuit(c)
+		s.Open, s.Remote, s.Transport, s.Circuit = true, c.RemoteMultiaddr(), c.ConnState().Transport, f.circuit
 	}
 	return s
 }
@@ -96,7 +99,7 @@ func (f *Frames) state() FramesState {
 func (f *Frames) run() {
 	opened := make(chan network.Stream, 1) // nil: it failed
 	opening := false
-	var next time.Time // a stream may be opened, or a better connection looked for
+	var next time.Time // no stream is opened before
 	stop := func() bool { return true }
 	batch := make([]byte, 0, batchBytes)
 	for {
@@ -108,7 +111,7 @@ func (f *Frames) run() {
 			hangUp(f.swap(nil))
 			return
 		case <-f.fresh:
-			next = time.Time{}
+			next, f.looked = time.Time{}, time.Time{}
 			continue
 		case s := <-opened:
 			if opening = false; s != nil {
@@ -118,7 +121,7 @@ func (f *Frames) run() {
 			}
 		case <-f.wake:
 		}
-		if now := time.Now(); !opening && !now.Before(next) && f.misplaced() {
+		if now := time.Now(); !opening && !now.Before(next) && f.misplaced(now) {
 			opening, next = true, now.Add(reopen)
 			nudge(f.probe)
 			go func() { opened <- f.open() }()
@@ -137,13 +140,14 @@ func (f *Frames) swap(s network.Stream) (old network.Stream) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old, f.stream = f.stream, s
+	f.circuit = s != nil && circuit(s.Conn())
 	return old
 }
 
-// misplaced says that packets wait for a stream, or for a better one: theirs
-// leads through a circuit, or over a connection that is gone, and there is a
-// direct one.
-func (f *Frames) misplaced() bool {
+// misplaced says that packets wait for a stream, or for a better one: theirs is
+// on a connection that is gone, or leads through a relay although there is a
+// direct connection.
+func (f *Frames) misplaced(now time.Time) bool {
 	f.mu.Lock()
 	waiting := f.waiting.len()
 	f.mu.Unlock()
@@ -152,9 +156,11 @@ func (f *Frames) misplaced() bool {
 		return false
 	case f.stream == nil, f.stream.Conn().IsClosed():
 		return true
-	default:
-		return circuit(f.stream.Conn()) && f.links.direct(f.peer)
+	case !f.circuit, now.Sub(f.looked) < reopen:
+		return false
 	}
+	f.looked = now
+	return f.links.direct(f.peer)
 }
 
 // open opens a stream on the best connection that there is; libp2p prefers
@@ -215,7 +221,11 @@ func circuit(c network.Conn) bool {
 	if c.Stat().Limited {
 		return true
 	}
-	_, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_CIRCUIT)
+	return leadsThroughRelay(c.RemoteMultiaddr())
+}
+
+func leadsThroughRelay(a multiaddr.Multiaddr) bool {
+	_, err := a.ValueForProtocol(multiaddr.P_CIRCUIT)
 	return err == nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -12,12 +13,15 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
 // chatter sends numbered messages to a peer until stop is called, which says how
@@ -159,7 +163,7 @@ func newDammedHost(t *testing.T) (host.Host, *atomic.Bool) {
 			}))...)
 			return sockets, err
 		}),
-		libp2p.DisableRelay(), libp2p.DisableMetrics())
+		libp2p.EnableRelay(), libp2p.DisableMetrics())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,42 +174,75 @@ func newDammedHost(t *testing.T) (host.Host, *atomic.Bool) {
 	return h, cut
 }
 
-// TestUDPBlocked: a link over QUIC whose UDP dies goes on over TCP, in time for
-// speech, and nothing is lost.
+// anyUDP is overUDP for tests, which don't leave the machine.
+func anyUDP(c network.Conn) bool {
+	_, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_UDP)
+	return err == nil
+}
+
+// over gives the addresses of a peer that are over one transport.
+func over(to peer.AddrInfo, transport int) peer.AddrInfo {
+	to.Addrs = slices.DeleteFunc(slices.Clone(to.Addrs), func(a multiaddr.Multiaddr) bool {
+		_, err := a.ValueForProtocol(transport)
+		return err != nil
+	})
+	return to
+}
+
+// TestUDPBlocked: a link over QUIC whose UDP dies goes on over TCP, or through a
+// relay over TCP, in time for speech, and nothing is lost.
 func TestUDPBlocked(t *testing.T) {
 	t.Parallel()
-	near, cut := newDammedHost(t)
-	far, _ := newDammedHost(t)
-	blockable := func(n *Links) {
-		n.mayBlock = func(c network.Conn) bool {
-			_, err := c.RemoteMultiaddr().ValueForProtocol(multiaddr.P_UDP)
-			return err == nil
-		}
+	for _, c := range []struct {
+		name  string
+		far   []string // where the far side listens
+		first func(direct, circuit peer.AddrInfo) peer.AddrInfo
+		then  func(direct, circuit peer.AddrInfo) peer.AddrInfo // what is known besides
+	}{
+		{"direct, then direct", append(transports["quic"], transports["tcp"]...),
+			func(direct, _ peer.AddrInfo) peer.AddrInfo { return over(direct, multiaddr.P_UDP) },
+			func(direct, _ peer.AddrInfo) peer.AddrInfo { return direct }},
+		{"direct, then circuit", transports["quic"],
+			func(direct, _ peer.AddrInfo) peer.AddrInfo { return direct },
+			func(_, circuit peer.AddrInfo) peer.AddrInfo { return circuit }},
+		{"circuit, then circuit", nil,
+			func(_, circuit peer.AddrInfo) peer.AddrInfo { return over(circuit, multiaddr.P_UDP) },
+			func(_, circuit peer.AddrInfo) peer.AddrInfo { return circuit }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			near, cut := newDammedHost(t)
+			far, through := newHome(t, c.far...), newRelay(t, relay.WithInfiniteLimits())
+			direct, circuit := info(far), reserve(t, far, through)
+			if err := near.Connect(t.Context(), over(info(through), multiaddr.P_UDP)); err != nil {
+				t.Fatal(err)
+			}
+			near.Peerstore().AddAddrs(through.ID(), through.Addrs(), peerstore.PermanentAddrTTL)
+			survive(t, near, far, cut, c.first(direct, circuit), c.then(direct, circuit))
+		})
 	}
-	usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
+}
+
+// survive has two hosts talk, cuts one's UDP off, and sees the link and its
+// packets go on.
+func survive(t *testing.T, near, far host.Host, cut *atomic.Bool, first, then peer.AddrInfo) {
+	t.Helper()
 	toA, toB := make(packets, 4096), make(packets, 4096)
 	var came atomic.Uint64
-	media := func(c *Config) {
+	usual := func(c *Config) {
+		c.Beat, c.Dead = 0, 0
 		c.Media = func(protocol.PeerID) Media { return Media{Received: came.Load()} }
 	}
-	a, b := run(t, near, usual, media, toA.take), run(t, far, usual, toB.take)
-	blockable(a.Links)
-	blockable(b.Links)
-	to := info(far)
-	to.Addrs = to.Addrs[:1]
-	for _, addr := range far.Addrs() {
-		if _, err := addr.ValueForProtocol(multiaddr.P_UDP); err == nil {
-			to.Addrs[0] = addr
-		}
-	}
-	a.Want(to)
+	a, b := run(t, near, usual, toA.take), run(t, far, usual, toB.take)
+	a.mayBlock, b.mayBlock = anyUDP, anyUDP
+	a.Want(first)
 	a.wait(t, "up", 5*time.Second)
 	b.wait(t, "up", time.Second)
-	near.Peerstore().AddAddrs(far.ID(), far.Addrs(), peerstore.PermanentAddrTTL)
+	near.Peerstore().AddAddrs(then.ID, then.Addrs, peerstore.PermanentAddrTTL)
 	stopA, stopB := chatter(t, a, far.ID(), 20*time.Millisecond), chatter(t, b, near.ID(), 20*time.Millisecond)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
-	for i := range 50 {
+	for i := range 25 {
 		<-ticker.C
 		b.Frames(near.ID()).Send(numbered(i))
 		if got := toA.wait(t, time.Second); got != i {
@@ -215,13 +252,13 @@ func TestUDPBlocked(t *testing.T) {
 	}
 	began := time.Now()
 	cut.Store(true)
-	eventually(t, 3*time.Second, "packets again", func() bool {
+	eventually(t, 5*time.Second, "packets again", func() bool {
 		b.Frames(near.ID()).Send(numbered(1000))
 		time.Sleep(15 * time.Millisecond)
 		return len(toA) > 0
 	})
 	took := time.Since(began)
-	if t.Logf("packets again after %v", took); took > 1500*time.Millisecond {
+	if t.Logf("packets again after %v", took); took > 2*time.Second {
 		t.Errorf("packets again after %v", took)
 	}
 	sentA, sentB := stopA(), stopB()
@@ -237,9 +274,7 @@ func TestMovesUnderFire(t *testing.T) {
 		low, high, cut := distant(t)
 		usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
 		a, b := run(t, low, usual), run(t, high, usual)
-		for _, n := range []node{a, b} {
-			n.mayBlock = func(network.Conn) bool { return true }
-		}
+		a.mayBlock, b.mayBlock = anyUDP, anyUDP
 		a.Want(info(high))
 		a.wait(t, "up", 5*time.Second)
 		b.wait(t, "up", 5*time.Second)
@@ -261,4 +296,79 @@ func TestMovesUnderFire(t *testing.T) {
 			t.Error("hardly moved")
 		}
 	})
+}
+
+// TestMovesRefused: a move of a link that is not there, or not like that, leaves
+// things as they were; so does one right after another.
+func TestMovesRefused(t *testing.T) {
+	move := func(t *testing.T, from, to host.Host, h *pb.Hello) (stranger, error) {
+		t.Helper()
+		s := approach(t, from, to, false)
+		h.Moves = true
+		if err := New(Config{Host: from}).sayHello(s, h); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.in.hello("")
+		return s, err
+	}
+	low, high := pair(t)
+	a := run(t, low, func(c *Config) { c.Dead = 10 * time.Second })
+	if _, err := move(t, high, low, &pb.Hello{}); err == nil {
+		t.Error("moved without a link")
+	}
+	s := approach(t, high, low, false)
+	if err := New(Config{Host: high}).sayHello(s, &pb.Hello{Link: 7}); err != nil {
+		t.Fatal(err)
+	}
+	s.drain()
+	a.wait(t, "up", 5*time.Second)
+	for name, h := range map[string]*pb.Hello{
+		"another link":            {Link: 8},
+		"took more than was sent": {Link: 7, Taken: 1},
+	} {
+		if _, err := move(t, high, low, h); err == nil {
+			t.Error("moved:", name)
+		}
+	}
+	a.none(t, 0)
+	s.Write(raw(t, feed("still here")))
+	a.wait(t, "message", time.Second)
+
+	s, err := move(t, high, low, &pb.Hello{Link: 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.drain()
+	a.wait(t, "moved", time.Second)
+	if _, err := move(t, high, low, &pb.Hello{Link: 7}); err == nil {
+		t.Error("moved twice at once")
+	}
+	s.Write(raw(t, feed("here now")))
+	a.wait(t, "message", time.Second)
+	a.none(t, 0)
+}
+
+// TestOnlyTheOpenerMoves a link.
+func TestOnlyTheOpenerMoves(t *testing.T) {
+	low, high := pair(t)
+	names := make(chan uint64, 1)
+	high.SetStreamHandler(protocol.LinkStream, func(s network.Stream) {
+		x := stranger{s, newReader(s)}
+		if h, err := x.in.hello(""); err == nil {
+			names <- h.Link
+		}
+		New(Config{Host: high}).sayHello(s, &pb.Hello{})
+		<-x.drain()
+	})
+	a := run(t, low, func(c *Config) { c.Dead = 10 * time.Second })
+	a.Want(info(high))
+	a.wait(t, "up", 5*time.Second)
+	s := approach(t, high, low, false)
+	if err := New(Config{Host: high}).sayHello(s, &pb.Hello{Link: <-names, Moves: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.in.hello(""); err == nil {
+		t.Error("moved by the other side")
+	}
+	a.none(t, 0)
 }

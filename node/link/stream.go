@@ -241,7 +241,7 @@ func (k *link) write(c *carrier) error {
 	w := bufio.NewWriter(outflow{c, k.links.cfg.Dead})
 	ticker := time.NewTicker(k.links.cfg.Beat)
 	defer ticker.Stop()
-	err := k.begins(c, w)
+	err := k.introduce(c, w)
 	for err == nil {
 		if len(k.outbox) == 0 && len(k.pongs) == 0 {
 			if err = w.Flush(); err != nil {
@@ -267,9 +267,9 @@ func (k *link) write(c *carrier) error {
 	return err
 }
 
-// begins writes what comes first on a carrier: the Hello that the far side waits
+// introduce writes what comes first on a carrier: the Hello that the far side waits
 // for, a Ping, and what it has not taken of what was sent.
-func (k *link) begins(c *carrier, w *bufio.Writer) error {
+func (k *link) introduce(c *carrier, w *bufio.Writer) error {
 	if c.answers {
 		h := &pb.Hello{Link: k.name}
 		if c.moved {

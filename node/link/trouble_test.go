@@ -81,6 +81,7 @@ func TestPeersThatMisbehaveAreCutOff(t *testing.T) {
 		{"oversized", []byte{0x81, 0x80, 0x01}, protocol.ErrLarge, func(c Counts) uint64 { return c.Malformed }},
 		{"endless length", repeat([]byte{0xff}, 20), protocol.ErrLarge, func(c Counts) uint64 { return c.Malformed }},
 		{"second Hello", hello, protocol.ErrMalformed, func(c Counts) uint64 { return c.Malformed }},
+		{"took more than was sent", raw(t, &pb.LinkMessage{What: &pb.LinkMessage_Ping{Ping: &pb.Ping{Taken: 1}}}), protocol.ErrMalformed, func(c Counts) uint64 { return c.Malformed }},
 		{"flood of messages", repeat(small, 4*messageBurst), ErrFlood, func(c Counts) uint64 { return c.Floods }},
 		{"flood of empty messages", repeat([]byte{0}, 4*messageBurst), ErrFlood, func(c Counts) uint64 { return c.Floods }},
 		{"flood of bytes", repeat(large, 3*byteBurst/len(large)), ErrFlood, func(c Counts) uint64 { return c.Floods }},
