@@ -3,6 +3,7 @@ package rtc
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -61,30 +62,59 @@ func (b *behind) Close() error {
 	return b.PacketConn.Close()
 }
 
-// unhosted is a side that takes the host candidates out of what it signals, as
-// they would be of no use where the far side is in another network.
-type unhosted struct{ *side }
+// editing is a side that changes the candidates that it signals.
+type editing struct {
+	*side
+	edit func([]sdp.Attribute) []sdp.Attribute // of the m-line
+}
 
-func (u unhosted) Signal(p protocol.PeerID, s Signal) {
+func (e editing) Signal(p protocol.PeerID, s Signal) {
 	var d sdp.SessionDescription
 	if d.UnmarshalString(s.SDP) == nil {
 		for _, m := range d.MediaDescriptions {
-			var kept []sdp.Attribute
-			for _, a := range m.Attributes {
-				if c, _ := readCandidate(a.Value); !a.IsICECandidate() || !c.host {
-					kept = append(kept, a)
-				}
-			}
-			m.Attributes = kept
+			m.Attributes = e.edit(m.Attributes)
 		}
 		if text, err := d.Marshal(); err == nil {
 			s.SDP = string(text)
 		}
 	}
-	u.side.Signal(p, s)
+	e.side.Signal(p, s)
 }
 
-func (u unhosted) connect() *Link { return u.engine.Connect(u.far.self, true, u) }
+func (e editing) connect() *Link { return e.engine.Connect(e.far.self, true, e) }
+
+// withoutHosts takes out the host candidates, as they would be of no use where
+// the far side is in another network.
+func withoutHosts(attributes []sdp.Attribute) []sdp.Attribute {
+	return slices.DeleteFunc(attributes, func(a sdp.Attribute) bool {
+		c, _ := readCandidate(a.Value)
+		return a.IsICECandidate() && c.host
+	})
+}
+
+func TestUselessCandidatesAreLeftOut(t *testing.T) {
+	a, b := pair(t, Config{}, Config{})
+	add := func(attributes []sdp.Attribute) []sdp.Attribute {
+		for _, c := range []string{
+			"1 1 tcp 2130706431 127.0.0.1 9 typ host tcptype passive",
+			"1 1 udp 2130706431 laptop.local 9 typ host",
+			"1 1 udp 2130706431 224.0.0.1 9 typ host",
+		} {
+			attributes = append(attributes, sdp.NewAttribute("candidate", c))
+		}
+		return attributes
+	}
+	editing{a, add}.connect()
+	b.connect()
+	receiveFrom(t, "Up at the offerer", a.up)
+	receiveFrom(t, "Up at the answerer", b.up)
+	if got := b.engine.SocketStats().LeftOut; got != 3 {
+		t.Errorf("%d left out", got)
+	}
+	if got := a.engine.SocketStats().LeftOut; got != 0 {
+		t.Errorf("%d of an honest side left out", got)
+	}
+}
 
 func TestLinkBetweenHomes(t *testing.T) {
 	times := hurried
@@ -117,7 +147,7 @@ func TestLinkBetweenHomes(t *testing.T) {
 			if c.mapped {
 				b.engine.SetMapped(func() []netip.AddrPort { return []netip.AddrPort{atB} })
 			}
-			la, lb := unhosted{a}.connect(), unhosted{b}.connect()
+			la, lb := editing{a, withoutHosts}.connect(), editing{b, withoutHosts}.connect()
 			if !c.reaches {
 				if err := receiveFrom(t, "Down", a.down); err == nil {
 					t.Error("Down without a reason")

@@ -63,7 +63,8 @@ func TestServerTellsWhereItSeesUs(t *testing.T) {
 				}
 			}
 		}
-		if got := e.SocketStats(); got.Answered != 4 || got.Refused != 0 {
+		await(t, func() bool { return e.SocketStats().Answered == 4 })
+		if got := e.SocketStats(); got.Refused != 0 {
 			t.Errorf("%s: %+v", loopback, got)
 		}
 	}
@@ -176,6 +177,26 @@ func TestAnswersAreBoundedInAll(t *testing.T) {
 	}
 	if most := answersAtOnce + 2*answersASecond + 1; allowed > most || allowed < answersAtOnce {
 		t.Errorf("%d answers, of at most %d", allowed, most)
+	}
+}
+
+// Many others don't make a server forget who has asked too much.
+func TestFloodIsRemembered(t *testing.T) {
+	s, now := newServer(), time.Now()
+	flood := netip.MustParseAddr("198.51.100.7")
+	for s.allow(flood, now) {
+	}
+	for n := range maxSources {
+		s.allow(netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), now)
+	}
+	now, allowed := now.Add(time.Second), 0
+	for range 2 * answersASourceAgain {
+		if s.allow(flood, now) {
+			allowed++
+		}
+	}
+	if allowed != answersASourceAgain {
+		t.Errorf("%d answers a second later", allowed)
 	}
 }
 
