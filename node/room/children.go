@@ -122,8 +122,7 @@ func (r *Room) accept(id protocol.PeerID) {
 }
 
 func (r *Room) redirect(id protocol.PeerID) {
-	state, _ := r.state()
-	m := &pb.Redirect{Room: r.cfg.Room[:], State: state}
+	m := &pb.Redirect{Room: r.cfg.Room[:], State: r.gist()}
 	for _, to := range []protocol.PeerID{r.relay, r.standby} {
 		if to == "" || to == id {
 			continue
@@ -135,10 +134,9 @@ func (r *Room) redirect(id protocol.PeerID) {
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Redirect{Redirect: m}})
 }
 
-// state gives what a newcomer needs: rights, the claim, voices, and as many
-// presences as fit; rest is what did not fit.
-func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
-	s = &pb.RoomState{Genesis: r.genesis.Signed()}
+// gist gives what it takes to know whom to ask: rights, and the claim.
+func (r *Room) gist() *pb.RoomState {
+	s := &pb.RoomState{Genesis: r.genesis.Signed()}
 	founders, others := []*pb.Certificate{}, []*pb.Certificate{}
 	for _, h := range r.rights {
 		if h.Issuer == r.genesis.Founder {
@@ -148,6 +146,18 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 		}
 	}
 	s.Certificates = append(founders, others...) // a delegate's stand on the founder's
+	for _, m := range []*protocol.Message{r.closing, r.claim} {
+		if m != nil {
+			s.Messages = append(s.Messages, m.Raw)
+		}
+	}
+	return s
+}
+
+// state gives what a child needs: the gist, voices, and as many presences as fit;
+// rest is what did not fit.
+func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
+	s = r.gist()
 	room := min(stateBytes, protocol.MaxLinkMessageBytes-stateMargin-proto.Size(s))
 	add := func(raw []byte) {
 		switch room -= len(raw) + 3; { // with its tag and length
@@ -156,12 +166,6 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 		case len(rest) < maxRest:
 			rest = append(rest, raw)
 		}
-	}
-	if r.closing != nil {
-		add(r.closing.Raw)
-	}
-	if r.claim != nil {
-		add(r.claim.Raw)
 	}
 	for _, v := range r.voices {
 		if !v.ended {

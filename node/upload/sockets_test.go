@@ -61,12 +61,12 @@ var (
 	report    = append([]byte{0x81, 201}, make([]byte, 30)...)
 )
 
-// drain leaves nothing for media, and next to nothing for a second for anybody.
+// drain leaves nothing for media, and nothing for two seconds for anybody.
 func drain(m *Meter, nothing bool) {
 	for m.allow(50, m.keep) {
 	}
 	if nothing {
-		m.owe(int(m.rate))
+		m.owe(int(2 * m.rate))
 	}
 }
 
