@@ -3,7 +3,6 @@ package web
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 	"net"
 	"net/http"
 	"path"
@@ -54,8 +53,8 @@ func (s *Server) guard(r *http.Request) error {
 	if way := r.URL.EscapedPath(); way != path.Clean(way) || r.Method == http.MethodConnect {
 		return refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json")
 	}
-	if strings.HasPrefix(r.URL.Path, openPath) {
-		return nil // its one-use key is what it takes
+	if public(r) {
+		return nil
 	}
 	return s.known(r)
 }
@@ -86,7 +85,9 @@ func (s *Server) known(r *http.Request) error {
 // shield sets what keeps a browser from framing, sniffing, storing or sharing
 // what the node says.
 func shield(h http.Header) {
-	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; style-src '%s'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", pageStyle))
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+	h.Set("Permissions-Policy", "microphone=(self), camera=(), geolocation=(), display-capture=()")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")

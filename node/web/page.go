@@ -1,90 +1,93 @@
 package web
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed"
-	"encoding/base64"
-	"html/template"
+	"embed"
+	"io/fs"
 	"net/http"
+	"path"
 	"time"
 )
 
-// The page is for a person's eyes. It has no script yet; its one style sheet
-// stands in it and is named in the content policy by its hash.
+// The page is files, the same for everybody: what is a person's own, it asks of
+// the API, once it has traded the one-use key in its address's fragment for a
+// cookie. A fragment does not reach a server, a log or a site that is linked to.
 
-var (
-	//go:embed page.html
-	pageHTML string
-	//go:embed page.css
-	pageCSS string
+//go:embed static
+var embedded embed.FS
 
-	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
-	pageStyle    = styleHash(pageCSS)
+// files gives the page's files: those in the program, or a developer's.
+func files(own fs.FS) fs.FS {
+	if own != nil {
+		return own
+	}
+	f, err := fs.Sub(embedded, "static")
+	if err != nil {
+		panic(err) // it is compiled in
+	}
+	return f
+}
+
+// fileTypes are the media types of the page's files, by extension: others are
+// not served.
+var fileTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+const (
+	filePath = "/static/" // a file of the page after it
+	doorPath = "/door"
 )
 
-// pageData is what the page shows. Without a Status it says that it is locked.
-type pageData struct {
-	Style  template.CSS
-	Status *Status
-	Rooms  []RoomLine // this node is in
-	Live   int        // rooms that are live beside them
+// page serves the page itself.
+func (s *Server) page(w http.ResponseWriter, _ *http.Request) error { return s.file(w, "index.html") }
+
+// static serves one of its files.
+func (s *Server) static(w http.ResponseWriter, r *http.Request) error {
+	return s.file(w, r.PathValue("file"))
 }
 
-func styleHash(css string) string {
-	sum := sha256.Sum256([]byte(css))
-	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+func (s *Server) file(w http.ResponseWriter, name string) error {
+	kind := fileTypes[path.Ext(name)]
+	text, err := fs.ReadFile(s.files, name)
+	if err != nil || kind == "" {
+		return refuse(http.StatusNotFound, "the page has no such file", "")
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Write(text) // an error means that nobody waits for it
+	return nil
 }
 
-// page shows who this node is and where it is.
-func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
-	status, err := s.backend.Status(r.Context())
-	if err != nil {
-		return err
-	}
-	rooms, err := s.backend.Rooms(r.Context())
-	if err != nil {
-		return err
-	}
-	data := pageData{Status: &status}
-	for _, room := range rooms {
-		switch {
-		case room.Joined:
-			data.Rooms = append(data.Rooms, room)
-		case !room.Closed:
-			data.Live++
-		}
-	}
-	return show(w, http.StatusOK, data)
+// Key is what POST /door takes.
+type Key struct {
+	Key string `json:"key"` // one-use, out of the page's address
 }
 
 // open trades a one-use key for the page's cookie.
 func (s *Server) open(w http.ResponseWriter, r *http.Request) error {
-	// A browser that looks ahead, or a chat that wants a preview, must not use
-	// the key up.
-	ahead := r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != ""
-	fits := !ahead && s.door.take(r.PathValue("key"), time.Now())
-	if !fits && !s.door.knows(r) {
-		return locked(w)
-	}
-	s.door.admit(w)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-	return nil
-}
-
-// locked answers a browser that has no key.
-func locked(w http.ResponseWriter) error {
-	return show(w, http.StatusUnauthorized, pageData{})
-}
-
-func show(w http.ResponseWriter, status int, data pageData) error {
-	data.Style = template.CSS(pageCSS)
-	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, data); err != nil {
+	text, err := whole(w, r, maxJSONBytes)
+	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	var k Key
+	if err := decode(text, &k); err != nil {
+		return err
+	}
+	if !s.door.take(k.Key, time.Now()) {
+		return badToken("this page's key was used, or is too old")
+	}
+	s.door.admit(w)
+	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// public says whether a request is for what anybody on this machine may have:
+// the page's files, which hold nothing of anybody's, and the way in, where a
+// one-use key is what it takes.
+func public(r *http.Request) bool {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return reads && (r.URL.Path == "/" || len(r.URL.Path) > len(filePath) && r.URL.Path[:len(filePath)] == filePath) ||
+		r.Method == http.MethodPost && r.URL.Path == doorPath
 }

@@ -1,10 +1,13 @@
 package web_test
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
+	"encoding/json"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,9 +17,9 @@ import (
 // cookieOf opens the page and gives its cookie as a browser would send it.
 func cookieOf(t testing.TB, server *web.Server) string {
 	t.Helper()
-	response := openPage(t, server, server.PageURL(), nil)
+	response := enter(t, server, keyOf(server.PageURL()), nil)
 	cookies := response.Cookies()
-	if response.StatusCode != http.StatusSeeOther || len(cookies) != 1 {
+	if response.StatusCode != http.StatusNoContent || len(cookies) != 1 {
 		t.Fatalf("opening the page: %s with %d cookies", response.Status, len(cookies))
 	}
 	c := cookies[0]
@@ -26,13 +29,20 @@ func cookieOf(t testing.TB, server *web.Server) string {
 	return c.Name + "=" + c.Value
 }
 
-func openPage(t testing.TB, server *web.Server, url string, header http.Header) *http.Response {
+func keyOf(url string) string { _, key, _ := strings.Cut(url, "/#key="); return key }
+
+// enter knocks at the door as the page does, with a key.
+func enter(t testing.TB, server *web.Server, key string, header http.Header) *http.Response {
 	t.Helper()
-	all := http.Header{"Authorization": nil}
+	body, err := json.Marshal(web.Key{Key: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := http.Header{"Authorization": nil, "Origin": {server.Address()}, "Content-Type": {"application/json"}}
 	for name, values := range header {
 		all[name] = values
 	}
-	return send(t, server, "GET", strings.TrimPrefix(url, server.Address()), all, "")
+	return send(t, server, "POST", "/door", all, string(body))
 }
 
 func text(t testing.TB, response *http.Response) string {
@@ -44,66 +54,127 @@ func text(t testing.TB, response *http.Response) string {
 	return string(b)
 }
 
-func TestPage(t *testing.T) {
+// The page's files are for anybody, and hold nothing of anybody's.
+func TestPageFiles(t *testing.T) {
 	server, _ := up(t, newBackend())
-	cookie := cookieOf(t, server)
-	response := openPage(t, server, "/", http.Header{"Cookie": {cookie}})
-	page := text(t, response)
-	if response.StatusCode != http.StatusOK {
-		t.Fatal(response.Status)
+	stranger := http.Header{"Authorization": nil}
+	page := send(t, server, "GET", "/", stranger, "")
+	if body := text(t, page); page.StatusCode != http.StatusOK || !strings.Contains(body, `src="/static/app.js"`) || strings.Contains(body, "quiet-heron") {
+		t.Fatal(page.Status, body)
 	}
-	for _, words := range []string{"<bdi>quiet-heron</bdi>", "Why the sky is &lt;dark&gt;", "earshot:room/7k2m/x"} {
-		if !strings.Contains(page, words) {
-			t.Errorf("the page lacks %q", words)
+	if policy := page.Header.Get("Content-Security-Policy"); strings.Contains(policy, "unsafe") || !strings.Contains(policy, "script-src 'self'") {
+		t.Error(policy)
+	}
+	for name, want := range map[string]string{"app.js": "text/javascript", "style.css": "text/css", "mark.svg": "image/svg+xml", "words/vi.js": "text/javascript"} {
+		r := send(t, server, "GET", "/static/"+name, stranger, "")
+		if r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), want) {
+			t.Error(name, r.Status, r.Header.Get("Content-Type"))
 		}
 	}
-	for _, word := range []string{"<script", token, cookie, "peer", "term ", "relay"} {
-		if strings.Contains(page, word) {
-			t.Errorf("the page has %q", word)
+	for name, header := range map[string]http.Header{"another site": {"Sec-Fetch-Site": {"cross-site"}}, "another name": {"Host": {"evil.example"}}} {
+		for _, path := range []string{"/", "/static/app.js"} {
+			if r := send(t, server, "GET", path, header, ""); r.StatusCode < 400 {
+				t.Errorf("%s gets %s: %s", name, path, r.Status)
+			}
 		}
 	}
-	// The policy lets in the page's one style sheet, byte for byte.
-	_, style, _ := strings.Cut(page, "<style>")
-	style, _, _ = strings.Cut(style, "</style>")
-	sum := sha256.Sum256([]byte(style))
-	if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, base64.StdEncoding.EncodeToString(sum[:])) {
-		t.Errorf("the policy %q does not fit the style", policy)
-	}
-}
-
-func TestPageWithoutKey(t *testing.T) {
-	server, _ := up(t, newBackend())
-	used := server.PageURL()
-	openPage(t, server, used, nil)
-	for name, path := range map[string]string{"no key": "/", "wrong key": "/open/x", "used key": used} {
-		response := openPage(t, server, path, nil)
-		if page := text(t, response); response.StatusCode != http.StatusUnauthorized ||
-			!strings.Contains(page, "This page has lost its key. Run earshot again to open it.") || strings.Contains(page, "quiet-heron") {
-			t.Errorf("%s: %s %s", name, response.Status, page)
-		}
-		if len(response.Cookies()) != 0 {
-			t.Errorf("%s: got a cookie", name)
+	for _, name := range []string{"", "nothing.js", "words", "words/", "%2e%2e/page.go", "app.js/", "app%00.js"} {
+		if r := send(t, server, "GET", "/static/"+name, stranger, ""); r.StatusCode == http.StatusOK {
+			t.Errorf("%q is served", name)
 		}
 	}
 }
 
-// A browser that looks ahead must not use the key up; one that has the cookie
-// already does not need it.
-func TestKeyIsUsedByThePersonAlone(t *testing.T) {
+// A key works once, for the node's own page alone.
+func TestKey(t *testing.T) {
 	server, _ := up(t, newBackend())
-	url := server.PageURL()
-	if response := openPage(t, server, url, http.Header{"Sec-Purpose": {"prefetch"}}); len(response.Cookies()) != 0 {
-		t.Error("a look ahead got the cookie")
+	key := keyOf(server.PageURL())
+	for name, r := range map[string]*http.Response{
+		"another site":  enter(t, server, key, http.Header{"Sec-Fetch-Site": {"cross-site"}}),
+		"another place": enter(t, server, key, http.Header{"Origin": {"http://example.org"}}),
+		"a form":        enter(t, server, key, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}),
+		"wrong key":     enter(t, server, "x", nil),
+		"no key":        enter(t, server, "", nil),
+	} {
+		if r.StatusCode < 400 || len(r.Cookies()) != 0 {
+			t.Errorf("%s: %s, %d cookies", name, r.Status, len(r.Cookies()))
+		}
 	}
-	if response := openPage(t, server, url, http.Header{"Sec-Fetch-Site": {"cross-site"}}); len(response.Cookies()) != 0 {
-		t.Error("another site got the cookie")
+	if r := enter(t, server, key, nil); r.StatusCode != http.StatusNoContent || len(r.Cookies()) != 1 {
+		t.Fatalf("the person: %s", r.Status)
 	}
-	response := openPage(t, server, url, nil)
-	if len(response.Cookies()) != 1 {
-		t.Fatalf("the person: %s", response.Status)
+	if r := enter(t, server, key, nil); r.StatusCode != http.StatusUnauthorized || len(r.Cookies()) != 0 {
+		t.Errorf("the same key again: %s", r.Status)
 	}
-	again := openPage(t, server, url, http.Header{"Cookie": {response.Cookies()[0].Name + "=" + response.Cookies()[0].Value}})
-	if again.StatusCode != http.StatusSeeOther {
-		t.Errorf("the page opened again: %s", again.Status)
+}
+
+// words reads what the page says in one language.
+func words(t *testing.T, language string) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile("static/words/" + language + ".js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\t'([^']+)': '((?:[^'\\]|\\.)*)',$`).FindAllStringSubmatch(string(b), -1) {
+		if _, twice := out[m[1]]; twice {
+			t.Errorf("%s: %s is there twice", language, m[1])
+		}
+		out[m[1]] = m[2]
+	}
+	if lines := strings.Count(string(b), "\n\t'"); lines != len(out) || lines == 0 {
+		t.Fatalf("%s: read %d of %d strings", language, len(out), lines)
+	}
+	return out
+}
+
+// No string is missing in any language, none has blanks that another lacks, and
+// none is left that nothing says.
+func TestWords(t *testing.T) {
+	blanks := regexp.MustCompile(`\{\w+\}`)
+	english := words(t, "en")
+	for _, language := range []string{"id", "vi", "zh"} {
+		other := words(t, language)
+		for key, text := range english {
+			a, b := blanks.FindAllString(text, -1), blanks.FindAllString(other[key], -1)
+			slices.Sort(a)
+			slices.Sort(b)
+			switch {
+			case other[key] == "":
+				t.Errorf("%s lacks %s", language, key)
+			case !slices.Equal(a, b):
+				t.Errorf("%s: %s has blanks %v, in English %v", language, key, b, a)
+			}
+		}
+		for key := range other {
+			if english[key] == "" {
+				t.Errorf("%s has %s, and English does not", language, key)
+			}
+		}
+	}
+	var scripts strings.Builder
+	err := fs.WalkDir(os.DirFS("static"), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".js") || strings.HasPrefix(name, "words/") {
+			return err
+		}
+		b, err := os.ReadFile("static/" + name)
+		scripts.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := scripts.String()
+	for _, m := range regexp.MustCompile(`\bt\('([\w.]*\w)'`).FindAllStringSubmatch(script, -1) {
+		if english[m[1]] == "" {
+			t.Errorf("the page says %s, which is in no language", m[1])
+		}
+	}
+	for key := range english {
+		family, _, _ := strings.Cut(key, ".")
+		said := strings.Contains(script, "'"+key+"'") || strings.Contains(script, "'"+family+".' +")
+		if role := slices.Contains([]string{"host", "speaker", "carrier", "listener"}, key); !said && !role {
+			t.Errorf("nothing says %s", key)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package web_test
 import (
 	"net/http"
 	"reflect"
-	"strings"
 	"testing"
 
 	"github.com/earshot-audio/earshot/node/web"
@@ -59,22 +58,5 @@ func TestMeetFromThePage(t *testing.T) {
 	}
 	if acts := b.acts.Load(); acts != 1 {
 		t.Errorf("%d acts", acts)
-	}
-}
-
-func TestPageOfOneAlone(t *testing.T) {
-	b := newBackend()
-	server, _ := up(t, b)
-	cookie := http.Header{"Cookie": {cookieOf(t, server)}}
-	const offer = "earshot meet --public"
-	if page := text(t, openPage(t, server, "/", cookie)); strings.Contains(page, offer) {
-		t.Errorf("among others the page has %q", offer)
-	}
-	b.change(func(b *backend) { b.status.Alone = true })
-	page := text(t, openPage(t, server, "/", cookie))
-	for _, words := range []string{"No one in earshot yet.", "earshot meet LINK", "earshot meet --local", offer, "IPFS"} {
-		if !strings.Contains(page, words) {
-			t.Errorf("the page lacks %q", words)
-		}
 	}
 }

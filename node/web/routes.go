@@ -23,8 +23,6 @@ const (
 	typeEvents = "text/event-stream"
 )
 
-const openPath = "/open/" // a one-use key after it
-
 // route is one method of one path.
 type route struct {
 	method, path string
@@ -40,7 +38,8 @@ func (s *Server) routes() []route {
 	const room = "/api/v1/rooms/{id}"
 	return []route{
 		{method: "GET", path: "/{$}", serve: s.page},
-		{method: "GET", path: openPath + "{key}", serve: s.open},
+		{method: "GET", path: filePath + "{file...}", serve: s.static},
+		{method: "POST", path: doorPath, body: typeJSON, serve: s.open},
 		{method: "GET", path: "/metrics", serve: s.serveMetrics},
 
 		{method: "GET", path: "/api/v1/openapi.json", serve: s.openapi},
@@ -108,10 +107,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() { rc.SetReadDeadline(time.Now().Add(bodyPatience)) }()
 	if err := s.guard(r); err != nil {
 		s.log.Debug("refused a request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
-		if _, status := problemOf(err); status == http.StatusUnauthorized && r.URL.Path == "/" {
-			locked(w)
-			return
-		}
 		s.fail(w, r, err)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -42,6 +43,7 @@ type Config struct {
 	Token   string
 	Backend Backend
 	Metrics http.Handler // Prometheus, at /metrics; nil: none
+	Page    fs.FS        // the page's files, for who works on them; nil: those in the program
 	Version string
 	Log     *slog.Logger // nil: silent
 }
@@ -50,6 +52,7 @@ type Config struct {
 type Server struct {
 	backend Backend
 	metrics http.Handler
+	files   fs.FS // of the page
 	version string
 	log     *slog.Logger
 
@@ -67,6 +70,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		backend:  cfg.Backend,
 		metrics:  cfg.Metrics,
+		files:    files(cfg.Page),
 		version:  cfg.Version,
 		log:      cfg.Log,
 		listener: cfg.Listener,
@@ -92,9 +96,9 @@ func New(cfg Config) *Server {
 // Address gives the API's URL, such as http://127.0.0.1:8733.
 func (s *Server) Address() string { return "http://" + s.listener.Addr().String() }
 
-// PageURL gives an address that opens the page once, within ten minutes: it
-// trades its one-use key for the page's cookie.
-func (s *Server) PageURL() string { return s.Address() + "/open/" + s.door.issue(time.Now()) }
+// PageURL gives an address that opens the page once, within ten minutes: the page
+// trades the one-use key in it for a cookie.
+func (s *Server) PageURL() string { return s.Address() + "/#key=" + s.door.issue(time.Now()) }
 
 // Run serves until ctx ends, tells open streams to end, and returns when no
 // connection is left.

@@ -1,0 +1,127 @@
+// @ts-check
+/**
+ * The page: it trades its one-use key for a cookie, follows what is live, and
+ * shows the hallway or a room, as the fragment of its address says.
+ * @module
+ */
+
+import { Problem, post } from './api.js'
+import { Hallway } from './hallway.js'
+import { Live } from './live.js'
+import { Presence, setTheme } from './presence.js'
+import { mark } from './rings.js'
+import { Room } from './room.js'
+import { h, say } from './view.js'
+import { chooseLanguage, t } from './words.js'
+
+const voicePause = 3000 // ms between two sentences of the polite region
+
+/** @param {string} id @returns {HTMLElement} */
+const at = id => /** @type {HTMLElement} */ (document.getElementById(id))
+
+/** Trades the key in the fragment; false: there is none, and no cookie either. */
+async function enter() {
+	const key = location.hash.match(/^#key=([\w-]+)/)?.[1]
+	if (key) {
+		history.replaceState(null, '', location.pathname)
+		try {
+			await post('/door', { key })
+		} catch (e) {
+			if (!(e instanceof Problem) || e.status === 0) throw e
+		}
+	}
+	return (await fetch('/api/v1/node', { credentials: 'same-origin' })).ok
+}
+
+class Page {
+	constructor() {
+		this.live = new Live()
+		this.presence = new Presence()
+		/** @type {Hallway | Room | null} */
+		this.shown = null
+		/** @type {string[]} */
+		this.sentences = []
+		this.live.addEventListener('change', () => this.show())
+		this.live.addEventListener('lost', () => this.banner(t('stopped')))
+		this.live.addEventListener('back', () => this.banner(''))
+		this.presence.addEventListener('change', () => this.show())
+		this.presence.addEventListener('language', () => this.begin())
+		window.addEventListener('hashchange', () => this.route())
+		window.addEventListener('keydown', e => {
+			const typing = e.target instanceof HTMLElement && e.target.closest('input, select, textarea, dialog')
+			if (e.key === '?' && !e.isComposing && !typing) this.presence.settings()
+		})
+		setInterval(() => this.show(), 30_000) // for how long things go on
+		this.begin()
+		this.live.start()
+	}
+
+	/** Draws what does not change but by language. */
+	begin() {
+		document.title = 'Earshot'
+		at('top').replaceChildren(
+			h('a', { class: 'skip', href: '#live' }, t('skip')),
+			h('a', { class: 'home', href: '#' }, mark(), 'Earshot'),
+			(this.strip = h('a', { class: 'strip', hidden: true })),
+			h('button', { onclick: () => this.presence.settings() }, t('settings')))
+		this.route()
+	}
+
+	route() {
+		const room = location.hash.match(/^#room\/([^/]+)/)?.[1]
+		if (this.shown instanceof Room) {
+			if (this.shown.id === room && this.shown.element.isConnected && this.shown.element.lang === document.documentElement.lang) return
+			this.shown.close()
+		}
+		this.shown = room ? new Room(this.live, this.presence, decodeURIComponent(room), s => this.tell(s)) : new Hallway(this.live, to => this.go(to))
+		this.shown.element.lang = document.documentElement.lang
+		at('main').replaceChildren(this.shown.element)
+		this.shown.element.querySelector('h1')?.focus()
+		this.show()
+	}
+
+	/** Goes to a room, by its ID or by a link that somebody pasted. @param {string} to */
+	go(to) {
+		const id = to.match(/(?:earshot:room|#room)\/([^/\s]+)/)?.[1]
+		if (id && to.includes(':')) this.presence.links.set(id, to)
+		location.hash = 'room/' + encodeURIComponent(id ?? to)
+	}
+
+	show() {
+		this.shown?.show()
+		const { hearing, speaking } = this.presence
+		const away = hearing !== null && !(this.shown instanceof Room && this.shown.id === hearing.room)
+		if (this.strip) {
+			this.strip.hidden = !away
+			this.strip.href = '#room/' + (hearing?.room ?? '')
+			say(this.strip, `${t('now')} ${this.live.rooms.get(hearing?.room ?? '')?.title ?? ''}${speaking ? ' · ' + t('mic') : ''}`)
+		}
+	}
+
+	/** @param {string} text */
+	banner(text) {
+		at('banner').hidden = text === ''
+		say(at('banner'), text)
+	}
+
+	/** Says a sentence politely: one in three seconds, and never more than a few behind. @param {string} sentence */
+	tell(sentence) {
+		this.sentences = [...this.sentences, sentence].slice(-3)
+		if (this.voice === undefined) this.speakNext()
+	}
+
+	speakNext() {
+		const sentence = this.sentences.shift()
+		if (sentence) say(at('voice'), sentence)
+		this.voice = sentence ? setTimeout(() => this.speakNext(), voicePause) : undefined
+	}
+}
+
+async function start() {
+	chooseLanguage()
+	setTheme(localStorage.getItem('theme') ?? 'system')
+	if (await enter().catch(() => null)) new Page()
+	else at('main').replaceChildren(h('div', { class: 'empty' }, h('h1', {}, 'Earshot'), h('p', {}, t('locked'))))
+}
+
+start()

@@ -1,0 +1,186 @@
+// @ts-check
+/**
+ * The hallway: what is live, in the order in which a person would want it.
+ * @module
+ */
+
+import { Problem, post } from './api.js'
+import { open } from './opening.js'
+import { glyph } from './rings.js'
+import { List, h, say } from './view.js'
+import { fold, language, languageName, span, t } from './words.js'
+
+/** @typedef {import('./live.js').Live} Live */
+/** @typedef {import('./live.js').RoomLine} RoomLine */
+
+/** @typedef {{text: string, language: string, topic: string}} Filter */
+
+/**
+ * Rooms that a person may want, best first: those one is in, those in one's own
+ * languages, then where most people are, then the newest.
+ * @param {RoomLine[]} rooms
+ * @param {readonly string[]} languages
+ * @param {Filter} filter
+ */
+export function arrange(rooms, languages, filter) {
+	const own = new Set(languages.map(l => l.split('-')[0]))
+	const wanted = fold(filter.text)
+	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
+	return rooms
+		.filter(r => !r.closed || r.joined)
+		.filter(r => !filter.language || r.language === filter.language)
+		.filter(r => !filter.topic || r.topics.some(topic => fold(topic) === filter.topic))
+		.filter(r => fold([r.title, ...r.topics].join(' ')).includes(wanted))
+		.map(r => ({ r, rank: rank(r) }))
+		.sort((a, b) => a.rank.reduce((d, v, i) => d || v - b.rank[i], 0) || (a.r.room < b.r.room ? -1 : 1))
+		.map(({ r }) => r)
+}
+
+export class Hallway {
+	/**
+	 * @param {Live} live
+	 * @param {(room: string) => void} go to a room, by ID or link
+	 */
+	constructor(live, go) {
+		this.live = live
+		this.go = go
+		/** @type {Filter} */
+		this.filter = { text: '', language: '', topic: '' }
+		this.rows = h('ul', { class: 'rows' })
+		this.list = new List(this.rows, r => r.room, () => this.row())
+		this.empty = h('div', { class: 'empty' })
+		this.search = h('input', { type: 'search', 'aria-label': t('search'), placeholder: t('search'), autocomplete: 'off', oninput: () => this.narrow({ text: this.search.value }) })
+		this.tongue = h('select', { 'aria-label': t('language'), onchange: () => this.narrow({ language: this.tongue.value }) })
+		this.topic = h('select', { 'aria-label': t('topics'), onchange: () => this.narrow({ topic: this.topic.value }) })
+		this.near = h('span', { class: 'soft' })
+		this.name = h('bdi')
+		this.element = h('div', { class: 'hallway' },
+			h('section', { class: 'list', 'aria-labelledby': 'live' },
+				h('div', { class: 'head' }, h('h1', { id: 'live', tabindex: '-1' }, t('live')), h('div', { class: 'filters' }, this.search, this.tongue, this.topic)),
+				this.rows, this.empty),
+			h('aside', {},
+				h('button', { class: 'main', onclick: () => open(room => this.go(room)) }, t('open')),
+				this.pasting(),
+				h('section', { class: 'me' }, h('h2', {}, t('node')), h('p', {}, this.name, ' ', this.near))))
+		this.show()
+	}
+
+	/** The field for a link: pasting one is enough. */
+	pasting() {
+		const problem = h('p', { class: 'problem', role: 'alert' })
+		const field = h('input', { 'aria-label': t('link.ask'), placeholder: t('link.ask'), autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })
+		return h('form', {
+			class: 'pasting',
+			onsubmit: (/** @type {Event} */ e) => {
+				e.preventDefault()
+				if (field.value.trim()) this.go(field.value.trim())
+			},
+		}, field, h('button', {}, t('link.go')), problem)
+	}
+
+	/** @param {Partial<Filter>} change */
+	narrow(change) {
+		Object.assign(this.filter, change)
+		this.show()
+	}
+
+	/** Shows what is live now. */
+	show() {
+		const all = [...this.live.rooms.values()]
+		const rooms = arrange(all, [language(), ...navigator.languages], this.filter)
+		this.list.show(rooms)
+		choices(this.tongue, t('language.any'), [...new Set(all.map(r => r.language).filter(Boolean))].map(l => [l, languageName(l)]), this.filter.language)
+		choices(this.topic, t('topic.any'), [...new Map(all.flatMap(r => r.topics).map(x => [fold(x), x]))], this.filter.topic)
+		say(this.name, this.live.node?.peer ?? '')
+		say(this.near, t('node.near', { n: this.live.node?.neighbors ?? 0 }))
+		this.showEmpty(all.length > 0, rooms.length > 0)
+	}
+
+	/** @param {boolean} some @param {boolean} shown */
+	showEmpty(some, shown) {
+		const alone = !some && (this.live.node?.alone ?? this.live.node?.neighbors === 0)
+		const state = shown || !this.live.node ? '' : some ? 'search' : alone ? 'alone' : 'quiet'
+		if (this.empty.dataset.state === state) return
+		this.empty.dataset.state = state
+		this.empty.replaceChildren(...{
+			'': () => [],
+			search: () => [h('p', {}, t('search.none')), h('button', { onclick: () => this.unsearch() }, t('clear'))],
+			alone: () => [h('p', {}, t('alone')), ...this.ways()],
+			quiet: () => [h('p', {}, t('quiet'))],
+		}[state]())
+	}
+
+	unsearch() {
+		this.search.value = this.tongue.value = this.topic.value = ''
+		this.narrow({ text: '', language: '', topic: '' })
+		this.search.focus()
+	}
+
+	/** Ways out of being alone. */
+	ways() {
+		const result = h('p', { class: 'soft', role: 'status' })
+		const look = async (/** @type {any} */ how) => {
+			say(result, '…')
+			try {
+				const { found } = await post('/api/v1/meet', how)
+				say(result, found > 0 ? t('look.found', { n: found }) : t('look.local.none'))
+			} catch (e) {
+				say(result, e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(' · ') : String(e))
+			}
+		}
+		const ask = h('dialog', { 'aria-labelledby': 'strangers' },
+			h('h2', { id: 'strangers' }, t('look.public')), h('p', {}, t('look.public.ask')),
+			h('div', { class: 'acts' },
+				h('button', { onclick: () => ask.close() }, t('cancel')),
+				h('button', { class: 'main', onclick: () => (ask.close(), look({ public: true })) }, t('go.on'))))
+		return [h('div', { class: 'acts' },
+			h('button', { onclick: () => look({ local: true }) }, t('look.local')),
+			h('button', { onclick: () => ask.showModal() }, t('look.public'))), result, ask]
+	}
+
+	/** A row for a room. */
+	row() {
+		const title = h('span', { class: 'title', dir: 'auto' })
+		const facts = h('span', { class: 'facts' })
+		const sign = h('span', { class: 'sign' })
+		const link = h('a', {}, sign, h('span', { class: 'words' }, title, facts))
+		return {
+			element: h('li', { class: 'row' }, link),
+			/** @param {RoomLine} r */
+			update: r => {
+				link.setAttribute('href', '#room/' + r.room)
+				say(title, r.title)
+				title.lang = r.language
+				const lit = (this.live.views.get(r.room)?.sources ?? []).filter(s => s.hot).length
+				const drawn = [r.speakers, r.listeners, lit].join()
+				if (sign.dataset.drawn !== drawn) {
+					sign.dataset.drawn = drawn
+					sign.replaceChildren(glyph(r, lit))
+				}
+				say(facts, [
+					t('onstage', { n: r.speakers }), t('listening', { n: r.listeners }),
+					r.language && languageName(r.language), ...r.topics,
+					span(Date.now() - Date.parse(r.started)),
+					!r.listed && t('unlisted'), r.closed && t('closed'),
+				].filter(Boolean).join(' · '))
+			},
+		}
+	}
+}
+
+/**
+ * @param {HTMLSelectElement} select
+ * @param {string} any
+ * @param {[string, string][]} options
+ * @param {string} chosen
+ */
+function choices(select, any, options, chosen) {
+	const all = [['', any], ...options.sort((a, b) => a[1].localeCompare(b[1], language()))]
+	const drawn = JSON.stringify(all)
+	if (select.dataset.drawn !== drawn) {
+		select.dataset.drawn = drawn
+		select.replaceChildren(...all.map(([value, name]) => h('option', { value }, name)))
+		select.value = chosen
+	}
+	select.hidden = options.length < 2
+}

@@ -1,0 +1,339 @@
+// @ts-check
+/**
+ * A room: the stage as a ring, the audience around it, what one can do.
+ * @module
+ */
+
+import { Problem, post, roomPath } from './api.js'
+import { keys } from './keys.js'
+import { Network } from './network.js'
+import { sharing } from './opening.js'
+import { avatar, circle } from './rings.js'
+import { List, h, say, set } from './view.js'
+import { span, t } from './words.js'
+
+/** @typedef {import('./live.js').Live} Live */
+/** @typedef {import('./live.js').RoomView} RoomView */
+/** @typedef {import('./live.js').Member} Member */
+/** @typedef {import('./presence.js').Presence} Presence */
+
+const mostDots = 48 // of the audience, on the outer ring
+const levelsASecond = 20
+const floor = 0.0018 // of a level: -55 dB, below which nobody speaks
+
+/** @param {Member} m */
+const onStage = m => m.role === 'host' || m.role === 'speaker' || m.speaking
+
+export class Room {
+	/**
+	 * @param {Live} live
+	 * @param {Presence} presence
+	 * @param {string} id
+	 * @param {(sentence: string) => void} tell the polite voice of the page
+	 */
+	constructor(live, presence, id, tell) {
+		this.live = live
+		this.presence = presence
+		this.id = id
+		this.tell = tell
+		/** @type {RoomView | undefined} */
+		this.view = undefined
+		/** @type {Map<string, HTMLElement>} by peer */
+		this.seats = new Map()
+		this.title = h('h1', { tabindex: '-1', dir: 'auto' })
+		this.facts = h('p', { class: 'soft' })
+		this.words = h('p', { class: 'state', role: 'status' })
+		this.act = h('div', { class: 'acts' })
+		this.stage = h('ul', { class: 'seats', 'aria-label': t('stage') })
+		this.ears = h('div', { class: 'ears', 'aria-hidden': 'true' })
+		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
+		this.people = h('ul', { class: 'people' })
+		this.network = new Network(id)
+		this.bar = new Bar(this)
+		this.list = new List(this.stage, m => m.peer, () => this.seat())
+		this.audience = new List(this.people, m => m.peer, () => this.person())
+		this.recording = h('p', { class: 'notice' })
+		this.element = h('div', { class: 'room' },
+			h('div', { class: 'head' }, this.title, this.facts, this.recording),
+			h('div', { class: 'floor' }, this.words, this.act, this.ring),
+			h('aside', {}, h('h2', {}, t('audience')), this.people, (this.links = h('details', {}, h('summary', {}, t('link'))))),
+			this.bar.element, this.network.element)
+		this.offKeys = keys(this.ring, {
+			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
+			KeyM: { down: () => this.bar.microphone.click() },
+			KeyN: { down: () => this.network.toggle() },
+			KeyS: { down: () => this.sayWho() },
+		})
+		this.beat = setInterval(() => this.showLevels(), 1000 / levelsASecond)
+		this.fetch()
+		this.show()
+	}
+
+	/** What the directory says of a room that this node is not in. */
+	async fetch() {
+		if (this.live.views.has(this.id)) return
+		try {
+			this.far = await (await fetch(roomPath(this.id), { credentials: 'same-origin' })).json()
+			this.show()
+		} catch {
+			// It is not known yet: it may be once it is joined.
+		}
+	}
+
+	close() {
+		clearInterval(this.beat)
+		this.offKeys()
+		this.element.remove()
+	}
+
+	/** @param {string} peer */
+	nameOf(peer) {
+		return this.view?.members.find(m => m.peer === peer)?.name || peer.slice(-6)
+	}
+
+	/** Shows the room as it is now. */
+	show() {
+		const before = this.view
+		const line = this.live.rooms.get(this.id)
+		const view = (this.view = this.live.views.get(this.id))
+		const known = view ?? (this.far?.title !== undefined ? this.far : line)
+		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
+		say(this.title, known?.title ?? t('join.ask'))
+		this.title.lang = known?.language ?? ''
+		const members = view?.members ?? []
+		const stage = members.filter(onStage)
+		const audience = members.filter(m => !onStage(m))
+		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? audience.length : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
+		this.list.show(stage)
+		this.place(stage.length)
+		this.audience.show(audience)
+		this.drawEars(audience.length)
+		const recorder = members.find(m => m.recording)
+		this.recording.hidden = !recorder
+		if (recorder) say(this.recording, t('recording', { name: recorder.name }))
+		this.showState(hearing?.state, known?.closed ?? false)
+		this.bar.show(view, hearing !== null && hearing.state !== 'over')
+		if (view) {
+			this.network.show(view, this.live.node?.peer_id ?? '')
+			if (this.links.childElementCount === 1) this.links.append(sharing(view.link))
+			if (before) this.announce(before, view)
+		}
+	}
+
+	/**
+	 * What one's own part in the room is, and the one thing to do about it.
+	 * @param {string | undefined} state
+	 * @param {boolean} closed
+	 */
+	showState(state, closed) {
+		const now = closed ? 'ended' : (state ?? 'away')
+		if (this.act.dataset.state === now) return
+		this.act.dataset.state = now
+		const problem = this.presence.hearing?.problem
+		say(this.words, { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? [problem.message, problem.hint].filter(Boolean).join(' · ') : t('join.ask') }[now] ?? '')
+		const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) => h('button', { class: 'main', onclick }, t(key))
+		this.act.replaceChildren(...{
+			away: [button('listen', () => this.listen())],
+			over: [button('listen', () => this.listen())],
+			silenced: [button('play', () => this.presence.hearing?.play())],
+			ended: [h('a', { class: 'button', href: '#' }, t('hall'))],
+		}[now] ?? [])
+	}
+
+	listen() {
+		this.presence.listen(this.id)
+		this.ring.focus()
+	}
+
+	/** Somebody on stage. */
+	seat() {
+		const face = h('span', { class: 'face' })
+		const name = h('bdi', { class: 'name' })
+		const role = h('span', { class: 'role' })
+		const loud = h('input', { type: 'range', min: '0', max: '1', step: '0.05', value: '1' })
+		const element = h('li', { class: 'seat' }, face, name, role, loud)
+		let peer = ''
+		loud.addEventListener('input', () => {
+			for (const s of this.view?.sources ?? []) if (s.peer === peer) this.presence.hearing?.volumes.set(s.source, Number(loud.value))
+		})
+		return {
+			element,
+			/** @param {Member} m */
+			update: m => {
+				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name))
+				peer = m.peer
+				this.seats.set(peer, element)
+				say(name, m.name)
+				say(role, [t(m.role), m.you && t('you'), m.speaking ? '' : t('silent')].filter(Boolean).join(' · '))
+				set(loud, { 'aria-label': t('volume', { name: m.name }) })
+				loud.hidden = m.you
+				set(element, { 'data-speaking': m.speaking })
+			},
+		}
+	}
+
+	/** Somebody who listens. */
+	person() {
+		const face = h('span', { class: 'face' })
+		const name = h('bdi')
+		const role = h('span', { class: 'soft' })
+		return {
+			element: h('li', {}, face, name, role),
+			/** @param {Member} m */
+			update: m => {
+				if (!face.firstChild) face.append(avatar(m.peer, m.name))
+				say(name, m.name)
+				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you')].filter(Boolean).join(' · '))
+			},
+		}
+	}
+
+	/** Up to eight sit on the ring; more in rows. @param {number} n */
+	place(n) {
+		set(this.ring, { 'data-many': n > 8 })
+		const places = n === 1 ? [{ x: 0, y: 0 }] : circle(n, 34)
+		;[...this.stage.children].forEach((seat, i) => {
+			const at = places[i] ?? { x: 0, y: 0 }
+			const style = /** @type {HTMLElement} */ (seat).style
+			style.setProperty('--x', `${at.x}cqw`)
+			style.setProperty('--y', `${at.y}cqw`)
+		})
+	}
+
+	/** @param {number} n */
+	drawEars(n) {
+		if (this.ears.dataset.n === String(n)) return
+		this.ears.dataset.n = String(n)
+		const drawn = circle(Math.min(n, mostDots), 48.5)
+		this.ears.replaceChildren(
+			h('svg', { viewBox: '-50 -50 100 100' }, h('circle', { r: 48.5, class: 'arc' }), ...drawn.map(p => h('circle', { cx: p.x, cy: p.y, r: 0.9, class: 'ear' }))),
+			n > mostDots ? h('span', {}, t('more', { n: n - mostDots })) : '')
+	}
+
+	/** Rings follow the level, as the page hears it. */
+	showLevels() {
+		const heard = this.presence.hearing?.room === this.id ? this.presence.hearing.levels() : new Map()
+		/** @type {Map<string, number>} */
+		const loud = new Map()
+		for (const s of this.view?.sources ?? []) {
+			const level = heard.get(s.source)
+			if (level !== undefined) loud.set(s.peer, Math.max(loud.get(s.peer) ?? 0, level))
+		}
+		const own = this.presence.level()
+		if (own > 0 && this.live.node) loud.set(this.live.node.peer_id, own)
+		for (const [peer, seat] of this.seats) {
+			const level = loud.get(peer) ?? 0
+			const width = level < floor ? 0 : Math.max(0.1, Math.min(1, 1 + Math.log10(level) / 2.75))
+			seat.style.setProperty('--level', width.toFixed(2))
+			set(seat, { 'data-heard': width > 0 })
+		}
+		this.bar.showLevel(own)
+	}
+
+	/** Who speaks is not announced; it can be asked for. */
+	sayWho() {
+		const names = [...this.seats].filter(([, seat]) => seat.hasAttribute('data-heard')).map(([peer]) => this.nameOf(peer))
+		this.tell(names.length > 0 ? t('talking', { names: names.join(', ') }) : t('talking.none'))
+	}
+
+	/**
+	 * @param {RoomView} before
+	 * @param {RoomView} now
+	 */
+	announce(before, now) {
+		const was = new Set(before.members.filter(onStage).map(m => m.peer))
+		const is = new Set(now.members.filter(onStage).map(m => m.peer))
+		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you) this.tell(t('came', { name: m.name }))
+		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
+		if (before.relay && now.relay && before.relay !== now.relay) {
+			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
+			this.tell(t('relay.changed', { old, new: this.nameOf(now.relay) }))
+		}
+	}
+}
+
+/** The control bar: leave, microphone, network, keys. */
+class Bar {
+	/** @param {Room} room */
+	constructor(room) {
+		this.room = room
+		this.level = h('span', { class: 'level' })
+		this.word = h('span', {}, t('mic'))
+		this.microphone = h('button', { class: 'mic', 'aria-pressed': 'false', onclick: () => this.toggle() }, icon('mic'), this.word, this.level)
+		this.say = h('p', { class: 'problem', role: 'alert' })
+		this.leaving = h('button', { onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
+		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
+		this.element = h('div', { class: 'bar' }, this.say,
+			h('div', { class: 'buttons' }, this.leaving, this.microphone,
+				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))),
+				h('button', { onclick: () => room.presence.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
+	}
+
+	/**
+	 * @param {RoomView | undefined} view
+	 * @param {boolean} hears
+	 */
+	show(view, hears) {
+		const { speaking, push } = this.room.presence
+		const live = speaking !== null && speaking.room === this.room.id
+		const you = view?.members.find(m => m.you)
+		const may = view?.stage === 'open' || you?.role === 'host' || you?.role === 'speaker'
+		set(this.microphone, { 'aria-pressed': live ? 'true' : 'false', 'data-live': live && !push, disabled: !may && !live })
+		say(this.word, live ? (push ? t('mic.hold') : t('mic.off')) : may || !view ? t('mic.on') : t('mic.notallowed'))
+		this.element.hidden = !hears && !live
+		this.ending.hidden = you?.role !== 'host'
+		say(this.say, this.room.presence.trouble)
+	}
+
+	/** @param {number} level */
+	showLevel(level) {
+		this.level.style.setProperty('--level', level.toFixed(2))
+	}
+
+	toggle() {
+		const { presence, id } = this.room
+		if (presence.speaking) presence.hush()
+		else presence.speak(id)
+	}
+
+	/** Push-to-talk. @param {boolean} down */
+	hold(down) {
+		this.room.presence.hold(this.room.id, down)
+	}
+
+	async leave() {
+		this.room.presence.leave()
+		await post(roomPath(this.room.id, 'leave')).catch(() => {})
+		location.hash = ''
+	}
+
+	end() {
+		const dialog = h('dialog', { 'aria-labelledby': 'ending', onclose: () => dialog.remove() },
+			h('h2', { id: 'ending' }, t('end')), h('p', {}, t('end.ask')),
+			h('div', { class: 'acts' }, h('button', { onclick: () => dialog.close() }, t('cancel')),
+				h('button', {
+					class: 'danger',
+					onclick: async () => {
+						dialog.close()
+						this.room.presence.leave()
+						await post(roomPath(this.room.id, 'close')).catch((/** @type {unknown} */ e) => say(this.say, e instanceof Problem ? e.message : String(e)))
+					},
+				}, t('end'))))
+		document.body.append(dialog)
+		dialog.showModal()
+	}
+}
+
+/** @type {Record<string, string>} */
+const icons = {
+	mic: 'M0 -9 a4 4 0 0 1 4 4 v5 a4 4 0 0 1 -8 0 v-5 a4 4 0 0 1 4 -4 z M-7 0 a7 7 0 0 0 14 0 M0 7 v4',
+	leave: 'M3 -8 h-9 v16 h9 M-1 0 h10 M5 -4 l4 4 -4 4',
+	network: 'M0 -5 v10 M-8 7 L0 -5 L8 7 M0 -9 a2 2 0 1 1 0 4 a2 2 0 1 1 0 -4',
+	settings: 'M-9 -5 h8 M5 -5 h4 M-1 -5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0 M-9 5 h2 M-1 5 h10 M-7 5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0',
+	end: 'M-7 -7 L7 7 M7 -7 L-7 7',
+}
+
+/** @param {string} name */
+function icon(name) {
+	return h('svg', { class: 'icon', viewBox: '-12 -12 24 24', 'aria-hidden': 'true' }, h('path', { d: icons[name] }))
+}

@@ -1,0 +1,107 @@
+// @ts-check
+/**
+ * Elements, made and kept. What people wrote goes in as text, never as markup.
+ * @module
+ */
+
+/** @typedef {Node | string | number | false | null | undefined} Child */
+
+const svgNames = new Set(['svg', 'g', 'circle', 'path', 'line', 'text', 'title', 'rect', 'ellipse'])
+
+/**
+ * Makes an element. Of props, `on…` are listeners, `class`, `data-…`, `aria-…`
+ * and the like attributes, and what is a property of the element is set as one;
+ * false, null and undefined leave an attribute out.
+ * @param {string} tag
+ * @param {Record<string, any>} [props]
+ * @param {...(Child | Child[])} children
+ * @returns {any}
+ */
+export function h(tag, props = {}, ...children) {
+	const element = svgNames.has(tag) ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag)
+	set(element, props)
+	element.append(...children.flat().filter(present).map(asNode))
+	return element
+}
+
+/** @param {Child} c @returns {boolean} */
+function present(c) {
+	return c !== false && c !== null && c !== undefined && c !== ''
+}
+
+/** @param {Child} c @returns {Node | string} */
+function asNode(c) {
+	return c instanceof Node ? c : String(c)
+}
+
+/**
+ * Sets what has changed of an element's props.
+ * @param {Element} element
+ * @param {Record<string, any>} props
+ */
+export function set(element, props) {
+	for (const [name, value] of Object.entries(props)) {
+		if (name.startsWith('on')) {
+			element.addEventListener(name.slice(2), value)
+		} else if (name in element && !(element instanceof SVGElement) && typeof value !== 'string') {
+			const target = /** @type {any} */ (element)
+			if (target[name] !== value) target[name] = value
+		} else if (value === false || value === null || value === undefined) {
+			element.removeAttribute(name)
+		} else if (element.getAttribute(name) !== String(value)) {
+			element.setAttribute(name, value === true ? '' : String(value))
+		}
+	}
+}
+
+/**
+ * Puts text into an element, if it is another one: what is read aloud is not
+ * said again for nothing.
+ * @param {Element} element
+ * @param {string | number} text
+ */
+export function say(element, text) {
+	if (element.textContent !== String(text)) element.textContent = String(text)
+}
+
+/**
+ * A list whose items stay the same elements while their keys do, so that focus,
+ * hover and transitions live on.
+ * @template T
+ */
+export class List {
+	/**
+	 * @param {Element} parent
+	 * @param {(item: T) => string} key
+	 * @param {(item: T) => {element: Element, update: (item: T) => void}} make
+	 */
+	constructor(parent, key, make) {
+		this.parent = parent
+		this.key = key
+		this.make = make
+		/** @type {Map<string, {element: Element, update: (item: T) => void}>} */
+		this.shown = new Map()
+	}
+
+	/** @param {T[]} items */
+	show(items) {
+		const left = new Map(this.shown)
+		let before = this.parent.firstElementChild
+		for (const item of items) {
+			const key = this.key(item)
+			let row = left.get(key)
+			left.delete(key)
+			if (!row) {
+				row = this.make(item)
+				this.shown.set(key, row)
+			}
+			row.update(item)
+			if (row.element === before) before = before.nextElementSibling
+			else this.parent.insertBefore(row.element, before)
+		}
+		for (const [key, row] of left) {
+			row.element.remove()
+			this.shown.delete(key)
+		}
+	}
+}
