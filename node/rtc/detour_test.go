@@ -2,7 +2,9 @@ package rtc
 
 import (
 	"bytes"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/rtp"
@@ -17,21 +19,18 @@ var hastened = timing{
 	rest: 200 * ms, restCap: 400 * ms, probe: 300 * ms,
 }
 
-// stream is a Detour in memory: in order, with a delay.
+// stream is a Detour in memory.
 type stream struct {
 	packets chan []byte
 }
 
 // newStream begins one that ends at to.
-func newStream(t testing.TB, to *Link, delay time.Duration) *stream {
+func newStream(t testing.TB, to *Link) *stream {
 	s := &stream{packets: make(chan []byte, 4096)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		for b := range s.packets {
-			if delay > 0 {
-				time.Sleep(delay)
-			}
 			to.Detoured(b)
 		}
 	}()
@@ -56,7 +55,7 @@ func detoured(t testing.TB, one, two Config) (a, b *side, la, lb *Link) {
 	t.Helper()
 	a, b = pair(t, one, two)
 	la, lb = a.connect(), b.connect()
-	to, fro := newStream(t, lb, 0), newStream(t, la, 0)
+	to, fro := newStream(t, lb), newStream(t, la)
 	la.SetDetour(to)
 	lb.SetDetour(fro)
 	t.Cleanup(func() { // before the streams end
@@ -285,6 +284,66 @@ func TestDetourEnds(t *testing.T) {
 	receiveFrom(t, "Up", a.up)
 	await(t, by(la, "udp"))
 	await(t, by(lb, "udp"))
+}
+
+// at is a Receiver that keeps when frames came.
+type at struct {
+	discard
+	mu   sync.Mutex
+	came []time.Time
+}
+
+func (a *at) Push(protocol.PeerID, *protocol.Frame) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.came = append(a.came, time.Now())
+}
+
+// used says whether the detour's goroutine is there.
+func (in *inbound) used() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.running
+}
+
+// A stream that stands still for a retransmission is heard as if it had not,
+// and its goroutine goes when it ends.
+func TestBurstsAreSmoothed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k kept
+		o := dryDetour(&k)
+		l, _ := dry(&sentPackets{})
+		var heard at
+		l.Accept(1, 1, &heard)
+		for n := range 100 {
+			o.Send(frameOf(1, n))
+			if n%25 < 20 || n%25 == 24 { // else it waits for the next
+				for _, b := range k.all {
+					l.Detoured(b)
+				}
+				k.all = nil
+			}
+			time.Sleep(20 * ms)
+		}
+		time.Sleep(detourIdle - 21*ms) // the last packet came 20 ms ago
+		if !l.in.used() || l.Stats().Jitter == 0 {
+			t.Error("the detour is not in use any more")
+		}
+		time.Sleep(2 * ms)
+		if l.in.used() || l.Stats().Jitter != 0 {
+			t.Error("the detour is in use still")
+		}
+		if len(heard.came) != 100 {
+			t.Fatalf("%d frames", len(heard.came))
+		}
+		for i := range heard.came[1:] {
+			if pause := heard.came[i+1].Sub(heard.came[i]); pause < 19*ms || pause > 21*ms {
+				t.Errorf("%v between frames %d and %d", pause, i, i+1)
+			}
+		}
+		l.cancel()
+		l.in.end()
+	})
 }
 
 // dryDetour gives an outlet whose packets go to d.
