@@ -25,7 +25,8 @@ const (
 // children lose.
 type capacity struct {
 	n    *Node
-	sent atomic.Int64 // bytes in the last second
+	free func(child protocol.PeerID) bool // serving it costs no upload
+	sent atomic.Int64                     // bytes in the last second
 
 	mu     sync.Mutex
 	places *upload.Capacity
@@ -39,7 +40,7 @@ type seat struct {
 }
 
 func newCapacity(n *Node) *capacity {
-	return &capacity{n: n, places: upload.NewCapacity(n.cfg.MaxUpload), seats: map[seat]bool{}}
+	return &capacity{n: n, free: n.near, places: upload.NewCapacity(n.cfg.MaxUpload), seats: map[seat]bool{}}
 }
 
 // place gives a room's way to take places.
@@ -77,20 +78,20 @@ func (c *capacity) leave(id protocol.RoomID) func(child protocol.PeerID) {
 	}
 }
 
-// free says whether serving a child costs no upload: it is on this machine, or on
+// near says whether serving a child costs no upload: it is on this machine, or on
 // the same network while there is no limit, which would count that too.
-func (c *capacity) free(child protocol.PeerID) bool {
-	at, ok := c.n.links.Peer(child)
-	if !ok {
+func (n *Node) near(child protocol.PeerID) bool {
+	at, ok := n.links.Peer(child)
+	if !ok || at.Limited {
 		return false
 	}
 	address, err := manet.ToIP(at.Remote)
-	ip, ok := netip.AddrFromSlice(address)
-	if err != nil || !ok || at.Limited {
+	if err != nil {
 		return false
 	}
+	ip, _ := netip.AddrFromSlice(address)
 	ip = ip.Unmap()
-	return ip.IsLoopback() || c.n.cfg.MaxUpload == 0 && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
+	return ip.IsLoopback() || n.cfg.MaxUpload == 0 && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
 }
 
 // Run weighs each second what this node sends and what of it is lost.

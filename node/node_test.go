@@ -41,13 +41,20 @@ func start(t testing.TB, name string, from ...*running) *running {
 
 func startAt(t testing.TB, home, name string, from ...*running) *running {
 	t.Helper()
+	return startWith(t, name, func(c *Config) { c.Home = home }, from...)
+}
+
+// startWith runs a node whose settings are changed.
+func startWith(t testing.TB, name string, change func(*Config), from ...*running) *running {
+	t.Helper()
 	level := slog.LevelWarn
 	if os.Getenv("EARSHOT_TEST_LOG") != "" {
 		level = slog.LevelDebug
 	}
-	cfg := Config{Home: home, Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, DHT: true, Version: "test",
+	cfg := Config{Home: t.TempDir(), Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, DHT: true, Version: "test",
 		Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
 		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})).With("node", name)}
+	change(&cfg)
 	for _, f := range from {
 		cfg.Bootstrap = append(cfg.Bootstrap, f.Addresses()[0])
 	}
@@ -56,7 +63,7 @@ func startAt(t testing.TB, home, name string, from ...*running) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{Node: n, t: t, cancel: cancel, done: make(chan error, 1), home: home}
+	r := &running{Node: n, t: t, cancel: cancel, done: make(chan error, 1), home: cfg.Home}
 	go func() { r.done <- n.Run(ctx) }()
 	t.Cleanup(r.stop)
 	return r
