@@ -147,7 +147,7 @@ func TestMeet(t *testing.T) {
 		{[]string{address}, web.Met{}, web.MeetRequest{Address: address}, "",
 			"earshot: nobody answers there; see why: earshot doctor " + address + "\n", exitFailed},
 		{[]string{"--local"}, web.Met{Neighbors: 4}, web.MeetRequest{Local: true}, "",
-			"earshot: nobody new was found beside the 4 nodes near already; what is live: earshot rooms\n", exitFailed},
+			"earshot: nobody new was found (near already: 4 nodes); what is live: earshot rooms\n", exitFailed},
 		{[]string{"--local"}, web.Met{}, web.MeetRequest{Local: true}, "",
 			"earshot: nobody on this network answered; guest networks often keep people apart; a link works all the same: earshot meet LINK\n", exitFailed},
 		{[]string{"--public", "--yes"}, web.Met{Found: 1, Neighbors: 1}, web.MeetRequest{Public: true},

@@ -178,7 +178,7 @@ func nobodyFound(r web.MeetRequest, near int) error {
 	case r.Address != "":
 		found.Message, found.Hint = "nobody answers there", "see why: earshot doctor "+r.Address
 	case near > 0:
-		found.Message, found.Hint = "nobody new was found beside the "+count(near, "node")+" near already", "what is live: earshot rooms"
+		found.Message, found.Hint = "nobody new was found (near already: "+count(near, "node")+")", "what is live: earshot rooms"
 	case r.Local:
 		found.Message, found.Hint = "nobody on this network answered", "guest networks often keep people apart; a link works all the same: earshot meet LINK"
 	default:

@@ -44,6 +44,7 @@ func (p *program) nodeConfig() (node.Config, error) {
 		API:       s.text("api"),
 		APIGiven:  s.value("api").set(),
 		MDNS:      !s.on("no-mdns"),
+		DHT:       !s.on("no-dht"),
 		Lend:      !s.on("no-lend"),
 		RelayOnly: s.on("relay-only"),
 		Circuits:  s.text("circuits"),

@@ -52,7 +52,7 @@ func allSettings() []setting {
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
 		{name: "no-portmap", kind: boolKind, help: "don't ask the router to open ports", up: true},
-		{name: "no-dht", kind: boolKind, help: "don't use the DHT (this version has none)", up: true},
+		{name: "no-dht", kind: boolKind, help: "neither find rooms by their IDs alone nor have yours found so (DHT)", up: true},
 		{name: "no-lend", kind: boolKind, help: "carry no sound for rooms of others", up: true},
 	}
 }
