@@ -141,6 +141,7 @@ func TestStatus(t *testing.T) {
 		Addrs:   []string{"/ip4/192.168.1.5/udp/41641/quic-v1/p2p/" + budiID},
 		Links:   []web.LinkLine{{Peer: citraID, Name: "citra", Direction: "down", Path: "tcp", RTTms: 4, Loss: 0.011}},
 		Dropped: map[string]int64{"malformed": 3},
+		Upload:  web.Upload{LimitBPS: 2_500_000, SentBPS: 331_700, Places: 5, Children: 1},
 		Reach:   web.Reach{Reach: "mapped", UDP: "works", Mapped: []string{"203.0.113.7:41642"}, Serves: web.Serves{Policy: "all", Circuits: 1}},
 	}}
 	got, _, code := call{home: home(t, f)}.run(t, "status")
@@ -150,6 +151,7 @@ func TestStatus(t *testing.T) {
   network   the common one, 4 nodes near
   reach     through your router (UDP 41642)
   carries   1 connection of others
+  upload    331 kbit/s of 2.5 Mbit/s, 1 node served, room for 4
   rooms     7k2mabcd
   links     to citra (TCP, 4 ms, 1.1 % lost)
   dropped   3 malformed

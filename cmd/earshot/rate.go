@@ -54,6 +54,14 @@ func rateUnit(s string) string {
 	return strings.ToLower(s)
 }
 
+// rateWords is a rate as people say it.
+func rateWords(bits int64) string {
+	if bits >= 1_000_000 {
+		return fmt.Sprintf("%.3g Mbit/s", float64(bits)/1e6)
+	}
+	return fmt.Sprintf("%d kbit/s", bits/1000)
+}
+
 func checkRate(v string) error {
 	_, err := parseRate(v)
 	return err

@@ -19,6 +19,14 @@ func TestParseRate(t *testing.T) {
 	}
 }
 
+func TestRateWords(t *testing.T) {
+	for bits, want := range map[int64]string{0: "0 kbit/s", 999_999: "999 kbit/s", 1_000_000: "1 Mbit/s", 12_345_678: "12.3 Mbit/s"} {
+		if got := rateWords(bits); got != want {
+			t.Errorf("%d: %s, want %s", bits, got, want)
+		}
+	}
+}
+
 func FuzzRate(f *testing.F) {
 	for _, s := range []string{"1mbit", "250KB/s", "none", "0", "1.5 Mbit/s"} {
 		f.Add(s)

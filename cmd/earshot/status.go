@@ -58,6 +58,9 @@ func (p *program) describeNode(s web.Status) string {
 	if carries := serving(s.Reach.Serves); carries != "" {
 		row("carries", "%s", carries)
 	}
+	if sends := sending(s.Upload); sends != "" {
+		row("upload", "%s", sends)
+	}
 	rooms := make([]string, len(s.Rooms))
 	for i, r := range s.Rooms {
 		rooms[i] = shortRoom(r)
@@ -76,6 +79,19 @@ func (p *program) describeNode(s web.Status) string {
 		row("warning", "%s", w)
 	}
 	return b.String()
+}
+
+// sending says what goes to other nodes; "" if nobody limits it and nobody is
+// served.
+func sending(u web.Upload) string {
+	if u.LimitBPS == 0 && u.Children == 0 {
+		return ""
+	}
+	limit := ""
+	if u.LimitBPS > 0 {
+		limit = " of " + rateWords(u.LimitBPS)
+	}
+	return fmt.Sprintf("%s%s, %s served, room for %d", rateWords(u.SentBPS), limit, count(u.Children, "node"), max(0, u.Places-u.Children))
 }
 
 // linkLine is one link in words.
