@@ -232,6 +232,12 @@ func (r *Reach) try(ctx context.Context, target peer.AddrInfo) *Target {
 		connected()
 	}
 	connected()
+	if (t.Direct || t.Circuit) && r.ping(ctx, []peer.ID{target.ID}) == 0 {
+		// Connections outlive a far side that is gone without a word by half a
+		// minute. Whoever is just slow is dialled again.
+		_ = r.host.Network().ClosePeer(target.ID)
+		t.Direct, t.Circuit = false, false
+	}
 	if !t.Direct && !t.Circuit {
 		dial(ctx, append(slices.Clone(target.Addrs), through...))
 	}

@@ -88,7 +88,7 @@ func (d *Diagnosis) headline() string {
 }
 
 func outwards(o Observations) Finding {
-	if !o.Route4 && !o.Route6 && o.Connected == 0 {
+	if !o.Route4 && !o.Route6 && o.Answering == 0 {
 		return Finding{Code: CodeNoNetwork, Says: "This machine has no way out to a network.", Do: "Connect it to one, then ask again.",
 			Detail: "no default route, neither IPv4 nor IPv6"}
 	}

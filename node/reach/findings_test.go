@@ -34,6 +34,7 @@ func TestExplain(t *testing.T) {
 		"a router of unknown kind":  {up, true, []string{CodeBehind, CodeCircuits}},
 		"UDP blocked":               {but(func(o *Observations) { o.State.UDP = UDPBlocked }), false, []string{CodeUDPBlocked, CodeCircuits}},
 		"no network":                {Observations{State: State{Reach: Unknown}, Known: 3}, false, []string{CodeNoNetwork}},
+		"a cable pulled just now":   {but(func(o *Observations) { o.Route4, o.Route6, o.Answering = false, false, 0 }), false, []string{CodeNoNetwork}},
 		"nobody known":              {Observations{State: up.State, Route4: true}, false, []string{CodeNetwork, CodeNobodyKnown}},
 		"nobody answers":            {Observations{State: State{Reach: Private, IPv4: PrivateAddress}, Route4: true, Known: 3}, false, []string{CodeNobodyAnswers}},
 		"connected, but all silent": {but(func(o *Observations) { o.Answering = 0 }), false, []string{CodeNobodyAnswers}},
