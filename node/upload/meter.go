@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Least is the smallest limit that a node can live with, in bits a second: control
-// alone takes a third of it.
+// Least is the smallest limit that a node can live with, in bits a second: in a
+// room of five, control alone takes about half of it.
 const Least = 100_000
 
 // A limit of L bytes a second is kept by a bucket that refills at 0.93 L and holds
@@ -27,10 +27,11 @@ const Least = 100_000
 // were charged.
 const (
 	ceiling    = 98 // percent of the limit: rate and burst together
-	burstShare = 20 // the burst is a twentieth of the limit...
+	burstShare = 20 // the burst is a twentieth of the limit
+	// leastBurst is what the largest datagram takes: protocol.MaxPacketBytes in two
+	// fragments, with RTP's and SRTP's parts. Below 350 kbit/s the burst is this, and
+	// the rate so much the less.
 	leastBurst = 2200
-	// ...and at least this, since the largest datagram has to fit:
-	// protocol.MaxPacketBytes in two fragments, with RTP's and SRTP's parts.
 
 	// reserve is what media leave for control: two full packets of QUIC.
 	reserve = 2 * 1350
@@ -56,9 +57,10 @@ type Config struct {
 	loopback bool // count it too: tests
 }
 
-// Meter is one node's limit for all its sockets together. Control goes before
-// media, which are dropped rather than kept waiting. Traffic on this machine is
-// not counted. Its methods may be called from any goroutine.
+// Meter is one node's limit for all its sockets together. Control, which is QUIC
+// and TCP, goes before media up to half the rate, and waits; media are dropped
+// rather than kept waiting. Traffic on this machine is not counted. Its methods may
+// be called from any goroutine, and hold no lock while anything is sent.
 type Meter struct {
 	cfg     Config
 	started time.Time
