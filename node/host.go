@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	basichost "github.com/libp2p/go-libp2p/p2p/host/basic"
 	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -73,15 +74,24 @@ func reachOptions(cfg Config, sockets *sockets, dialBacks *reach.DialBacks) []li
 		// UDP for blocked and hardly tries it any more. Where most other nodes are
 		// behind routers that is how it always looks; node/reach measures UDP instead.
 		libp2p.UDPBlackHoleSuccessCounter(nil),
-		libp2p.WithFxOption(fx.Decorate(func(*autonatv2.AutoNAT) (*autonatv2.AutoNAT, error) { return newAutoNAT(cfg, sockets, dialBacks) })),
 	}
-	if !cfg.RelayOnly { // punching a hole tells the far side where this node is
-		options = append(options, libp2p.EnableHolePunching())
+	if cfg.RelayOnly {
+		// No address of its own leaves this node: not in what it says of itself, and
+		// not to punch a hole or to have it tried.
+		return append(options, libp2p.ForceReachabilityPrivate(), libp2p.AddrsFactory(circuits))
 	}
-	if cfg.PortMap && !cfg.RelayOnly {
-		options = append(options, libp2p.NATPortMap())
+	options = append(options, libp2p.EnableHolePunching(),
+		libp2p.WithFxOption(fx.Decorate(func(*autonatv2.AutoNAT) (*autonatv2.AutoNAT, error) { return newAutoNAT(cfg, sockets, dialBacks) })))
+	if cfg.PortMap {
+		sockets.ports = reach.NewPorts()
+		options = append(options, libp2p.NATManager(func(network.Network) basichost.NATManager { return sockets.ports }))
 	}
 	return options
+}
+
+// circuits are those addresses that lead through a relay.
+func circuits(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	return slices.DeleteFunc(slices.Clone(addrs), func(a multiaddr.Multiaddr) bool { return !protocol.IsCircuit(a) })
 }
 
 // believeOneObserver lets a node consider an address at which it is seen from

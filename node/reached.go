@@ -16,17 +16,15 @@ import (
 // newReach makes what finds out how this node can be reached.
 func (n *Node) newReach(dialBacks *reach.DialBacks) *reach.Reach {
 	policy := reach.Policy(n.cfg.Circuits)
-	switch {
-	case n.cfg.RelayOnly: // who carries for others has to show where it is
-		policy = reach.Off
-	case policy == "":
+	if policy == "" {
 		policy = reach.All
 	}
 	r := reach.New(reach.Config{Host: n.host, DialBacks: dialBacks, Neighbour: n.earshot, Policy: policy, InRoom: n.shares,
 		MediaPort: func() uint16 { return n.media.Addr().Port() },
 		STUNPorts: n.media.STUNPorts,
 		Ask:       n.ask,
-		MapPorts:  n.cfg.PortMap && !n.cfg.RelayOnly && !loopbackOnly(n.host.Addrs()),
+		Ports:     n.sockets.ports,
+		Hidden:    n.cfg.RelayOnly,
 		Carrying:  func() bool { return len(n.carriedRooms()) > 0 },
 		Changed:   n.changed, Log: n.log})
 	n.media.SetServers(r.Servers)

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcpreuse"
 	"github.com/quic-go/quic-go"
 
+	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/upload"
 )
 
@@ -22,6 +23,7 @@ import (
 // it in.
 type sockets struct {
 	meter *upload.Meter // nil: no limit
+	ports *reach.Ports  // that a router opens; nil: none is asked to
 
 	mu   sync.Mutex
 	open []net.PacketConn

@@ -2,60 +2,177 @@ package reach
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/p2p/net/nat"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // Implementation: ours to tune.
 const (
-	discoverPatience = nat.DiscoveryTimeout
-	// discoverRetry is the pause after which a router is looked for again, or
-	// asked again: a node may be carried from one network to another.
-	discoverRetry = 5 * time.Minute
-	// mappedLook is how often the router's word is looked at: libp2p renews every
-	// 20 s, and the outside address may change.
-	mappedLook = 5 * time.Second
+	// routerRetry is the pause after which a router is looked for again, where
+	// there was none or it lost its tongue: a node may be carried from one network
+	// to another.
+	routerRetry = 5 * time.Minute
+	// routerLook is how often the router's word is looked at: mappings are renewed,
+	// and the outside address may change.
+	routerLook = 5 * time.Second
+	mappedMost = 8 // ports
 )
 
-// keepMapped has a router let sound in, by UPnP or NAT-PMP, until ctx ends, and
-// then takes it back.
+// Ports are those that a router keeps open for this node, libp2p's and that for
+// sound: a basichost.NATManager for the host, and kept by a Reach. libp2p's own
+// would do, but that it never finds a router that speaks NAT-PMP: how it asks for
+// the default gateway, go-netroute 0.4 refuses.
+type Ports struct {
+	table  atomic.Pointer[map[port]netip.AddrPort]
+	router func(context.Context) (router, error) // finds one
+}
+
+type port struct {
+	protocol string // "udp" or "tcp"
+	number   uint16
+}
+
+// router opens ports. Its calls may wait for it.
+type router interface {
+	AddMapping(ctx context.Context, protocol string, port int) error
+	GetMapping(protocol string, port int) (netip.AddrPort, bool)
+	Close() error // takes the mappings back
+}
+
+// NewPorts gives Ports of which none is open.
+func NewPorts() *Ports {
+	p := &Ports{router: findRouter}
+	p.set(nil)
+	return p
+}
+
+// findRouter looks for a router that speaks NAT-PMP, which shows at once, then
+// for one that speaks UPnP.
+func findRouter(ctx context.Context) (router, error) {
+	gateway, err := defaultGateway()
+	if err != nil {
+		return nil, err
+	}
+	if r, err := askPMP(ctx, netip.AddrPortFrom(gateway, pmpPort)); err == nil {
+		return r, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, nat.DiscoveryTimeout)
+	defer cancel()
+	r, err := nat.DiscoverNAT(ctx)
+	if err != nil {
+		return nil, errors.New("reach: the router opens no ports, neither by NAT-PMP nor by UPnP")
+	}
+	return r, nil
+}
+
+// set says whether anything has changed.
+func (p *Ports) set(table map[port]netip.AddrPort) bool {
+	before := p.table.Swap(&table)
+	if before == nil || len(*before) != len(table) {
+		return true
+	}
+	for k, v := range table {
+		if (*before)[k] != v {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Ports) outside(of port) (netip.AddrPort, bool) {
+	at, ok := (*p.table.Load())[of]
+	return at, ok
+}
+
+// HasDiscoveredNAT says whether a router opens ports.
+func (p *Ports) HasDiscoveredNAT() bool { return len(*p.table.Load()) > 0 }
+
+// Close does nothing: the Reach takes the mappings back.
+func (p *Ports) Close() error { return nil }
+
+// GetMapping gives the address outside that leads to one of the host's; nil: none
+// does.
+func (p *Ports) GetMapping(listen multiaddr.Multiaddr) multiaddr.Multiaddr {
+	at, ok := portOf(listen)
+	if !ok {
+		return nil
+	}
+	outside, ok := p.outside(at)
+	if !ok {
+		return nil
+	}
+	return multiaddr.Join(thinWaist(at.protocol, outside), listen[2:])
+}
+
+// portOf gives the port of an IPv4 address at which others than this machine's
+// own programs arrive.
+func portOf(listen multiaddr.Multiaddr) (port, bool) {
+	ip, ok := ipOf(listen)
+	if !ok || !ip.Is4() || ip.IsLoopback() || len(listen) < 2 {
+		return port{}, false
+	}
+	protocol := listen[1].Protocol().Name
+	if protocol != "udp" && protocol != "tcp" {
+		return port{}, false
+	}
+	at, err := netip.ParseAddrPort(ip.String() + ":" + listen[1].Value())
+	return port{protocol, at.Port()}, err == nil && at.Port() != 0
+}
+
+func thinWaist(protocol string, at netip.AddrPort) multiaddr.Multiaddr {
+	a, err := manet.FromNetAddr(netAddr(protocol, at))
+	if err != nil {
+		return nil // only for what is neither UDP nor TCP
+	}
+	return a
+}
+
+// keepMapped has a router let others in until ctx ends, and then takes it back.
 func (r *Reach) keepMapped(ctx context.Context) {
 	for ctx.Err() == nil {
-		if port := r.cfg.MediaPort(); port != 0 {
-			r.mapUntil(ctx, port)
+		router, err := r.cfg.Ports.router(ctx)
+		if err != nil {
+			r.log.Debug("no ports opened", "err", err)
+		} else {
+			r.mapUntil(ctx, router)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(discoverRetry):
+		case <-time.After(routerRetry):
 		}
 	}
 }
 
-// mapUntil keeps one port mapped for as long as there is a router that does it.
-func (r *Reach) mapUntil(ctx context.Context, port uint16) {
-	within, cancel := context.WithTimeout(ctx, discoverPatience)
-	router, err := nat.DiscoverNAT(within)
-	cancel()
-	if err != nil {
-		r.log.Debug("no router that opens ports", "err", err)
-		return
-	}
+// mapUntil keeps ports mapped for as long as the router does it.
+func (r *Reach) mapUntil(ctx context.Context, router router) {
 	defer r.setMapped(nil)
-	defer router.Close() // takes the mapping back
-	if err := router.AddMapping(ctx, "udp", int(port)); err != nil {
-		return
-	}
-	look := time.NewTicker(mappedLook)
+	defer router.Close()
+	asked := map[port]bool{}
+	look := time.NewTicker(routerLook)
 	defer look.Stop()
-	for misses := 0; misses < int(discoverRetry/mappedLook); misses++ {
-		if at, ok := router.GetMapping("udp", int(port)); ok && at.Addr().IsGlobalUnicast() && !at.Addr().IsPrivate() {
-			r.setMapped([]netip.AddrPort{netip.AddrPortFrom(at.Addr().Unmap(), at.Port())})
-			misses = 0
-		} else {
-			r.setMapped(nil)
+	for misses := 0; misses < int(routerRetry/routerLook); misses++ {
+		table := map[port]netip.AddrPort{}
+		for _, p := range r.ports() {
+			if !asked[p] {
+				asked[p] = true
+				if err := router.AddMapping(ctx, p.protocol, int(p.number)); err != nil {
+					r.log.Debug("a port is not opened", "protocol", p.protocol, "port", p.number, "err", err)
+				}
+			}
+			at, ok := router.GetMapping(p.protocol, int(p.number))
+			if at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port()); ok && at.Addr().Is4() && r.cfg.Public(thinWaist(p.protocol, at)) {
+				table[p] = at // else there is another router behind it
+				misses = 0
+			}
 		}
+		r.setMapped(table)
 		select {
 		case <-ctx.Done():
 			return
@@ -64,12 +181,33 @@ func (r *Reach) mapUntil(ctx context.Context, port uint16) {
 	}
 }
 
-func (r *Reach) setMapped(to []netip.AddrPort) {
-	if before := *r.mapped.Swap(&to); len(before) == len(to) && (len(to) == 0 || before[0] == to[0]) {
+// ports gives those that are to be open: for sound first.
+func (r *Reach) ports() (ports []port) {
+	if sound := r.cfg.MediaPort(); sound != 0 {
+		ports = append(ports, port{"udp", sound})
+	}
+	for _, a := range r.host.Network().ListenAddresses() {
+		if p, ok := portOf(a); ok && !slices.Contains(ports, p) && len(ports) < mappedMost {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+func (r *Reach) setMapped(table map[port]netip.AddrPort) {
+	if !r.cfg.Ports.set(table) {
 		return
 	}
 	select {
 	case r.mapping <- struct{}{}:
 	default:
 	}
+}
+
+// Mapped gives where a router lets sound in.
+func (r *Reach) Mapped() []netip.AddrPort {
+	if at, ok := r.cfg.Ports.outside(port{"udp", r.cfg.MediaPort()}); ok {
+		return []netip.AddrPort{at}
+	}
+	return nil
 }

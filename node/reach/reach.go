@@ -13,7 +13,8 @@
 //	neighbours.go  asking neighbours, and answering them
 //	circuits.go    reservations with relays
 //	service.go     circuits for others
-//	mapping.go     ports that the router opens
+//	mapping.go     ports that a router opens
+//	pmp.go         how it is asked by NAT-PMP
 //	nat.go         what NAT this is
 //	diagnosis.go   looking at all of it afresh
 //	findings.go    saying it in words
@@ -63,7 +64,7 @@ type Config struct {
 	STUNPorts func() []uint16
 	Ask       func(ctx context.Context, servers []netip.AddrPort) []Answer
 
-	MapPorts bool // have the router open MediaPort
+	Ports *Ports // a router is asked to open; nil: none is
 
 	// Hidden: others are not to learn where this node is. It helps nobody, and
 	// holds circuits though it could be reached. Policy is then Off.
@@ -108,6 +109,9 @@ func (c *Config) fill() {
 	if c.STUNPorts == nil {
 		c.STUNPorts = func() []uint16 { return nil }
 	}
+	if c.Ports == nil {
+		c.Ports = NewPorts()
+	}
 	if c.DialBacks == nil {
 		c.DialBacks = NewDialBacks()
 	}
@@ -119,8 +123,8 @@ type Reach struct {
 	host host.Host
 	log  *slog.Logger
 
+	asks    bool // a router
 	service *service
-	mapped  atomic.Pointer[[]netip.AddrPort]
 	state   atomic.Pointer[snapshot]
 	answers answers
 
@@ -130,7 +134,7 @@ type Reach struct {
 	asked   chan asked
 	held    chan held
 	seen    chan seen
-	mapping chan struct{} // mapped is new
+	mapping chan struct{} // Ports are new
 
 	// Run's own.
 	tasks      sync.WaitGroup
@@ -155,13 +159,13 @@ type snapshot struct {
 
 // New makes a Reach and begins to answer neighbours; Run must follow.
 func New(cfg Config) *Reach {
+	asks := cfg.Ports != nil
 	cfg.fill()
-	r := &Reach{cfg: cfg, host: cfg.Host, log: cfg.Log,
+	r := &Reach{cfg: cfg, asks: asks, host: cfg.Host, log: cfg.Log,
 		streams: make(chan network.Stream, inboxSize), inbound: make(chan arrival, inboxSize),
 		again: make(chan chan struct{}), asked: make(chan asked), held: make(chan held), seen: make(chan seen), mapping: make(chan struct{}, 1),
 		neighbours: make(map[peer.ID]*neighbour)}
 	r.service = newService(&r.cfg)
-	r.mapped.Store(&[]netip.AddrPort{})
 	r.state.Store(&snapshot{State: State{Reach: Unknown, NAT: NATUnknown, UDP: UDPUnknown, IPv4: NoAddress, IPv6: NoAddress}})
 	return r
 }
@@ -191,7 +195,7 @@ func (r *Reach) Run(ctx context.Context) error {
 	defer stop()
 	defer r.service.close()
 	r.tasks.Go(func() { r.serve(ctx) })
-	if r.cfg.MapPorts {
+	if r.asks {
 		r.tasks.Go(func() { r.keepMapped(ctx) })
 	}
 	for _, p := range r.host.Network().Peers() {
@@ -263,7 +267,7 @@ func (r *Reach) review(ctx context.Context) time.Duration {
 // publish makes known what State and the others give.
 func (r *Reach) publish(v verdict) {
 	s := &snapshot{State: State{Reach: v.reach, Confirmed: v.confirmed, NAT: r.nat.nat, UDP: r.udp(r.nat.answers), IPv4: r.evidence.local.family(true),
-		IPv6: r.evidence.local.family(false), Reachable: v.addrs, Mapped: *r.mapped.Load(), Circuits: r.circuits(), Serves: r.service.serves(),
+		IPv6: r.evidence.local.family(false), Reachable: v.addrs, Mapped: r.Mapped(), Circuits: r.circuits(), Serves: r.service.serves(),
 		Seen: r.nat.outside}}
 	s.servers, s.public, s.relays = r.servers(), r.publicNeighbours(), len(r.relaysFirstHeld())
 	s.from = r.seenFrom()
@@ -305,6 +309,3 @@ func (r *Reach) PublicNeighbours() []peer.AddrInfo { return r.state.Load().publi
 // Circuits gives the relays that hold a reservation for this node, with the
 // addresses through them, which end in /p2p-circuit.
 func (r *Reach) Circuits() []Circuit { return r.state.Load().Circuits }
-
-// Mapped gives where the router lets sound in.
-func (r *Reach) Mapped() []netip.AddrPort { return *r.mapped.Load() }
