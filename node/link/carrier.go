@@ -56,7 +56,6 @@ func (k *link) ride(c *carrier) (next *carrier) {
 	}()
 	look := time.NewTicker(min(lookout, k.links.cfg.Beat))
 	defer look.Stop()
-	since := time.Now()
 	var why error                 // the carrier failed
 	var patience <-chan time.Time // until the link ends for it
 	for {
@@ -64,8 +63,8 @@ func (k *link) ride(c *carrier) (next *carrier) {
 		case <-k.quit:
 			return nil
 		case next = <-k.moves:
-			if next.answers && c.moved && time.Since(since) < settle {
-				hangUp(next.stream) // too soon after the last one
+			if next.answers && !k.movable.Allow() {
+				hangUp(next.stream)
 				continue
 			}
 			return next
@@ -99,30 +98,30 @@ func (k *link) ride(c *carrier) (next *carrier) {
 
 // patience is how long a link whose carrier failed waits for another one; 0: it
 // ends now. It waits where a move is under way, where the far side says that it
-// moves, and where there is another connection to move to.
+// moves, and where there is another connection to move to; but no longer than it
+// would have stayed up in silence.
 func (k *link) patience(c *carrier, err error) time.Duration {
 	select {
 	case <-k.leaving:
 		return 0
 	default:
 	}
-	if !errors.Is(err, ErrClosed) && !errors.Is(err, ErrDead) {
+	if !errors.Is(err, ErrClosed) {
 		return 0
 	}
-	if k.move {
-		return dialTimeout
-	}
+	conn := c.stream.Conn()
 	var closed *network.ConnError
-	if errors.As(err, &closed) && closed.Remote && closed.ErrorCode == network.ConnSupplanted {
-		return k.links.cfg.Dead
-	}
-	if !c.stream.Conn().IsClosed() || !k.links.connectedBeside(c.stream.Conn()) {
+	switch {
+	case k.move:
+	case errors.As(err, &closed) && closed.Remote && closed.ErrorCode == network.ConnSupplanted:
+	case conn.IsClosed() && k.links.connectedBeside(conn):
+		if k.direction == network.DirOutbound {
+			k.depart(c, false)
+		}
+	default:
 		return 0
 	}
-	if k.direction == network.DirOutbound {
-		k.depart(c, false)
-	}
-	return moveTimeout
+	return max(0, time.Until(k.health.lastHeard().Add(k.links.cfg.Dead)))
 }
 
 // connectedBeside says whether there is another connection to the same peer.

@@ -24,8 +24,10 @@ type health struct {
 	far       Media         // what the far side counted, now
 	past      [lossReports]Media
 	reports   int
-	farWanted time.Time // when the far side last wanted the link
-	waits     time.Time // a Ping went, which has no Pong yet; zero: none
+	farWanted time.Time     // when the far side last wanted the link
+	last      time.Time     // a message came
+	peak      time.Duration // slow round trips; fades
+	waits     time.Time     // silence since, with a Ping that has no Pong yet; zero: there is none
 }
 
 // pinged takes the far side's Ping.
@@ -58,6 +60,22 @@ func (h *health) asked(now time.Time) {
 	}
 }
 
+// heard notes that a message came.
+func (h *health) heard(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = now
+	if !h.waits.IsZero() {
+		h.waits = now
+	}
+}
+
+func (h *health) lastHeard() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last
+}
+
 // moved forgets the Pings on the way that the link has left.
 func (h *health) moved() {
 	h.mu.Lock()
@@ -65,12 +83,12 @@ func (h *health) moved() {
 	h.waits = time.Time{}
 }
 
-// unanswered says that a Ping has had no Pong for longer than a path takes that
-// works.
+// unanswered says that there has been silence after a Ping for longer than a path
+// takes that works, full as its queues may be.
 func (h *health) unanswered(now time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.waits.IsZero() && h.rtt > 0 && now.Sub(h.waits) > doubt+2*h.rtt
+	return !h.waits.IsZero() && h.rtt > 0 && now.Sub(h.waits) > doubt+2*h.peak
 }
 
 // ponged takes a round trip, smoothed as TCP does (RFC 6298 section 2, alpha
@@ -79,6 +97,7 @@ func (h *health) ponged(rtt time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waits = time.Time{}
+	h.peak = max(rtt, h.peak-h.peak/16)
 	if h.rtt == 0 {
 		h.rtt = rtt
 		return

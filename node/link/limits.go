@@ -45,9 +45,13 @@ const (
 
 	// Moves of a link to another stream.
 	lookout     = 100 * time.Millisecond // between looks for a reason
-	doubt       = 400 * time.Millisecond // and two round trips without a Pong: UDP may be blocked
-	moveTimeout = 2 * time.Second        // of a move; a link whose stream is gone waits no longer
-	moveAgain   = 3 * time.Second        // between the starts of two moves; above settle
+	doubt       = 400 * time.Millisecond // of silence, and two slow round trips: UDP may be blocked
+	moveTimeout = 3 * time.Second        // of a move
+	moveAgain   = 3 * time.Second        // between the starts of two moves, unless the stream is gone
+	blockAgain  = 20 * time.Second       // of two for silence: a path may be that bad
+
+	moveEvery = 2 * time.Second // of a peer's moves
+	moveBurst = 4
 
 	maxUnacknowledged      = 2 * outboxMessages // messages kept to be sent again
 	maxUnacknowledgedBytes = 512 << 10

@@ -32,10 +32,11 @@ func (k *link) look(c *carrier) {
 	if !k.links.mayBlock(conn) {
 		return
 	}
-	if k.fellSilent() {
+	flowed := k.flows
+	if k.flows = k.mediaCame(); flowed && !k.flows {
 		nudge(k.probe)
 	}
-	if !k.health.unanswered(time.Now()) {
+	if k.flows || !k.health.unanswered(time.Now()) {
 		k.doubts = 0
 		return
 	}
@@ -46,22 +47,23 @@ func (k *link) look(c *carrier) {
 	}
 }
 
-// fellSilent says that media came until now.
-func (k *link) fellSilent() bool {
+// mediaCame says whether any did since the last look.
+func (k *link) mediaCame() bool {
 	if k.links.cfg.Media == nil {
 		return false
 	}
-	came := k.links.cfg.Media(k.peer).Received
-	flows := came != k.came
-	ended := k.flows && !flows
-	k.came, k.flows = came, flows
-	return ended
+	before := k.came
+	k.came = k.links.cfg.Media(k.peer).Received
+	return k.came != before
 }
 
 // depart begins a move; dead: the carrier's connection carries nothing any more.
 func (k *link) depart(c *carrier, dead bool) {
 	k.move, k.doubts = true, 0
 	k.again = time.Now().Add(moveAgain)
+	if dead {
+		k.again = time.Now().Add(blockAgain)
+	}
 	k.work.Go(func() {
 		next, err := k.transfer(c, dead)
 		if err == nil {
@@ -89,14 +91,9 @@ func (k *link) offer(next *carrier) error {
 
 // transfer opens another stream for the link, and says Hello there.
 func (k *link) transfer(c *carrier, dead bool) (*carrier, error) {
-	l := k.links
 	ctx, cancel := context.WithTimeout(k.ctx, moveTimeout)
 	defer cancel()
-	if dead {
-		l.supplant(k.peer) // while it is there, libp2p dials no other
-		k.work.Go(func() { l.revive(ctx, k.peer) })
-	}
-	s, err := l.open(ctx, k.peer, l.addresses(k.peer))
+	s, err := k.reopen(ctx, dead)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +104,7 @@ func (k *link) transfer(c *carrier, dead bool) (*carrier, error) {
 	next := newCarrier(s, newReader(s))
 	next.moved = true
 	next.told = k.tally.freeze()
-	h, err := l.greet(ctx, s, next.in, &pb.Hello{Link: k.name, Moves: true, Taken: next.told})
+	h, err := k.links.greet(ctx, s, next.in, &pb.Hello{Link: k.name, Moves: true, Taken: next.told})
 	if err == nil && !h.Moves {
 		err = protocol.ErrMalformed
 	}
@@ -121,6 +118,23 @@ func (k *link) transfer(c *carrier, dead bool) (*carrier, error) {
 	}
 	s.SetDeadline(time.Time{})
 	return next, nil
+}
+
+// reopen opens a stream on the best connection. Where that is dead another one is
+// dialled, and again soon if nothing comes: handshakes repeat their packets less
+// and less, and would find late that it was but an outage.
+func (k *link) reopen(ctx context.Context, dead bool) (network.Stream, error) {
+	addrs := k.links.addresses(k.peer)
+	if dead {
+		k.links.supplant(k.peer) // while it is there, libp2p dials no other
+		k.work.Go(func() { k.links.revive(ctx, k.peer) })
+		try, cancel := context.WithTimeout(ctx, moveTimeout/3)
+		defer cancel()
+		if s, err := k.links.open(try, k.peer, addrs); err == nil {
+			return s, nil
+		}
+	}
+	return k.links.open(ctx, k.peer, addrs)
 }
 
 // resume hands a stream to the link that the far side says moves there.

@@ -31,8 +31,8 @@ type link struct {
 	ctx       context.Context // until the link ends
 	cancel    context.CancelFunc
 
-	// What one peer may send, on all carriers together.
-	messages, bytes *rate.Limiter
+	// What one peer may send, on all carriers together, and how often move.
+	messages, bytes, movable *rate.Limiter
 
 	outbox  chan []byte   // framed messages
 	sent    sent          // those that the far side may not have taken
@@ -63,6 +63,7 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, h *pb
 		links: l, peer: s.Conn().RemotePeer(), direction: d, name: h.Link, agent: h.Agent, since: now,
 		messages: rate.NewLimiter(messageRate, messageBurst),
 		bytes:    rate.NewLimiter(byteRate, byteBurst),
+		movable:  rate.NewLimiter(rate.Every(moveEvery), moveBurst),
 		outbox:   make(chan []byte, outboxMessages),
 		pongs:    make(chan uint64, outboxPongs),
 		probe:    make(chan struct{}, 1),
@@ -75,6 +76,7 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, h *pb
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.frames = newFrames(k.ctx, l, k.peer, k.probe)
 	k.health.farWanted = now // whoever opens a link wants it
+	k.health.last = now
 	c := newCarrier(s, in)
 	c.answers = d == network.DirInbound
 	k.carrier.Store(c)
@@ -155,9 +157,11 @@ func (k *link) read(c *carrier) error {
 			return err
 		}
 		k.links.counts.messages.Add(1)
-		if now := time.Now(); !k.messages.AllowN(now, 1) || !k.bytes.AllowN(now, c.in.size) {
+		now := time.Now()
+		if !k.messages.AllowN(now, 1) || !k.bytes.AllowN(now, c.in.size) {
 			return ErrFlood
 		}
+		k.health.heard(now)
 		if err := k.take(c, m); err != nil {
 			return err
 		}

@@ -137,3 +137,46 @@ func TestHealth(t *testing.T) {
 		t.Error("not wanted")
 	}
 }
+
+func TestSilence(t *testing.T) {
+	var h health
+	now := time.Unix(1, 0)
+	after := func(d time.Duration) bool { return h.unanswered(now.Add(d)) }
+	h.asked(now)
+	if after(time.Hour) {
+		t.Error("silence before the first round trip")
+	}
+	h.ponged(50 * time.Millisecond)
+	if after(time.Hour) {
+		t.Error("silence without a Ping")
+	}
+	h.asked(now)
+	h.asked(now.Add(time.Second))
+	if after(doubt + 100*time.Millisecond) {
+		t.Error("too early")
+	}
+	if !after(doubt + 101*time.Millisecond) {
+		t.Error("too late")
+	}
+	h.heard(now.Add(time.Second))
+	if after(time.Second + doubt) {
+		t.Error("something was heard")
+	}
+	h.ponged(time.Second)
+	h.ponged(50 * time.Millisecond)
+	h.asked(now)
+	if after(doubt + 1800*time.Millisecond) {
+		t.Error("a slow path is not silent yet")
+	}
+	for range 100 {
+		h.ponged(50 * time.Millisecond)
+	}
+	h.asked(now)
+	if !after(doubt + 101*time.Millisecond) {
+		t.Error("slowness does not fade")
+	}
+	h.moved()
+	if after(time.Hour) {
+		t.Error("silence where the link is no more")
+	}
+}
