@@ -10,9 +10,12 @@ const (
 	// stall is how late run may come to tend the link before it says more of this
 	// machine than of UDP.
 	stall = 50 * time.Millisecond
-	// steady is how long a connection has to last for the pauses between attempts
-	// to be short again.
+	// steady is how long UDP has to carry packets for its earlier failures to be
+	// forgotten.
 	steady = 30 * time.Second
+	// maxDoubts bounds the pause before a connection that failed again and again
+	// is tried: 16 times the first one.
+	maxDoubts = 4
 	// acknowledging is what a report may take beyond its turn and a round trip.
 	acknowledging = 50 * time.Millisecond
 )
@@ -22,14 +25,17 @@ const (
 type carriers struct {
 	udp      *sending  // of the connection that is up; nil: none
 	diverted *Detour   // by which packets go; nil: not by one
-	turned   uint32    // acknowledged beyond it, udp works again
-	tried    time.Time // last time that a probe went over udp
+	trusted  time.Time // since when udp carries packets; zero: it does not
 
-	connected time.Time // when udp came up
-	resting   bool      // between two attempts
-	until     time.Time // resting
-	attempts  int       // that failed, in a row
-	due       time.Time // when tend meant to be called
+	turned uint32    // acknowledged beyond it, udp works again
+	tried  time.Time // last time that a probe went over udp
+	doubts int       // how often udp was turned away from, in a row
+
+	resting  bool      // between two attempts at a connection
+	until    time.Time // resting
+	attempts int       // that failed, in a row
+
+	due time.Time // when tend meant to be called
 }
 
 // tend does what is due and says when there will be more.
@@ -85,17 +91,23 @@ func (l *Link) nextAttempt() time.Time {
 }
 
 // rest waits before the next attempt at UDP, longer each time. It is not deaf
-// meanwhile: an offer is taken, and asked for is offered.
+// meanwhile: it takes an offer, and makes one if that is wanted.
 func (l *Link) rest() {
+	l.forgive(time.Now())
 	t := &l.engine.cfg.times
-	if !l.connected.IsZero() && time.Since(l.connected) >= steady {
-		l.attempts = 0
-	}
-	l.connected = time.Time{}
 	pause := min(t.restCap, t.rest<<min(l.attempts, 10))
 	l.attempts++
 	pause += time.Duration((rand.Float64() - 0.5) * 0.4 * float64(pause))
 	l.resting, l.until = true, time.Now().Add(pause)
+}
+
+// forgive notes that UDP carries nothing any more, and forgets its earlier
+// failures if it did for long.
+func (l *Link) forgive(now time.Time) {
+	if !l.trusted.IsZero() && now.Sub(l.trusted) >= steady {
+		l.doubts, l.attempts = 0, 0
+	}
+	l.trusted = time.Time{}
 }
 
 // choose finds the carrier of the link's packets: UDP while it works, else the
@@ -130,7 +142,7 @@ func (l *Link) nextChoice() time.Time {
 		return l.began.Add(t.detour)
 	case l.udp == nil:
 	case l.diverted != nil:
-		return l.tried.Add(t.probe)
+		return l.tried.Add(l.probePause())
 	default:
 		if a := l.udp.state(); a.pending() {
 			return l.engine.started.Add(min(a.since+l.patience(), a.last+l.tail()))
@@ -150,9 +162,12 @@ func (l *Link) mistrust(now time.Time, d *Detour) {
 	switch {
 	case !a.pending():
 	case at >= a.since+l.patience():
+		l.forgive(now)
 		l.turn(l.udp, d)
-		l.turned = a.sent
-		l.probe(now)
+		l.turned, l.tried = a.sent, now
+		if l.doubts++; l.doubts == 1 {
+			l.udp.try()
+		}
 	case at >= a.last+l.tail():
 		l.udp.try()
 	}
@@ -163,14 +178,16 @@ func (l *Link) turnBack(now time.Time) {
 	switch {
 	case int32(l.udp.state().acked-l.turned) > 0:
 		l.turn(l.udp, nil)
-	case !now.Before(l.tried.Add(l.engine.cfg.times.probe)):
-		l.probe(now)
+		l.trusted = now
+	case !now.Before(l.tried.Add(l.probePause())):
+		l.tried = now
+		l.udp.try()
 	}
 }
 
-func (l *Link) probe(now time.Time) {
-	l.tried = now
-	l.udp.try()
+// probePause grows with each time that the connection has failed.
+func (l *Link) probePause() time.Duration {
+	return l.engine.cfg.times.probe << min(max(0, l.doubts-1), maxDoubts)
 }
 
 // patience is how long a connection may leave packets unacknowledged.

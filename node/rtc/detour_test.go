@@ -235,6 +235,34 @@ func TestUDPDiesInSpeech(t *testing.T) {
 	}
 }
 
+// UDP that dies again and again is tried more and more rarely.
+func TestUDPThatIsNotToBeTrusted(t *testing.T) {
+	t.Parallel()
+	loss := &lossy{}
+	times := hastened
+	times.disconnected, times.silence, times.probe = patience, 300*ms, 100*ms
+	a, b, la, lb := detoured(t, Config{times: times, Wrap: loss.wrap}, Config{times: times})
+	receiveFrom(t, "Up", a.up)
+	receiveFrom(t, "Up", b.up)
+	e := hearing(t, b, lb)
+	e.until("UDP", by(la, "udp"))
+	stop := talk(la)
+	e.hear(200 * ms)
+	var back []time.Duration
+	for range 4 {
+		loss.percent.Store(100)
+		e.until("the detour", by(la, "stream"))
+		loss.percent.Store(0)
+		began := time.Now()
+		e.until("UDP again", by(la, "udp"))
+		back = append(back, time.Since(began))
+	}
+	e.all(stop())
+	if back[2] < 300*ms || back[3] < 700*ms || back[3] > 3*time.Second+e.still {
+		t.Errorf("back after %v", back)
+	}
+}
+
 func TestLossDoesNotLeaveUDP(t *testing.T) {
 	t.Parallel()
 	loss := &lossy{}

@@ -235,8 +235,8 @@ func (l *Link) look() {
 		l.fail(err)
 	case out != nil && l.udp == nil:
 		l.log.Debug("link has a connection", "generation", l.generation, "took", time.Since(l.attempt))
-		l.connected = time.Now()
 		l.turn(out, nil)
+		l.trusted = time.Now()
 	}
 }
 
