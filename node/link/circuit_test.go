@@ -69,7 +69,7 @@ func TestCircuit(t *testing.T) {
 			t.Parallel()
 			through, near, far := newRelay(t, opts...), newHome(t), newHome(t)
 			toA, toB := make(packets, 4096), make(packets, 4096)
-			a, b := run(t, near, toA.take), run(t, far, toB.take)
+			a, b := run(t, near, usual, toA.take), run(t, far, usual, toB.take)
 			to := reserve(t, far, through)
 			to.Addrs = append(to.Addrs,
 				multiaddr.StringCast("/ip4/192.0.2.1/udp/41641/quic-v1"), multiaddr.StringCast("/ip4/192.0.2.1/tcp/41641"),
@@ -82,18 +82,19 @@ func TestCircuit(t *testing.T) {
 			if t.Logf("up after %v", took); took > 1500*time.Millisecond {
 				t.Errorf("up after %v", took)
 			}
-			eventually(t, time.Second, "round trips", func() bool {
+			eventually(t, 3*time.Second, "round trips", func() bool {
 				_, ok := a.RTT(far.ID())
 				_, also := b.RTT(near.ID())
 				return ok && also
 			})
 			const seconds = 3
+			there, back := a.Frames(far.ID()), b.Frames(near.ID())
 			ticker := time.NewTicker(20 * time.Millisecond)
 			defer ticker.Stop()
 			for i := range 50 * seconds {
 				<-ticker.C
-				a.Frames(far.ID()).Send(numbered(i))
-				b.Frames(near.ID()).Send(numbered(i))
+				there.Send(numbered(i))
+				back.Send(numbered(i))
 			}
 			for i := range 50 * seconds {
 				if x, y := toA.wait(t, time.Second), toB.wait(t, time.Second); x != i || y != i {

@@ -78,7 +78,7 @@ func TestLinkLeavesCircuit(t *testing.T) {
 	t.Parallel()
 	through, near, far := newRelay(t), newHome(t, transports["quic"]...), newHome(t, transports["quic"]...)
 	toA, toB := make(packets, 4096), make(packets, 4096)
-	a, b := run(t, near, toA.take), run(t, far, toB.take)
+	a, b := run(t, near, usual, toA.take), run(t, far, usual, toB.take)
 	a.Want(reserve(t, far, through))
 	a.wait(t, "up", 5*time.Second)
 	b.wait(t, "up", time.Second)
@@ -87,7 +87,8 @@ func TestLinkLeavesCircuit(t *testing.T) {
 		t.Fatal("no circuit")
 	}
 	stopA, stopB := chatter(t, a, far.ID(), 5*time.Millisecond), chatter(t, b, near.ID(), 5*time.Millisecond)
-	a.Frames(far.ID()).Send(numbered(0))
+	frames := a.Frames(far.ID())
+	frames.Send(numbered(0))
 	if toB.wait(t, time.Second) != 0 {
 		t.Error("another packet")
 	}
@@ -106,7 +107,7 @@ func TestLinkLeavesCircuit(t *testing.T) {
 	t.Log("moved after", time.Since(began))
 	packets := 1
 	eventually(t, 3*time.Second, "packets going there", func() bool {
-		a.Frames(far.ID()).Send(numbered(packets))
+		frames.Send(numbered(packets))
 		packets++
 		s, _ := a.Peer(far.ID())
 		return s.Frames.Open && !s.Frames.Circuit
@@ -132,7 +133,7 @@ func TestLinkLeavesCircuit(t *testing.T) {
 func TestLinkFallsBack(t *testing.T) {
 	t.Parallel()
 	through, near, far := newRelay(t), newHome(t, transports["tcp"]...), newHome(t, transports["tcp"]...)
-	a, b := run(t, near), run(t, far)
+	a, b := run(t, near, usual), run(t, far, usual)
 	a.Want(reserve(t, far, through))
 	a.wait(t, "up", 5*time.Second)
 	b.wait(t, "up", time.Second)
@@ -262,22 +263,22 @@ func survive(t *testing.T, near, far host.Host, cut *atomic.Bool, first, then pe
 	t.Helper()
 	toA, toB := make(packets, 4096), make(packets, 4096)
 	var came atomic.Uint64
-	usual := func(c *Config) {
-		c.Beat, c.Dead = 0, 0
+	media := func(c *Config) {
 		c.Media = func(protocol.PeerID) Media { return Media{Received: came.Load()} }
 	}
-	a, b := run(t, near, usual, toA.take), run(t, far, usual, toB.take)
+	a, b := run(t, near, usual, media, toA.take), run(t, far, usual, media, toB.take)
 	a.mayBlock, b.mayBlock = anyUDP, anyUDP
 	a.Want(first)
 	a.wait(t, "up", 5*time.Second)
 	b.wait(t, "up", time.Second)
 	near.Peerstore().AddAddrs(then.ID, then.Addrs, peerstore.PermanentAddrTTL)
 	stopA, stopB := chatter(t, a, far.ID(), 20*time.Millisecond), chatter(t, b, near.ID(), 20*time.Millisecond)
+	frames := b.Frames(near.ID())
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for i := range 25 {
 		<-ticker.C
-		b.Frames(near.ID()).Send(numbered(i))
+		frames.Send(numbered(i))
 		if got := toA.wait(t, time.Second); got != i {
 			t.Errorf("packet %d is %d", i, got)
 		}
@@ -286,7 +287,7 @@ func survive(t *testing.T, near, far host.Host, cut *atomic.Bool, first, then pe
 	began := time.Now()
 	cut.Store(true)
 	eventually(t, 5*time.Second, "packets again", func() bool {
-		b.Frames(near.ID()).Send(numbered(1000))
+		frames.Send(numbered(1000))
 		time.Sleep(15 * time.Millisecond)
 		return len(toA) > 0
 	})
@@ -305,7 +306,6 @@ func survive(t *testing.T, near, far host.Host, cut *atomic.Bool, first, then pe
 func TestMovesUnderFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		low, high, cut := distant(t)
-		usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
 		a, b := run(t, low, usual), run(t, high, usual)
 		a.mayBlock, b.mayBlock = anyUDP, anyUDP
 		a.Want(info(high))

@@ -107,7 +107,6 @@ func TestPartition(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			low, high, cut := distant(t)
-			usual := func(c *Config) { c.Beat, c.Dead = 0, 0 }
 			a, b := run(t, low, usual), run(t, high, usual)
 			a.Want(info(high))
 			b.Want(info(low))
