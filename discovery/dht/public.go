@@ -52,14 +52,15 @@ type PublicConfig struct {
 // less once somebody is found, and closes all that it opened. Nothing but a
 // person's own word may start it:
 //
-// The entry points, bootstrap.libp2p.io and one more host, are run by the IPFS
-// project's operators (Protocol Labs founded it; Shipyard and others keep it up),
-// and the nodes asked on the way, some hundred, by anybody. Each of them sees this
-// machine's Internet address, the peer ID and addresses of Host (of a throwaway
-// identity if there is none), that it runs Earshot, and what is asked for: the
-// same key for all of a network's nodes, so that it looks for Earshot and not for
-// which room. The twenty that keep the record can tell others for two days, and
-// whoever knows the key can ask them for all who stored one.
+// The entry points (bootstrap.libp2p.io and one host more) are run by the IPFS
+// project's operators: Protocol Labs, as it said in July 2023, or whom it has
+// handed them to since. The nodes asked on the way, some hundred, are run by
+// anybody. Each of them sees this machine's Internet address, the peer ID and
+// addresses of Host (a throwaway ID if there is none), and what is asked for: one
+// key for all of a network's nodes, which says that Earshot is looked for and not
+// which room. To those that Host connects to it also says that it runs Earshot,
+// as to any peer. The twenty that keep the record tell whoever asks for the key,
+// for two days.
 func Public(ctx context.Context, c PublicConfig) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, publicPatience)
 	defer cancel()

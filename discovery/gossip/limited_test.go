@@ -3,10 +3,12 @@ package gossip
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
@@ -184,4 +186,38 @@ func TestRoundsArePaced(t *testing.T) {
 	if n := g.Counters().Asked; n != asksAtOnce {
 		t.Fatalf("asked %d times at once, it answers %d", n, asksAtOnce)
 	}
+}
+
+func FuzzSpeakFor(f *testing.F) {
+	sealed := func(seed string) (peer.ID, []byte) { // the same in each of the fuzzer's processes
+		key, _, err := crypto.GenerateEd25519Key(strings.NewReader(strings.Repeat(seed, 64)))
+		must(f, err)
+		g := &protocol.Genesis{Title: "Tea", Created: time.Unix(1_700_000_000, 0)}
+		must(f, g.Seal(key))
+		envelope, err := (&protocol.Announcement{Genesis: g, Sequence: 1, Life: time.Minute}).Seal(key)
+		must(f, err)
+		return g.Founder, envelope
+	}
+	asker, own := sealed("a")
+	_, others := sealed("b")
+	f.Add(own, true)
+	f.Add(others, false)
+	f.Add([]byte{10, 0}, true)
+	f.Fuzz(func(t *testing.T, envelope []byte, twice bool) {
+		offered := 0
+		g := &Gossip{directory: offers(func(b []byte, _ time.Duration) discovery.Verdict {
+			offered++
+			if _, announcer, _, err := protocol.PeekAnnouncement(b); err != nil || announcer != asker {
+				t.Fatalf("another's is offered: %v, %v", announcer, err)
+			}
+			return discovery.Ignore
+		})}
+		all := [][]byte{envelope}
+		if twice {
+			all = append(all, envelope)
+		}
+		if ok := g.speakFor(asker, all); ok != (offered == len(all)) {
+			t.Fatalf("%d of %d offered, and it is %v", offered, len(all), ok)
+		}
+	})
 }
