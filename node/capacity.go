@@ -26,7 +26,7 @@ const (
 type capacity struct {
 	n    *Node
 	free func(child protocol.PeerID) bool // serving it costs no upload
-	sent atomic.Int64                     // bytes in the last second
+	sent atomic.Int64                     // bytes a second, of late
 
 	mu     sync.Mutex
 	places *upload.Capacity
@@ -100,17 +100,18 @@ func (c *capacity) Run(ctx context.Context) error {
 	defer beat.Stop()
 	var losses losses
 	var sent traffic
-	for {
+	for last := c.n.now(); ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-beat.C:
 		}
-		loss := losses.of(c.n.links.Peers(), c.paying())
+		loss, now := losses.of(c.n.links.Peers(), c.paying()), c.n.now()
 		c.mu.Lock()
-		c.places.Report(c.n.now(), loss)
+		c.places.Report(now, loss)
 		c.mu.Unlock()
-		c.sent.Store(sent.since(c.n))
+		c.sent.Store(int64(float64(sent.since(c.n)) / (now - last).Seconds())) // a busy machine's second is longer
+		last = now
 	}
 }
 
