@@ -104,8 +104,12 @@ func (p *pairs) Up(id protocol.PeerID) {
 	}
 }
 
-// Moved says that they pass another way now, which changes nothing for rooms.
-func (p *pairs) Moved(protocol.PeerID) { p.n.changed() }
+// Moved says that they pass another way now, which changes nothing for rooms. What
+// stopped UDP for sound may have stopped it for the link, too.
+func (p *pairs) Moved(id protocol.PeerID) {
+	p.n.links.Probe(id)
+	p.n.changed()
+}
 
 // Down says that they can't, and tries again while the link is there.
 func (p *pairs) Down(id protocol.PeerID, _ error) {
