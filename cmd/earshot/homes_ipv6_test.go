@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -32,7 +31,6 @@ func TestIPv6(t *testing.T) {
 	w.until(upgradedWithin, "both ends show UDP", between(room.Room, relay, listener, "udp"))
 	w.until(attachedWithin, "the speaker is heard by UDP", w.heardOn(50, []*ear{e}, []*talker{talk}))
 	e.whole(talk.script)
-	talk.stop(syscall.SIGINT, endsWithin)
 }
 
 // routesIPv6 gives the home's hosts to come addresses in IPv6 too. Its router

@@ -70,7 +70,8 @@ func needNamespaces(t *testing.T) {
 // in them, once its standard input ends: the kernel closes that too when the
 // test is killed.
 const sweep = `cat >/dev/null
-ip netns list | cut -d ' ' -f 1 | grep "^$1" | while read -r name; do
+for path in /run/netns/"$1"*; do
+	name=${path##*/}
 	ip netns pids "$name" | xargs -r kill -9
 	ip netns delete "$name"
 done`
@@ -156,7 +157,13 @@ func (w *world) blockUDP(router string, how blocking) {
 	w.nft(router, "add rule ip gate shut meta l4proto udp "+string(how))
 }
 
-// passUDP has it do so again.
+// cutOff has a router pass nothing any more.
+func (w *world) cutOff(router string) {
+	w.Helper()
+	w.nft(router, "add rule ip gate shut drop")
+}
+
+// passUDP has it pass UDP again.
 func (w *world) passUDP(router string) {
 	w.Helper()
 	w.nft(router, "flush chain ip gate shut")
