@@ -160,6 +160,7 @@ func (e *ear) all(sent int) {
 func by(l *Link, path string) func() bool { return func() bool { return l.Stats().Path == path } }
 
 func TestNeverAnyUDP(t *testing.T) {
+	t.Parallel()
 	loss := &lossy{}
 	loss.all.Store(true)
 	a, b, la, lb := detoured(t, Config{Wrap: loss.wrap}, Config{})
@@ -183,6 +184,46 @@ func TestNeverAnyUDP(t *testing.T) {
 	}
 	if in.Jitter < minDelay || in.Jitter > maxDelay || in.Lost+in.Malformed+in.Unbound != 0 {
 		t.Errorf("received: %+v", in)
+	}
+}
+
+// UDP that begins to work in mid-speech is used, whichever side tries first; the
+// one that rests is not deaf.
+func TestUDPComesLater(t *testing.T) {
+	t.Parallel()
+	resting := hastened
+	resting.rest, resting.restCap = time.Hour, time.Hour
+	for _, test := range []struct {
+		name     string
+		one, two timing
+	}{{"both try", hastened, hastened}, {"the offerer tries", hastened, resting}, {"the answerer tries", resting, hastened}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			loss := &lossy{}
+			loss.all.Store(true)
+			a, b, la, lb := detoured(t, Config{times: test.one, Wrap: loss.wrap}, Config{times: test.two})
+			receiveFrom(t, "Up", a.up)
+			receiveFrom(t, "Up", b.up)
+			e := hearing(t, b, lb)
+			stop := talk(la)
+			e.hear(time.Second)
+			if la.Stats().Path != "stream" || lb.Stats().Path != "stream" {
+				t.Error("not by the detour")
+			}
+			loss.all.Store(false)
+			e.until("UDP", by(la, "udp"))
+			e.until("UDP at the other side", by(lb, "udp"))
+			e.hear(200 * ms)
+			e.all(stop())
+			if e.twice != 0 || e.gap > 300*ms+e.still {
+				t.Errorf("%d frames twice, no sound for %v", e.twice, e.gap)
+			}
+			receiveFrom(t, "Moved", a.moved)
+			receiveFrom(t, "Moved", b.moved)
+			if len(a.down)+len(b.down) != 0 {
+				t.Error("the link went down")
+			}
+		})
 	}
 }
 
@@ -283,6 +324,7 @@ func TestLossDoesNotLeaveUDP(t *testing.T) {
 }
 
 func TestDetourAtOnceIfUDPFails(t *testing.T) {
+	t.Parallel()
 	a, b, la, _ := detoured(t, Config{times: hastened}, Config{times: hastened})
 	receiveFrom(t, "Up", a.up)
 	receiveFrom(t, "Up", b.up)
@@ -295,6 +337,7 @@ func TestDetourAtOnceIfUDPFails(t *testing.T) {
 }
 
 func TestDetourEnds(t *testing.T) {
+	t.Parallel()
 	loss := &lossy{}
 	loss.all.Store(true)
 	a, b, la, lb := detoured(t, Config{times: hastened, Wrap: loss.wrap}, Config{times: hastened})
