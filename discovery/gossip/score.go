@@ -52,7 +52,7 @@ type Counters struct {
 	Unsent                      uint64 // our own, that could not be published
 	Asked, Answered             uint64 // neighbours for the directory, and answers
 	Served, Refused             uint64 // requests for ours
-	SpokenFor                   uint64 // others' own announcements that came with a request, published for them
+	SpokenFor                   uint64 // others' announcements, published for who gossip does not reach
 	Found, Unheeded             uint64 // peers that neighbours told of, and those beyond their share
 }
 

@@ -153,8 +153,7 @@ func (g *Gossip) speakFor(asker peer.ID, own [][]byte) bool {
 		return false
 	}
 	for _, envelope := range own {
-		_, announcer, _, err := protocol.PeekAnnouncement(envelope)
-		if err != nil || announcer != asker {
+		if !announces(asker, envelope) {
 			g.counts.rejected.Add(1)
 			return false
 		}
@@ -163,9 +162,20 @@ func (g *Gossip) speakFor(asker peer.ID, own [][]byte) bool {
 			g.counts.rejected.Add(1)
 			return false
 		case discovery.Accept:
-			g.counts.spokenFor.Add(1)
-			_ = g.post(message{g.rooms, envelope}) // what does not fit, its next refresh makes good
+			g.passOn(envelope)
 		}
 	}
 	return true
+}
+
+// announces says whether an announcement is p's own.
+func announces(p peer.ID, envelope []byte) bool {
+	_, announcer, _, err := protocol.PeekAnnouncement(envelope)
+	return err == nil && announcer == p
+}
+
+// passOn publishes another's announcement.
+func (g *Gossip) passOn(envelope []byte) {
+	g.counts.spokenFor.Add(1)
+	_ = g.post(message{g.rooms, envelope}) // what does not fit, its next refresh makes good
 }

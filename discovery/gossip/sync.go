@@ -305,9 +305,10 @@ func (a *asker) heed(t *teller, found []peer.AddrInfo) {
 
 // askNeighbour takes in what a neighbour says is live, and gives whom it knows.
 func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, request *pb.DirectoryRequest) ([]peer.AddrInfo, error) {
-	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(ctx, "directory sync"), syncPatience)
+	ctx, cancel := context.WithTimeout(ctx, syncPatience)
 	defer cancel()
-	s, err := g.host.NewStream(ctx, p, protocol.DirectoryStream)
+	const why = "directory sync" // asks who is here, and dials nobody
+	s, err := g.host.NewStream(network.WithNoDial(network.WithAllowLimitedConn(ctx, why), why), p, protocol.DirectoryStream)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +322,11 @@ func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, request *pb.Direct
 	if err := s.CloseWrite(); err != nil {
 		return nil, err
 	}
-	neighbours, err := g.takeResponse(ctx, s)
+	var cutOff peer.ID
+	if s.Conn().Stat().Limited {
+		cutOff = p
+	}
+	neighbours, err := g.takeResponse(ctx, s, cutOff)
 	if err != nil {
 		return nil, err
 	}
@@ -330,8 +335,9 @@ func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, request *pb.Direct
 
 // takeResponse reads a DirectoryResponse, offers its entries and gives its
 // neighbours. An entry that is provably bad ends it: a neighbour serves only what
-// it has verified.
-func (g *Gossip) takeResponse(ctx context.Context, r io.Reader) ([]*pb.Address, error) {
+// it has verified. What is news, and from one whom gossip does not reach (cutOff)
+// of itself, is published for it.
+func (g *Gossip) takeResponse(ctx context.Context, r io.Reader, cutOff peer.ID) ([]*pb.Address, error) {
 	var m pb.DirectoryResponse
 	if err := pbio.NewDelimitedReader(r, maxResponseBytes).ReadMsg(&m); err != nil {
 		return nil, err
@@ -347,9 +353,14 @@ func (g *Gossip) takeResponse(ctx context.Context, r io.Reader) ([]*pb.Address, 
 		if remaining == 0 {
 			continue // dead already
 		}
-		if g.directory.Offer(e.GetEnvelope(), remaining) == discovery.Reject {
+		switch g.directory.Offer(e.GetEnvelope(), remaining) {
+		case discovery.Reject:
 			g.counts.rejected.Add(1)
 			return nil, errUntrue
+		case discovery.Accept:
+			if announces(cutOff, e.GetEnvelope()) {
+				g.passOn(e.GetEnvelope())
+			}
 		}
 	}
 	return m.Neighbours, nil

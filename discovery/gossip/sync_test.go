@@ -198,7 +198,7 @@ func FuzzTakeResponse(f *testing.F) {
 			}
 			return discovery.Accept
 		})}
-		told, err := g.takeResponse(t.Context(), bytes.NewReader(b))
+		told, err := g.takeResponse(t.Context(), bytes.NewReader(b), "")
 		if err != nil && offered > 0 {
 			t.Fatalf("%d taken of an answer that fails: %v", offered, err)
 		}
