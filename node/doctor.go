@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -60,6 +62,10 @@ func (n *Node) target(ctx context.Context, of string) (*peer.AddrInfo, error) {
 		return &peer.AddrInfo{ID: p, Addrs: n.host.Peerstore().Addrs(p)}, nil
 	}
 	e, err := n.find(of)
+	if p, ok := errors.AsType[*protocol.Problem](err); ok && p.Code == protocol.CodeUnknownRoom {
+		return nil, &protocol.Problem{Code: protocol.CodeUnknownPeer, Message: fmt.Sprintf("nobody here is called %q, nor is there such a room", of),
+			Hint: "give a peer ID, an address or a room's link", Cause: err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -22,25 +22,30 @@ const meetPatience = 8 * time.Second
 // Meet looks for other nodes in the one way that r names.
 func (n *Node) Meet(ctx context.Context, r web.MeetRequest) (web.Met, error) {
 	before := n.neighbours()
+	wanted := func(p protocol.PeerID) bool { return !before[p] } // who was not there before
 	met := web.Met{Peers: []string{}}
 	var err error
 	switch {
 	case r.Link != "":
-		err = n.meetLink(ctx, r.Link, &met)
+		var e entry
+		if e, err = n.findLink(r.Link); err == nil {
+			met.Room = e.id.String()
+			wanted, err = n.meetThese(ctx, e.seeds)
+		}
 	case r.Address != "":
 		var info peer.AddrInfo
 		if info, err = bootstrap.Parse(r.Address); err == nil {
-			err = n.meetThese(ctx, []peer.AddrInfo{info})
+			wanted, err = n.meetThese(ctx, []peer.AddrInfo{info})
 		}
 	case r.Local:
 		n.bootstrap.Look()
-		err = n.meetAny(ctx, before, meetPatience)
+		err = n.await(ctx, meetPatience, wanted, nil)
 	case r.Public:
-		err = n.meetStrangers(ctx, before)
+		err = n.meetStrangers(ctx, wanted)
 	}
 	now := n.neighbours()
 	for p := range now {
-		if !before[p] {
+		if wanted(p) {
 			met.Peers = append(met.Peers, p.String())
 		}
 	}
@@ -48,50 +53,25 @@ func (n *Node) Meet(ctx context.Context, r web.MeetRequest) (web.Met, error) {
 	return met, err
 }
 
-// meetLink meets those whom a link names.
-func (n *Node) meetLink(ctx context.Context, name string, met *web.Met) error {
-	e, err := n.findLink(name)
-	if err != nil {
-		return err
-	}
-	met.Room = e.id.String()
-	return n.meetThese(ctx, e.seeds)
-}
-
-// meetThese waits for the first of some nodes.
-func (n *Node) meetThese(ctx context.Context, these []peer.AddrInfo) error {
-	wanted := map[protocol.PeerID]bool{}
+// meetThese waits for the first of some nodes, and says who is one of them.
+func (n *Node) meetThese(ctx context.Context, these []peer.AddrInfo) (func(protocol.PeerID) bool, error) {
+	named := map[protocol.PeerID]bool{}
 	for _, p := range these {
 		if p.ID != n.self {
-			wanted[p.ID] = true
+			named[p.ID] = true
 			n.bootstrap.Add(p)
 		}
 	}
-	return n.await(ctx, meetPatience, func(now map[protocol.PeerID]bool) bool {
-		for p := range now {
-			if wanted[p] {
-				return true
-			}
-		}
-		return len(wanted) == 0
-	}, &protocol.Problem{Code: protocol.CodeUnreachable, Message: "nobody there answers", Hint: "earshot doctor ADDRESS says whose side it is"})
-}
-
-// meetAny waits for a node that was not there before; that nobody comes is no
-// error.
-func (n *Node) meetAny(ctx context.Context, before map[protocol.PeerID]bool, patience time.Duration) error {
-	return n.await(ctx, patience, func(now map[protocol.PeerID]bool) bool {
-		for p := range now {
-			if !before[p] {
-				return true
-			}
-		}
-		return false
-	}, nil)
+	wanted := func(p protocol.PeerID) bool { return named[p] }
+	if len(named) == 0 { // a link to a room of this node's own
+		return wanted, nil
+	}
+	return wanted, n.await(ctx, meetPatience, wanted,
+		&protocol.Problem{Code: protocol.CodeUnreachable, Message: "nobody there answers", Hint: "earshot doctor ADDRESS says whose side it is"})
 }
 
 // meetStrangers asks libp2p's public network, as the person wished.
-func (n *Node) meetStrangers(ctx context.Context, before map[protocol.PeerID]bool) error {
+func (n *Node) meetStrangers(ctx context.Context, wanted func(protocol.PeerID) bool) error {
 	cfg := dht.PublicConfig{Host: n.host, Network: n.cfg.Network, Bootstrap: n.cfg.PublicDHT, Found: n.bootstrap.Add, Log: n.log}
 	if n.cfg.RelayOnly {
 		cfg.Host = nil // it only looks
@@ -103,11 +83,11 @@ func (n *Node) meetStrangers(ctx context.Context, before map[protocol.PeerID]boo
 	case err != nil || found == 0:
 		return err
 	}
-	return n.meetAny(ctx, before, meetPatience)
+	return n.await(ctx, meetPatience, wanted, nil)
 }
 
-// await waits until the neighbours are as wished; else it gives otherwise.
-func (n *Node) await(ctx context.Context, patience time.Duration, wished func(map[protocol.PeerID]bool) bool, otherwise error) error {
+// await waits until somebody wanted is connected; else it gives otherwise.
+func (n *Node) await(ctx context.Context, patience time.Duration, wanted func(protocol.PeerID) bool, otherwise error) error {
 	events, err := n.host.EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerProtocolsUpdated)},
 		eventbus.Name("earshot meet"), eventbus.BufSize(64))
 	if err != nil {
@@ -116,7 +96,12 @@ func (n *Node) await(ctx context.Context, patience time.Duration, wished func(ma
 	defer events.Close()
 	late := time.NewTimer(patience)
 	defer late.Stop()
-	for !wished(n.neighbours()) {
+	for {
+		for p := range n.neighbours() {
+			if wanted(p) {
+				return nil
+			}
+		}
 		select {
 		case <-events.Out():
 		case <-late.C:
@@ -125,7 +110,6 @@ func (n *Node) await(ctx context.Context, patience time.Duration, wished func(ma
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
 // neighbours gives the Earshot nodes that are connected.
