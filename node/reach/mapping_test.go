@@ -38,6 +38,13 @@ func newGateway(t *testing.T) *gateway {
 	return g
 }
 
+// becomes changes it.
+func (g *gateway) becomes(edit func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	edit()
+}
+
 func (g *gateway) at() netip.AddrPort { return g.LocalAddr().(*net.UDPAddr).AddrPort() }
 
 func (g *gateway) serve() {
@@ -86,7 +93,7 @@ func (g *gateway) finds(ctx context.Context) (router, error) { return askPMP(ctx
 
 func TestPMP(t *testing.T) {
 	g := newGateway(t)
-	g.deaf, g.shift = 1, 7
+	g.becomes(func() { g.deaf, g.shift = 1, 7 })
 	r, err := askPMP(t.Context(), g.at())
 	must(t, err)
 	must(t, r.AddMapping(t.Context(), "udp", 41642))
@@ -109,9 +116,7 @@ func TestPMPRouterThatForgets(t *testing.T) {
 	defer r.Close()
 	must(t, r.AddMapping(t.Context(), "udp", 41642))
 	<-g.asked
-	g.mu.Lock()
-	g.epoch, g.outside, g.shift = 1, [4]byte{127, 1, 8, 8}, 1
-	g.mu.Unlock()
+	g.becomes(func() { g.epoch, g.outside, g.shift = 1, [4]byte{127, 1, 8, 8}, 1 })
 	r.at = r.at.Add(-routerLook) // time passes
 	if at, ok := r.GetMapping("udp", 41642); !ok || at != netip.MustParseAddrPort("127.1.8.8:41643") {
 		t.Errorf("%v, %v", at, ok)
@@ -120,15 +125,13 @@ func TestPMPRouterThatForgets(t *testing.T) {
 
 func TestPMPRefusal(t *testing.T) {
 	g := newGateway(t)
-	g.result = 2 // not authorised
+	g.becomes(func() { g.result = 2 }) // not authorised
 	if _, err := askPMP(t.Context(), g.at()); err == nil {
 		t.Fatal("a router that refuses")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	g.mu.Lock()
-	g.deaf = 100
-	g.mu.Unlock()
+	g.becomes(func() { g.deaf = 100 })
 	if _, err := askPMP(ctx, g.at()); err == nil {
 		t.Fatal("a router that says nothing")
 	}
@@ -161,7 +164,7 @@ func TestPorts(t *testing.T) {
 // TestRouterBehindARouter has a carrier's NAT behind the home's.
 func TestRouterBehindARouter(t *testing.T) {
 	g := newGateway(t)
-	g.outside = [4]byte{100, 64, 0, 1} // RFC 6598
+	g.becomes(func() { g.outside = [4]byte{100, 64, 0, 1} }) // RFC 6598
 	ports := NewPorts()
 	ports.router = g.finds
 	ana := newNode(t, home, func(c *Config) { c.Ports, c.MediaPort = ports, func() uint16 { return 41642 } })

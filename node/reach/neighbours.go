@@ -46,13 +46,14 @@ const (
 // neighbour is an Earshot node that this one has reached at an address of the
 // Internet.
 type neighbour struct {
-	id   peer.ID
-	at   multiaddr.Multiaddr // where
-	addr netip.Addr          // of at
-	due  time.Time           // when to ask it
-	last time.Time           // when it was asked
-	busy bool                // it is being asked
-	fail int                 // asked in vain, in a row
+	id    peer.ID
+	at    multiaddr.Multiaddr // where
+	addr  netip.Addr          // of at
+	due   time.Time           // when to ask it
+	last  time.Time           // when it was asked
+	busy  bool                // it is being asked
+	stale bool                // what it says may have changed meanwhile
+	fail  int                 // asked in vain, in a row
 
 	told bool // the rest is its answer
 	reply
@@ -215,6 +216,9 @@ func (r *Reach) answered(a asked) {
 		return
 	}
 	n.due, n.fail = time.Now().Add(askInterval), 0
+	if n.stale {
+		n.due, n.stale = n.last.Add(askSoonest), false
+	}
 	n.told, n.reply, n.rtt = true, a.reply, a.rtt
 	r.nat.due = time.Time{} // another server to ask, or other ports
 	if !n.relays {

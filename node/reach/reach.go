@@ -184,8 +184,6 @@ func (r *Reach) Run(ctx context.Context) error {
 		return err
 	}
 	defer r.emitter.Close()
-	r.host.SetStreamHandler(protocol.ReachStream, r.request)
-	defer r.host.RemoveStreamHandler(protocol.ReachStream)
 	visitors := &network.NotifyBundle{ConnectedF: r.visited}
 	r.host.Network().Notify(visitors)
 	defer r.host.Network().StopNotify(visitors)
@@ -201,10 +199,12 @@ func (r *Reach) Run(ctx context.Context) error {
 	for _, p := range r.host.Network().Peers() {
 		r.look(p)
 	}
-	wake := time.NewTimer(0)
+	wake := time.NewTimer(r.review(ctx))
 	defer wake.Stop()
-	for {
-		wake.Reset(r.review(ctx))
+	// Not sooner: an answer that is asked for now and then has to be right.
+	r.host.SetStreamHandler(protocol.ReachStream, r.request)
+	defer r.host.RemoveStreamHandler(protocol.ReachStream)
+	for ; ; wake.Reset(r.review(ctx)) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -236,7 +236,7 @@ func (r *Reach) hear(e any) {
 	case event.EvtPeerProtocolsUpdated:
 		r.look(e.Peer)
 		if n := r.neighbours[e.Peer]; n != nil {
-			n.due = n.last.Add(askSoonest) // it may have become public, or ceased to be
+			n.due, n.stale = n.last.Add(askSoonest), n.busy // it may have become public, or ceased to be
 		}
 	case event.EvtPeerConnectednessChanged:
 		r.look(e.Peer)
@@ -253,13 +253,17 @@ func (r *Reach) review(ctx context.Context) time.Duration {
 	now := time.Now()
 	r.evidence.local = interfaces(r.host, r.cfg.Public)
 	verdict := r.evidence.judge()
-	if verdict.reach.open() && r.cfg.Policy != Off {
-		r.service.open()
-	} else {
-		r.service.close()
-	}
 	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits || r.cfg.Hidden), r.askNAT(ctx, now))
 	r.publish(verdict)
+	// After that: neighbours ask when they see that this node serves.
+	if serve := verdict.reach.open() && r.cfg.Policy != Off; serve != r.service.running() {
+		if serve {
+			r.service.open()
+		} else {
+			r.service.close()
+		}
+		r.publish(verdict)
+	}
 	r.settle()
 	return max(pause, time.Millisecond)
 }

@@ -56,7 +56,8 @@ type Serves struct {
 // service is libp2p's circuit relay, on and off.
 type service struct {
 	cfg  *Config
-	hall atomic.Pointer[relay.Relay]
+	on   atomic.Bool
+	hall *relay.Relay // nil: off
 
 	reservations atomic.Int64
 	circuits     atomic.Int64
@@ -66,11 +67,11 @@ type service struct {
 
 func newService(cfg *Config) *service { return &service{cfg: cfg} }
 
-func (s *service) running() bool { return s.hall.Load() != nil }
+func (s *service) running() bool { return s.on.Load() }
 
 // open begins to serve. It and close are called by one goroutine.
 func (s *service) open() {
-	if s.running() {
+	if s.hall != nil {
 		return
 	}
 	resources := relay.DefaultResources()
@@ -80,20 +81,24 @@ func (s *service) open() {
 	resources.MaxReservationsPerASN = reservationsOfNetwork
 	resources.MaxCircuits = circuitsOfNode
 	resources.BufferSize = circuitBuffer
+	s.on.Store(true) // before others can see it
 	hall, err := relay.New(s.cfg.Host, relay.WithResources(resources), relay.WithInfiniteLimits(), relay.WithACL(s),
 		relay.WithMetricsTracer(s), relay.WithReservationAddressFilter(s.cfg.Public))
 	if err != nil {
+		s.on.Store(false)
 		s.cfg.Log.Warn("carry no circuits", "err", err)
 		return
 	}
-	s.hall.Store(hall)
+	s.hall = hall
 }
 
 // close refuses all that is new. Circuits that are open stay until either end or
 // the host closes them.
 func (s *service) close() {
-	if hall := s.hall.Swap(nil); hall != nil {
-		_ = hall.Close() // gives no error
+	if s.hall != nil {
+		s.on.Store(false)
+		_ = s.hall.Close() // gives no error
+		s.hall = nil
 	}
 }
 
