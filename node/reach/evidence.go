@@ -44,6 +44,10 @@ func (d *DialBacks) ClientCompletedRequest(_ []autonatv2.Request, r autonatv2.Re
 // CompletedRequest is told of what this node tried for others.
 func (d *DialBacks) CompletedRequest(autonatv2.EventDialRequestCompleted) {}
 
+// resultsKept for each way: of three, two decide, and of two that differ the
+// success does, since a server whose own network blocks UDP fails with everyone.
+const resultsKept = 3
+
 // way is an address family and a transport.
 type way struct{ four, udp bool }
 
@@ -67,7 +71,7 @@ func ipOf(a multiaddr.Multiaddr) (netip.Addr, bool) {
 type evidence struct {
 	local     locals
 	reachable []multiaddr.Multiaddr // libp2p is sure of these
-	results   map[way]dialBack      // the last one each
+	results   map[way][]dialBack    // the last few
 	visits    map[way]bool          // strangers came since the last failure
 }
 
@@ -93,6 +97,8 @@ func interfaces(h host.Host, public func(multiaddr.Multiaddr) bool) (l locals) {
 			l.private = append(l.private, ip)
 		}
 	}
+	slices.SortFunc(l.public, netip.Addr.Compare)
+	slices.SortFunc(l.private, netip.Addr.Compare)
 	return l
 }
 
@@ -109,6 +115,15 @@ func (l locals) family(four bool) Family {
 
 func (l locals) has(ip netip.Addr) bool {
 	return slices.Contains(l.public, ip) || slices.Contains(l.private, ip)
+}
+
+// moved takes in the addresses that the machine has now. What was found out of
+// others says nothing of these.
+func (e *evidence) moved(l locals) {
+	if !slices.Equal(l.public, e.local.public) || !slices.Equal(l.private, e.local.private) {
+		e.results, e.visits = nil, nil
+	}
+	e.local = l
 }
 
 // arrival is a connection that another node has made to this one.
@@ -135,9 +150,10 @@ func (e *evidence) dialled(d dialBack) {
 		return
 	}
 	if e.results == nil {
-		e.results = make(map[way]dialBack)
+		e.results = make(map[way][]dialBack)
 	}
-	e.results[w] = d
+	few := append(e.results[w], d)
+	e.results[w] = few[max(0, len(few)-resultsKept):]
 	if !d.reached {
 		delete(e.visits, w)
 	}
@@ -155,38 +171,18 @@ type verdict struct {
 // as public until somebody fails to reach it and nobody else does; until somebody
 // does reach it by IPv4, which nearly all can dial, it holds circuits, too.
 func (e *evidence) judge() verdict {
-	v := verdict{reach: Unknown, circuits: true}
-	open := map[way]bool{} // reached or not; missing: not tried
-	own := false           // reached at an address of this machine's own
-	add := func(a multiaddr.Multiaddr) {
-		w, _ := wayOf(a)
-		ip, _ := ipOf(a)
-		open[w] = true
-		own = own || e.local.has(ip)
-		if !slices.ContainsFunc(v.addrs, a.Equal) {
-			v.addrs = append(v.addrs, a)
+	open, own, addrs := e.weigh()
+	some := func(four, reached bool) bool {
+		for _, udp := range []bool{true, false} {
+			if o, tried := open[way{four, udp}]; tried && o == reached {
+				return true
+			}
 		}
+		return false
 	}
-	for _, a := range e.reachable {
-		add(a)
-	}
-	for w, d := range e.results {
-		if d.reached {
-			add(d.addr)
-		} else if !open[w] {
-			open[w] = false
-		}
-	}
-	for w := range e.visits {
-		open[w], own = true, true
-	}
-	reached := func(four bool) bool { return open[way{four, true}] || open[way{four, false}] }
-	refused := func(four bool) bool {
-		return !reached(four) && (isFalse(open, way{four, true}) || isFalse(open, way{four, false}))
-	}
-	v.confirmed = reached(true) || reached(false)
-	v.circuits = !reached(true)
 	four, six := e.local.family(true), e.local.family(false)
+	refused := func(four bool) bool { return some(four, false) && !some(four, true) }
+	v := verdict{confirmed: some(true, true) || some(false, true), circuits: !some(true, true), addrs: addrs}
 	switch {
 	case v.confirmed && own:
 		v.reach = Public
@@ -198,14 +194,39 @@ func (e *evidence) judge() verdict {
 		v.reach, v.confirmed = Private, true
 	case four != NoAddress || six != NoAddress:
 		v.reach = Private
+	default:
+		v.reach = Unknown
 	}
-	slices.SortFunc(v.addrs, multiaddr.Multiaddr.Compare)
 	return v
 }
 
-func isFalse(m map[way]bool, w way) bool {
-	open, tried := m[w]
-	return tried && !open
+// weigh gives which ways that were tried are open, at which addresses, and
+// whether one of these is this machine's own.
+func (e *evidence) weigh() (open map[way]bool, own bool, addrs []multiaddr.Multiaddr) {
+	open = map[way]bool{}
+	addrs = slices.Clone(e.reachable)
+	for w, results := range e.results {
+		var reached []multiaddr.Multiaddr
+		for _, d := range results {
+			if d.reached {
+				reached = append(reached, d.addr)
+			}
+		}
+		if open[w] = len(reached) > 0 && 2*len(reached) >= len(results); open[w] {
+			addrs = append(addrs, reached...)
+		}
+	}
+	for _, a := range addrs {
+		w, _ := wayOf(a)
+		ip, _ := ipOf(a)
+		open[w] = true
+		own = own || e.local.has(ip)
+	}
+	for w := range e.visits {
+		open[w], own = true, true
+	}
+	slices.SortFunc(addrs, multiaddr.Multiaddr.Compare)
+	return open, own, slices.CompactFunc(addrs, multiaddr.Multiaddr.Equal)
 }
 
 // visited is libp2p's callback: somebody is connected.

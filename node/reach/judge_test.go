@@ -40,6 +40,9 @@ func TestJudge(t *testing.T) {
 		"a firewall for UDP alone":           {local: server, results: []dialBack{{addr(own4), false}, {addr(own4TCP), true}}, reach: Public, confirmed: true},
 		"a firewall that went away":          {local: server, results: []dialBack{{addr(own4), false}, {addr(own4), true}}, reach: Public, confirmed: true},
 		"a firewall that came":               {local: server, visits: []string{visitor}, results: []dialBack{{addr(own4), false}}, reach: Private, confirmed: true, circuits: true},
+		"one server of two fails":            {local: server, results: []dialBack{{addr(own4), true}, {addr(own4), false}}, reach: Public, confirmed: true},
+		"two servers of three fail":          {local: server, results: []dialBack{{addr(own4), true}, {addr(own4), false}, {addr(own4), false}}, reach: Private, confirmed: true, circuits: true},
+		"long ago it was reached":            {local: server, results: []dialBack{{addr(own4), false}, {addr(own4), false}, {addr(own4), true}, {addr(own4), true}}, reach: Public, confirmed: true},
 		"a house":                            {local: house, reach: Private, circuits: true},
 		"a house, visited by whom it called": {local: house, visits: []string{visitor}, reach: Private, circuits: true},
 		"a house, tried":                     {local: house, results: []dialBack{{addr(routers), false}}, reach: Private, confirmed: true, circuits: true},
@@ -70,6 +73,19 @@ func TestAnAcquaintanceProvesNothing(t *testing.T) {
 	e := evidence{local: locals{public: []netip.Addr{netip.MustParseAddr("11.0.0.2")}}}
 	e.visited(arrival{from: multiaddr.StringCast("/ip4/11.8.8.8/udp/1/quic-v1")}, true)
 	if v := e.judge(); v.confirmed {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestAnotherNetwork(t *testing.T) {
+	e := evidence{local: locals{public: []netip.Addr{netip.MustParseAddr("11.0.0.2")}}}
+	e.dialled(dialBack{multiaddr.StringCast("/ip4/11.0.0.2/tcp/1"), true})
+	e.moved(e.local)
+	if v := e.judge(); !v.confirmed {
+		t.Errorf("%+v where nothing moved", v)
+	}
+	e.moved(locals{private: []netip.Addr{netip.MustParseAddr("192.168.1.2")}})
+	if v := e.judge(); v.reach != Private || v.confirmed {
 		t.Errorf("%+v", v)
 	}
 }

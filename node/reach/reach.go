@@ -251,7 +251,7 @@ func (r *Reach) hear(e any) {
 // what time there is more to do.
 func (r *Reach) review(ctx context.Context) time.Duration {
 	now := time.Now()
-	r.evidence.local = interfaces(r.host, r.cfg.Public)
+	r.evidence.moved(interfaces(r.host, r.cfg.Public))
 	verdict := r.evidence.judge()
 	pause := min(reviewInterval, r.askDue(ctx, now), r.reserveDue(ctx, now, verdict.circuits || r.cfg.Hidden), r.askNAT(ctx, now))
 	r.publish(verdict)
@@ -286,10 +286,13 @@ func (r *Reach) publish(v verdict) {
 	}
 	before := r.state.Swap(s)
 	r.emit(s.Circuits)
-	if !before.State.same(s.State) {
-		r.log.Info("reach", "reach", s.Reach, "confirmed", s.Confirmed, "nat", s.NAT, "udp", s.UDP, "circuits", len(s.Circuits))
-		r.cfg.Changed()
+	if before.State.same(s.State) {
+		return
 	}
+	if b := before.State; b.Reach != s.Reach || b.Confirmed != s.Confirmed || b.NAT != s.NAT || b.UDP != s.UDP || len(b.Circuits) != len(s.Circuits) {
+		r.log.Info("reach", "reach", s.Reach, "confirmed", s.Confirmed, "nat", s.NAT, "udp", s.UDP, "circuits", len(s.Circuits))
+	}
+	r.cfg.Changed()
 }
 
 // State gives what is known.
