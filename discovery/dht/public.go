@@ -79,7 +79,12 @@ func Public(ctx context.Context, c PublicConfig) (int, error) {
 		defer passing.Close()
 		h = passing
 	}
-	defer dismiss(h, acquainted(h))
+	keep, found := acquainted(h), c.Found
+	defer dismiss(h, keep)
+	c.Found = func(info peer.AddrInfo) {
+		keep[info.ID] = true
+		found(info)
+	}
 	table, err := kad.New(h, kad.Mode(kad.ModeClient), kad.DisableAutoRefresh(), kad.AddressFilter(filter(h)))
 	if err != nil {
 		return 0, err
@@ -165,11 +170,11 @@ func acquainted(h host.Host) map[peer.ID]bool {
 	return known
 }
 
-// dismiss ends the connections with those who came in passing: all but the known
-// and Earshot's nodes.
-func dismiss(h host.Host, known map[peer.ID]bool) {
+// dismiss ends the connections with those who came in passing: all but those to
+// keep and Earshot's nodes.
+func dismiss(h host.Host, keep map[peer.ID]bool) {
 	for _, p := range h.Network().Peers() {
-		if speaks, err := h.Peerstore().SupportsProtocols(p, protocol.DirectoryStream); !known[p] && err == nil && len(speaks) == 0 {
+		if speaks, err := h.Peerstore().SupportsProtocols(p, protocol.DirectoryStream); !keep[p] && err == nil && len(speaks) == 0 {
 			_ = h.Network().ClosePeer(p) // it may be gone already
 		}
 	}
