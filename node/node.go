@@ -175,7 +175,7 @@ func (n *Node) open() (err error) {
 	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received, Frame: n.pairs.Frame})
 	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
 	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory,
-		Found: func(info peer.AddrInfo) { n.bootstrap.Suggest(info) }, Log: n.log}); err != nil {
+		Found: n.told, Log: n.log}); err != nil {
 		return err
 	}
 	n.bootstrap = bootstrap.New(bootstrap.Config{Host: n.host, Addrs: n.cfg.Bootstrap, MDNS: n.cfg.MDNS, Network: n.cfg.Network,
@@ -193,6 +193,13 @@ func (n *Node) open() (err error) {
 }
 
 const rememberedPeers = 32
+
+// told takes a node that a neighbour tells of. Who hides meets none by itself.
+func (n *Node) told(info peer.AddrInfo) {
+	if !n.cfg.RelayOnly {
+		n.bootstrap.Suggest(info)
+	}
+}
 
 // openMedia opens the socket for sound: on the port that the person chose, which
 // a router may have been told of, or on any if something else has that one.
