@@ -24,8 +24,8 @@ const (
 	requestPatience = 2 * time.Second
 
 	askInterval     = 10 * time.Second // a neighbour's
-	asksAtOnce      = 2
-	requestsASecond = 5 // all neighbours' together
+	asksAtOnce      = 6                // it asks twice when it starts: who starts three times is answered
+	requestsASecond = 5                // all neighbours' together
 	requestsAtOnce  = 50
 	askersKept      = 512
 )
