@@ -20,6 +20,11 @@ export class Problem extends Error {
 	}
 }
 
+/** What went wrong and what to do, on one line. @param {unknown} e */
+export function inWords(e) {
+	return e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(' · ') : String(e)
+}
+
 /**
  * @param {string} method
  * @param {string} path

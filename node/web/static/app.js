@@ -7,14 +7,17 @@
 
 import { Problem, post } from './api.js'
 import { Hallway } from './hallway.js'
+import { keysOn } from './keys.js'
 import { Live } from './live.js'
-import { Presence, setTheme } from './presence.js'
+import { Presence } from './presence.js'
 import { mark } from './rings.js'
 import { Room } from './room.js'
+import { setTheme, settings } from './settings.js'
 import { h, say } from './view.js'
 import { chooseLanguage, t } from './words.js'
 
 const voicePause = 3000 // ms between two sentences of the polite region
+const welcome = 5000 // ms for which the page says that it is back
 
 /** @param {string} id @returns {HTMLElement} */
 const at = id => /** @type {HTMLElement} */ (document.getElementById(id))
@@ -41,15 +44,16 @@ class Page {
 		this.shown = null
 		/** @type {string[]} */
 		this.sentences = []
+		this.bannered = '' // what the banner says of a node that is gone
 		this.live.addEventListener('change', () => this.show())
-		this.live.addEventListener('lost', () => this.banner(t('stopped')))
-		this.live.addEventListener('back', () => this.banner(''))
+		this.live.addEventListener('lost', () => this.banner('stopped'))
+		this.live.addEventListener('locked', () => this.banner('locked'))
+		this.live.addEventListener('back', () => this.banner('back'))
 		this.presence.addEventListener('change', () => this.show())
-		this.presence.addEventListener('language', () => this.begin())
 		window.addEventListener('hashchange', () => this.route())
 		window.addEventListener('keydown', e => {
 			const typing = e.target instanceof HTMLElement && e.target.closest('input, select, textarea, dialog')
-			if (e.key === '?' && !e.isComposing && !typing) this.presence.settings()
+			if (e.key === '?' && keysOn() && !e.isComposing && !e.repeat && !typing) this.settings()
 		})
 		setInterval(() => this.show(), 30_000) // for how long things go on
 		this.begin()
@@ -60,31 +64,43 @@ class Page {
 	begin() {
 		document.title = 'Earshot'
 		at('top').replaceChildren(
-			h('a', { class: 'skip', href: '#live' }, t('skip')),
+			h('button', { class: 'skip', onclick: () => at('main').querySelector('h1')?.focus() }, t('skip')),
 			h('a', { class: 'home', href: '#' }, mark(), 'Earshot'),
 			(this.strip = h('a', { class: 'strip', hidden: true })),
-			h('button', { onclick: () => this.presence.settings() }, t('settings')))
+			h('button', { onclick: () => this.settings() }, t('settings')))
 		this.route()
 	}
 
+	settings() {
+		settings(this.presence, () => this.begin())
+	}
+
+	/** Shows what the fragment names: `#room/ID`, with a link's hints after it or not, or the hallway. */
 	route() {
-		const room = location.hash.match(/^#room\/([^/]+)/)?.[1]
+		const [, room, hints] = location.hash.match(/^#room\/(\w+)(\/[\w-]+)?$/) ?? []
+		if (room && hints) this.presence.links.set(room, `earshot:room/${room}${hints}`)
 		if (this.shown instanceof Room) {
 			if (this.shown.id === room && this.shown.element.isConnected && this.shown.element.lang === document.documentElement.lang) return
 			this.shown.close()
 		}
-		this.shown = room ? new Room(this.live, this.presence, decodeURIComponent(room), s => this.tell(s)) : new Hallway(this.live, to => this.go(to))
+		this.shown = room ? new Room(this.live, this.presence, room, s => this.tell(s), () => this.settings()) : new Hallway(this.live, to => this.go(to))
 		this.shown.element.lang = document.documentElement.lang
 		at('main').replaceChildren(this.shown.element)
 		this.shown.element.querySelector('h1')?.focus()
 		this.show()
 	}
 
-	/** Goes to a room, by its ID or by a link that somebody pasted. @param {string} to */
+	/**
+	 * Goes to a room, by its ID, the beginning of it, or a link that somebody
+	 * pasted with words around it. False: it is none of these.
+	 * @param {string} to
+	 */
 	go(to) {
-		const id = to.match(/(?:earshot:room|#room)\/([^/\s]+)/)?.[1]
-		if (id && to.includes(':')) this.presence.links.set(id, to)
-		location.hash = 'room/' + encodeURIComponent(id ?? to)
+		const [, id, hints] = to.match(/(?:earshot:room|#room)\/(\w+)(\/[\w-]+)?/) ?? to.match(/^(\w{4,})$/) ?? []
+		if (!id) return false
+		if (hints) this.presence.links.set(id, `earshot:room/${id}${hints}`)
+		location.hash = 'room/' + id
+		return true
 	}
 
 	show() {
@@ -98,10 +114,18 @@ class Page {
 		}
 	}
 
-	/** @param {string} text */
-	banner(text) {
-		at('banner').hidden = text === ''
-		say(at('banner'), text)
+	/**
+	 * Says above everything else how it stands with the node.
+	 * @param {'stopped' | 'locked' | 'back'} word
+	 */
+	banner(word) {
+		const was = this.bannered
+		if (word === 'back' && !was) return // it was never gone
+		this.bannered = word === 'back' ? '' : word
+		at('banner').hidden = false
+		say(at('banner'), t(word))
+		clearTimeout(this.unbanner)
+		if (word === 'back') this.unbanner = setTimeout(() => (at('banner').hidden = true), welcome)
 	}
 
 	/** Says a sentence politely: one in three seconds, and never more than a few behind. @param {string} sentence */
@@ -119,7 +143,7 @@ class Page {
 
 async function start() {
 	chooseLanguage()
-	setTheme(localStorage.getItem('theme') ?? 'system')
+	setTheme()
 	if (await enter().catch(() => null)) new Page()
 	else at('main').replaceChildren(h('div', { class: 'empty' }, h('h1', {}, 'Earshot'), h('p', {}, t('locked'))))
 }

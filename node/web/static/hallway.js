@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Problem, post } from './api.js'
+import { inWords, post } from './api.js'
 import { open } from './opening.js'
 import { glyph } from './rings.js'
 import { List, h, say } from './view.js'
@@ -39,7 +39,7 @@ export function arrange(rooms, languages, filter) {
 export class Hallway {
 	/**
 	 * @param {Live} live
-	 * @param {(room: string) => void} go to a room, by ID or link
+	 * @param {(room: string) => boolean} go to a room, by ID or link; false: it is neither
 	 */
 	constructor(live, go) {
 		this.live = live
@@ -68,12 +68,12 @@ export class Hallway {
 	/** The field for a link: pasting one is enough. */
 	pasting() {
 		const problem = h('p', { class: 'problem', role: 'alert' })
-		const field = h('input', { 'aria-label': t('link.ask'), placeholder: t('link.ask'), autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })
+		const field = h('input', { required: true, 'aria-label': t('link.ask'), placeholder: t('link.ask'), autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' })
 		return h('form', {
 			class: 'pasting',
 			onsubmit: (/** @type {Event} */ e) => {
 				e.preventDefault()
-				if (field.value.trim()) this.go(field.value.trim())
+				say(problem, this.go(field.value.trim()) ? '' : t('link.bad'))
 			},
 		}, field, h('button', {}, t('link.go')), problem)
 	}
@@ -125,7 +125,7 @@ export class Hallway {
 				const { found } = await post('/api/v1/meet', how)
 				say(result, found > 0 ? t('look.found', { n: found }) : t('look.local.none'))
 			} catch (e) {
-				say(result, e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(' · ') : String(e))
+				say(result, inWords(e))
 			}
 		}
 		const ask = h('dialog', { 'aria-labelledby': 'strangers' },

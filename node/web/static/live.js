@@ -20,7 +20,10 @@
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean}} Status
  */
 
-/** State that listeners of `change` look at; `lost` and `back` tell of the connection. */
+const pace = 40 // ms between two changes
+const retry = 2000 // ms
+
+/** State that listeners of `change` look at; `lost`, `locked` and `back` tell of the connection. */
 export class Live extends EventTarget {
 	constructor() {
 		super()
@@ -45,7 +48,7 @@ export class Live extends EventTarget {
 			if (this.connected) this.dispatchEvent(new Event('lost'))
 			this.connected = false
 			// The browser gives up for good when the node answers with an error.
-			if (source.readyState === EventSource.CLOSED) setTimeout(() => this.start(), 2000)
+			if (source.readyState === EventSource.CLOSED) this.refused()
 		}
 		const on = (/** @type {string} */ kind, /** @type {(data: any) => void} */ take) =>
 			source.addEventListener(kind, e => {
@@ -58,19 +61,32 @@ export class Live extends EventTarget {
 		})
 		on('node', status => (this.node = status))
 		on('rooms', ({ changed, gone }) => {
-			for (const line of changed) this.rooms.set(line.room, line)
-			for (const id of gone) this.rooms.delete(id)
+			for (const line of changed) {
+				this.rooms.set(line.room, line)
+				if (!line.joined) this.views.delete(line.room)
+			}
+			for (const id of gone) {
+				this.rooms.delete(id)
+				this.views.delete(id)
+			}
 		})
 		on('room', view => this.views.set(view.room, view))
 	}
 
-	/** Tells of a change once a frame, however many events it took. */
+	/** The node answers, but not with events: tries again, and says if it knows this page no more. */
+	async refused() {
+		const answer = await fetch('/api/v1/node', { credentials: 'same-origin' }).catch(() => null)
+		if (answer?.status === 401) this.dispatchEvent(new Event('locked'))
+		setTimeout(() => this.start(), retry)
+	}
+
+	/** Tells of a change, however many events it took, no more often than eyes follow. */
 	changed() {
 		if (this.pending) return
 		this.pending = true
-		queueMicrotask(() => {
+		setTimeout(() => {
 			this.pending = false
 			this.dispatchEvent(new Event('change'))
-		})
+		}, pace)
 	}
 }

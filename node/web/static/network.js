@@ -14,34 +14,49 @@ import { t } from './words.js'
 const mostDrawn = 40
 
 export class Network {
-	/** @param {string} room */
-	constructor(room) {
-		this.room = room
+	constructor() {
+		/** @type {(() => void) | undefined} with what is newest */
+		this.redraw = undefined
+		/** @type {HTMLElement | undefined} where focus was */
+		this.from = undefined
 		this.who = h('p')
 		this.yours = h('p')
 		this.picture = h('svg', { class: 'net', viewBox: '-110 -110 220 220', role: 'img' })
 		this.body = h('tbody')
-		this.term = ''
 		/** @type {Map<string, SVGGElement>} by peer: the same one moves when roles change */
 		this.nodes = new Map()
 		this.lines = h('g')
 		this.picture.append(h('circle', { r: 45, class: 'arc' }), h('circle', { r: 90, class: 'arc' }), this.lines)
-		this.element = h('aside', { class: 'drawer', hidden: true, 'aria-label': t('network') },
+		this.element = h('aside', { class: 'drawer', hidden: true, 'aria-label': t('network'), onkeydown: (/** @type {KeyboardEvent} */ e) => e.key === 'Escape' && this.toggle() },
 			h('div', { class: 'drawer-head' }, h('h2', {}, t('network')), h('button', { onclick: () => this.toggle() }, t('close'))),
 			this.who, this.yours, this.picture,
 			h('table', {}, h('thead', {}, h('tr', {}, ...['table.name', 'table.role', 'table.path', 'table.rtt', 'table.loss'].map(k => h('th', { scope: 'col' }, t(k))))), this.body))
 	}
 
+	/** Opens it, or closes it and gives focus back to where it was. */
 	toggle() {
 		this.element.hidden = !this.element.hidden
-		if (!this.element.hidden) this.element.querySelector('button')?.focus()
+		if (this.element.hidden) return this.from?.focus()
+		this.from = document.activeElement instanceof HTMLElement ? document.activeElement : undefined
+		this.redraw?.()
+		this.element.querySelector('button')?.focus()
+	}
+
+	/**
+	 * Shows the room as it is now, once somebody looks.
+	 * @param {RoomView} view
+	 * @param {string} self
+	 */
+	show(view, self) {
+		this.redraw = () => this.redrawn(view, self)
+		if (!this.element.hidden) this.redraw()
 	}
 
 	/**
 	 * @param {RoomView} view
 	 * @param {string} self
 	 */
-	show(view, self) {
+	redrawn(view, self) {
 		const name = (/** @type {string} */ peer) => view.members.find(m => m.peer === peer)?.name || view.links.find(l => l.peer === peer)?.name || peer.slice(-6)
 		say(this.who, [
 			view.relay && t('relay.now', { name: name(view.relay) }) + '.',

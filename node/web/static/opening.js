@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Problem, post } from './api.js'
+import { inWords, post } from './api.js'
 import { h, say } from './view.js'
 import { language, languageName, t } from './words.js'
 
@@ -32,9 +32,9 @@ export function open(go) {
 	document.body.append(dialog)
 	dialog.showModal()
 
-	/** @param {SubmitEvent} e */
-	async function send(e) {
-		e.preventDefault()
+	/** @param {SubmitEvent} event */
+	async function send(event) {
+		event.preventDefault()
 		const words = new FormData(form)
 		done.disabled = true
 		try {
@@ -43,8 +43,9 @@ export function open(go) {
 				topics: topics.value.split(/[,，、]/).map((/** @type {string} */ s) => s.trim()).filter(Boolean),
 			})
 			dialog.replaceChildren(opening(opened.link, () => (dialog.close(), go(opened.room))))
-		} catch (p) {
-			say(problem, p instanceof Problem ? [p.message, p.hint].filter(Boolean).join(' · ') : String(p))
+			dialog.querySelector('button.main')?.focus()
+		} catch (e) {
+			say(problem, inWords(e))
 			done.disabled = false
 		}
 	}
@@ -67,7 +68,7 @@ function choice(name, legend, options) {
  * @param {() => void} enter
  */
 function opening(link, enter) {
-	return h('div', {}, h('h2', { id: 'opening' }, t('ready')), sharing(link), h('div', { class: 'acts' }, h('button', { class: 'main', autofocus: true, onclick: enter }, t('enter'))))
+	return h('div', {}, h('h2', { id: 'opening' }, t('ready')), sharing(link), h('div', { class: 'acts' }, h('button', { class: 'main', onclick: enter }, t('enter'))))
 }
 
 /**
@@ -79,10 +80,7 @@ export function sharing(link) {
 	field.value = link
 	const copy = h('button', {
 		type: 'button',
-		onclick: async () => {
-			await navigator.clipboard.writeText(link)
-			say(copy, t('copied'))
-		},
+		onclick: () => navigator.clipboard.writeText(link).then(() => say(copy, t('copied')), () => field.focus()), // which selects it, to copy by hand
 	}, t('copy'))
 	const share = 'share' in navigator && h('button', { type: 'button', onclick: () => navigator.share({ url: link, text: link }).catch(() => {}) }, t('share'))
 	return h('div', { class: 'sharing' }, h('p', { class: 'soft' }, t('link.say')), h('div', { class: 'pair' }, field, copy, share))

@@ -5,13 +5,18 @@
  * @module
  */
 
+import { inWords } from './api.js'
 import { Hearing, Microphone, Speaking } from './sound.js'
-import { keysOn, setKeys } from './keys.js'
-import { h, say, set } from './view.js'
-import { language, languages, setLanguage, t } from './words.js'
+import { t } from './words.js'
 
 const lock = 'earshot microphone'
 
+/** @param {string} key @param {string | boolean} value */
+function keep(key, value) {
+	localStorage.setItem(key, typeof value === 'boolean' ? (value ? 'on' : 'off') : value)
+}
+
+/** Event: `change`. */
 export class Presence extends EventTarget {
 	constructor() {
 		super()
@@ -19,6 +24,8 @@ export class Presence extends EventTarget {
 		this.hearing = null
 		/** @type {Speaking | null} */
 		this.speaking = null
+		/** @type {object | null} a microphone is being asked for; another one, or none, makes what comes of it void */
+		this.asking = null
 		this.push = localStorage.getItem('push') === 'on'
 		this.device = localStorage.getItem('device') ?? ''
 		this.music = localStorage.getItem('music') === 'on'
@@ -34,10 +41,13 @@ export class Presence extends EventTarget {
 		this.dispatchEvent(new Event('change'))
 	}
 
-	/** @param {string} room */
-	listen(room) {
-		if (this.hearing && this.hearing.room !== room) this.leave()
-		if (this.hearing?.state === 'over') this.hearing = null
+	/**
+	 * @param {string} room
+	 * @param {string} [link] that finds it
+	 */
+	listen(room, link) {
+		if (link && !this.links.has(room)) this.links.set(room, link)
+		if (this.hearing && (this.hearing.room !== room || this.hearing.state === 'over')) this.leave()
 		if (!this.hearing) {
 			this.hearing = new Hearing(room, this.links.get(room) ?? room)
 			this.hearing.addEventListener('state', () => this.changed())
@@ -53,26 +63,39 @@ export class Presence extends EventTarget {
 		this.changed()
 	}
 
-	/** Turns the microphone on in a room. @param {string} room */
+	/**
+	 * Turns the microphone on in a room. Whoever leaves, or turns it off again,
+	 * while the browser still asks for leave stays silent.
+	 * @param {string} room
+	 */
 	async speak(room) {
+		this.speaking?.leave()
+		this.speaking = null
+		const asking = (this.asking = {})
 		this.trouble = ''
-		if (!(await this.take())) {
-			this.trouble = t('mic.elsewhere')
+		this.changed()
+		const release = this.release ?? (await this.take())
+		if (this.asking !== asking) return release?.()
+		if (!release) return this.fail(t('mic.elsewhere'))
+		this.release = release
+		const microphone = await Microphone.open(this).catch(e => /** @type {unknown} */ (e))
+		if (this.asking !== asking) return microphone instanceof Microphone && microphone.close()
+		if (!(microphone instanceof Microphone)) return this.fail(whyNot(microphone))
+		this.asking = null
+		const speaking = (this.speaking = new Speaking(room, this.links.get(room) ?? room, microphone, this.music))
+		speaking.open(!this.push || this.held)
+		speaking.addEventListener('state', () => {
+			if (speaking.state === 'over') this.ended(speaking)
 			this.changed()
-			return
-		}
-		try {
-			const microphone = await Microphone.open(this)
-			const speaking = (this.speaking = new Speaking(room, microphone, this.music))
-			speaking.open(!this.push || this.held)
-			speaking.addEventListener('state', () => {
-				if (speaking.state === 'over') this.ended(speaking)
-				this.changed()
-			})
-		} catch (e) {
-			this.give()
-			this.trouble = e instanceof DOMException && e.name === 'NotFoundError' ? t('mic.none') : t('mic.blocked')
-		}
+		})
+		this.changed()
+	}
+
+	/** There is no microphone. @param {string} trouble */
+	fail(trouble) {
+		this.asking = null
+		this.give()
+		this.trouble = trouble
 		this.changed()
 	}
 
@@ -81,12 +104,13 @@ export class Presence extends EventTarget {
 		if (this.speaking !== speaking) return
 		this.speaking = null
 		this.give()
-		if (speaking.problem) this.trouble = [speaking.problem.message, speaking.problem.hint].filter(Boolean).join(' · ')
+		if (speaking.problem) this.trouble = inWords(speaking.problem)
 	}
 
 	/** Turns it off. */
 	hush() {
-		this.speaking?.stop()
+		this.asking = null
+		this.speaking?.leave()
 		this.speaking = null
 		this.give()
 		this.changed()
@@ -101,22 +125,28 @@ export class Presence extends EventTarget {
 		this.held = down
 		if (!this.push) return
 		if (this.speaking) this.speaking.open(down)
-		else if (down) this.speak(room)
+		else if (down && !this.asking) this.speak(room)
 		this.changed()
 	}
 
-	/** How loud one's own live microphone is, 0 to 1. */
-	level() {
-		return this.speaking && (!this.push || this.held) ? this.speaking.microphone.level() : 0
+	/** Whether sound goes from the microphone to a room now. @param {string} room */
+	live(room) {
+		return this.speaking?.room === room && (!this.push || this.held)
 	}
 
-	/** Takes the microphone for this tab; false: another has it. */
+	/** How loud one's own live microphone is in a room, 0 to 1. @param {string} room */
+	level(room) {
+		return this.live(room) ? this.speaking?.microphone.level() ?? 0 : 0
+	}
+
+	/**
+	 * Takes the microphone for this tab.
+	 * @returns {Promise<(() => void) | null>} gives it back; null: another tab has it
+	 */
 	take() {
 		return new Promise(answer => {
-			navigator.locks.request(lock, { ifAvailable: true }, held => {
-				answer(held !== null)
-				return held && new Promise(done => (this.release = () => done(undefined)))
-			})
+			navigator.locks.request(lock, { ifAvailable: true }, held =>
+				held ? new Promise(done => answer(() => done(undefined))) : answer(null))
 		})
 	}
 
@@ -125,78 +155,21 @@ export class Presence extends EventTarget {
 		this.release = null
 	}
 
-	/** Asks for device, manner, keys, language and appearance. */
-	async settings() {
-		const device = h('select', {}, h('option', { value: '' }, t('mic.usual')))
-		const music = h('input', { type: 'checkbox', checked: this.music })
-		const push = h('input', { type: 'checkbox', checked: this.push })
-		const single = h('input', { type: 'checkbox', checked: keysOn() })
-		const tongue = h('select', {}, ...Object.entries(languages).map(([value, name]) => h('option', { value, selected: value === language(), lang: value }, name)))
-		const theme = h('select', {}, ...['system', 'light', 'dark'].map(value => h('option', { value, selected: (localStorage.getItem('theme') ?? 'system') === value }, t('theme.' + value))))
-		const check = new Check(() => ({ device: device.value, music: music.checked }))
-		const dialog = h('dialog', { class: 'settings', 'aria-labelledby': 'settings' },
-			h('h2', { id: 'settings' }, t('settings')),
-			h('label', {}, t('mic.device'), device), check.element,
-			h('label', { class: 'option' }, music, t('mic.music')), h('label', { class: 'option' }, push, t('mic.push')),
-			h('h3', {}, t('keys')), h('label', { class: 'option' }, single, t('keys.on')),
-			h('dl', { class: 'keys' }, ...[['Space', 'keys.space'], ['M', 'keys.m'], ['S', 'keys.s'], ['N', 'keys.n'], ['?', 'keys.help']].flatMap(([key, word]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, t(word))])),
-			h('div', { class: 'pair' }, h('label', {}, t('language'), tongue), h('label', {}, t('theme'), theme)),
-			h('div', { class: 'acts' }, h('button', { class: 'main', onclick: () => dialog.close() }, t('close'))))
-		dialog.addEventListener('close', () => {
-			check.close()
-			dialog.remove()
-			this.device = device.value
-			this.music = music.checked
-			this.push = push.checked
-			localStorage.setItem('device', this.device)
-			localStorage.setItem('music', this.music ? 'on' : 'off')
-			localStorage.setItem('push', this.push ? 'on' : 'off')
-			setKeys(single.checked)
-			setTheme(theme.value)
-			if (tongue.value !== language()) {
-				setLanguage(tongue.value)
-				this.dispatchEvent(new Event('language'))
-			}
-			this.changed()
-		})
-		document.body.append(dialog)
-		dialog.showModal()
-		for (const d of await navigator.mediaDevices?.enumerateDevices() ?? []) {
-			if (d.kind === 'audioinput' && d.deviceId && d.deviceId !== 'default') device.append(h('option', { value: d.deviceId, selected: d.deviceId === this.device }, d.label || t('mic')))
-		}
+	/** What the person wants of the microphone from now on. @param {{device: string, music: boolean, push: boolean}} wish */
+	choose({ device, music, push }) {
+		const room = this.speaking?.room
+		const other = device !== this.device || music !== this.music
+		Object.assign(this, { device, music, push })
+		keep('device', device)
+		keep('music', music)
+		keep('push', push)
+		if (room && other) this.speak(room)
+		else this.speaking?.open(!push || this.held)
+		this.changed()
 	}
 }
 
-/** One's own level, before anybody else hears it. */
-class Check {
-	/** @param {() => import('./sound.js').Capture} capture */
-	constructor(capture) {
-		this.capture = capture
-		this.word = h('p', { class: 'soft', role: 'status' })
-		this.line = h('span', { class: 'level' })
-		this.element = h('div', { class: 'check' }, h('button', { type: 'button', onclick: () => this.start() }, t('mic.check'), this.line), this.word)
-	}
-
-	async start() {
-		this.close()
-		try {
-			this.microphone = await Microphone.open(this.capture())
-			say(this.word, t('mic.check.say'))
-			this.beat = setInterval(() => this.line.style.setProperty('--level', this.microphone?.level().toFixed(2) ?? '0'), 50)
-		} catch (e) {
-			say(this.word, e instanceof DOMException && e.name === 'NotFoundError' ? t('mic.none') : t('mic.blocked'))
-		}
-	}
-
-	close() {
-		clearInterval(this.beat)
-		this.microphone?.close()
-		this.microphone = undefined
-	}
-}
-
-/** @param {string} theme system, light or dark */
-export function setTheme(theme) {
-	localStorage.setItem('theme', theme)
-	set(document.documentElement, { 'data-theme': theme === 'system' ? false : theme })
+/** Why the browser gave no microphone. @param {unknown} e */
+export function whyNot(e) {
+	return e instanceof DOMException && (e.name === 'NotFoundError' || e.name === 'OverconstrainedError') ? t('mic.none') : t('mic.blocked')
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Problem, post, roomPath } from './api.js'
+import { get, inWords, post, roomPath } from './api.js'
 import { keys } from './keys.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
@@ -30,14 +30,19 @@ export class Room {
 	 * @param {Presence} presence
 	 * @param {string} id
 	 * @param {(sentence: string) => void} tell the polite voice of the page
+	 * @param {() => void} settings shows them
 	 */
-	constructor(live, presence, id, tell) {
+	constructor(live, presence, id, tell, settings) {
 		this.live = live
 		this.presence = presence
 		this.id = id
 		this.tell = tell
+		this.settings = settings
 		/** @type {RoomView | undefined} */
 		this.view = undefined
+		/** @type {import('./live.js').RoomLine | undefined} as the node told of it once */
+		this.far = undefined
+		this.closed = false
 		/** @type {Map<string, HTMLElement>} by peer */
 		this.seats = new Map()
 		this.title = h('h1', { tabindex: '-1', dir: 'auto' })
@@ -48,7 +53,7 @@ export class Room {
 		this.ears = h('div', { class: 'ears', 'aria-hidden': 'true' })
 		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
 		this.people = h('ul', { class: 'people' })
-		this.network = new Network(id)
+		this.network = new Network()
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())
@@ -60,7 +65,7 @@ export class Room {
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
-			KeyM: { down: () => this.bar.microphone.click() },
+			KeyM: { down: () => this.bar.toggle() },
 			KeyN: { down: () => this.network.toggle() },
 			KeyS: { down: () => this.sayWho() },
 		})
@@ -72,15 +77,15 @@ export class Room {
 	/** What the directory says of a room that this node is not in. */
 	async fetch() {
 		if (this.live.views.has(this.id)) return
-		try {
-			this.far = await (await fetch(roomPath(this.id), { credentials: 'same-origin' })).json()
-			this.show()
-		} catch {
-			// It is not known yet: it may be once it is joined.
-		}
+		const far = await get(roomPath(this.id)).catch(() => null) // it may be known once it is joined
+		if (!far || this.closed) return
+		this.far = far
+		if (far.room !== this.id) location.replace('#room/' + far.room) // its ID was cut short
+		else this.show()
 	}
 
 	close() {
+		this.closed = true
 		clearInterval(this.beat)
 		this.offKeys()
 		this.element.remove()
@@ -96,15 +101,17 @@ export class Room {
 		const before = this.view
 		const line = this.live.rooms.get(this.id)
 		const view = (this.view = this.live.views.get(this.id))
-		const known = view ?? (this.far?.title !== undefined ? this.far : line)
+		const known = line ?? this.far
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
-		say(this.title, known?.title ?? t('join.ask'))
+		say(this.title, known?.title ?? t('room', { id: this.id.slice(0, 6) }))
 		this.title.lang = known?.language ?? ''
 		const members = view?.members ?? []
 		const stage = members.filter(onStage)
 		const audience = members.filter(m => !onStage(m))
 		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? audience.length : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
 		this.list.show(stage)
+		const seated = new Set(stage.map(m => m.peer))
+		for (const peer of this.seats.keys()) if (!seated.has(peer)) this.seats.delete(peer)
 		this.place(stage.length)
 		this.audience.show(audience)
 		this.drawEars(audience.length)
@@ -127,10 +134,13 @@ export class Room {
 	 */
 	showState(state, closed) {
 		const now = closed ? 'ended' : (state ?? 'away')
-		if (this.act.dataset.state === now) return
+		const before = this.act.dataset.state
+		if (before === now) return
 		this.act.dataset.state = now
+		if (before === 'lost' && now === 'heard') this.tell(t('back'))
 		const problem = this.presence.hearing?.problem
-		say(this.words, { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? [problem.message, problem.hint].filter(Boolean).join(' · ') : t('join.ask') }[now] ?? '')
+		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? inWords(problem) : t('join.ask') }
+		say(this.words, sentences[/** @type {keyof typeof sentences} */ (now)])
 		const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) => h('button', { class: 'main', onclick }, t(key))
 		this.act.replaceChildren(...{
 			away: [button('listen', () => this.listen())],
@@ -141,7 +151,7 @@ export class Room {
 	}
 
 	listen() {
-		this.presence.listen(this.id)
+		this.presence.listen(this.id, (this.live.rooms.get(this.id) ?? this.far)?.link)
 		this.ring.focus()
 	}
 
@@ -219,7 +229,7 @@ export class Room {
 			const level = heard.get(s.source)
 			if (level !== undefined) loud.set(s.peer, Math.max(loud.get(s.peer) ?? 0, level))
 		}
-		const own = this.presence.level()
+		const own = this.presence.level(this.id)
 		if (own > 0 && this.live.node) loud.set(this.live.node.peer_id, own)
 		for (const [peer, seat] of this.seats) {
 			const level = loud.get(peer) ?? 0
@@ -247,7 +257,8 @@ export class Room {
 		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
 		if (before.relay && now.relay && before.relay !== now.relay) {
 			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
-			this.tell(t('relay.changed', { old, new: this.nameOf(now.relay) }))
+			const stays = now.members.some(m => m.peer === before.relay)
+			this.tell(stays ? t('relay.now', { name: this.nameOf(now.relay) }) : t('relay.changed', { old, new: this.nameOf(now.relay) }))
 		}
 	}
 }
@@ -259,14 +270,15 @@ class Bar {
 		this.room = room
 		this.level = h('span', { class: 'level' })
 		this.word = h('span', {}, t('mic'))
-		this.microphone = h('button', { class: 'mic', 'aria-pressed': 'false', onclick: () => this.toggle() }, icon('mic'), this.word, this.level)
+		this.microphone = h('button', { class: 'mic', onclick: () => this.toggle() }, icon('mic'), this.word, this.level)
 		this.say = h('p', { class: 'problem', role: 'alert' })
+		this.hint = h('p', { class: 'soft', hidden: true }, t('mic.hold'))
 		this.leaving = h('button', { onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
 		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
-		this.element = h('div', { class: 'bar' }, this.say,
+		this.element = h('div', { class: 'bar' }, this.say, this.hint,
 			h('div', { class: 'buttons' }, this.leaving, this.microphone,
 				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))),
-				h('button', { onclick: () => room.presence.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
+				h('button', { onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
 	}
 
 	/**
@@ -274,15 +286,16 @@ class Bar {
 	 * @param {boolean} hears
 	 */
 	show(view, hears) {
-		const { speaking, push } = this.room.presence
-		const live = speaking !== null && speaking.room === this.room.id
+		const { presence, id } = this.room
+		const on = presence.speaking?.room === id || presence.asking !== null
 		const you = view?.members.find(m => m.you)
 		const may = view?.stage === 'open' || you?.role === 'host' || you?.role === 'speaker'
-		set(this.microphone, { 'aria-pressed': live ? 'true' : 'false', 'data-live': live && !push, disabled: !may && !live })
-		say(this.word, live ? (push ? t('mic.hold') : t('mic.off')) : may || !view ? t('mic.on') : t('mic.notallowed'))
-		this.element.hidden = !hears && !live
+		set(this.microphone, { 'data-live': presence.live(id), disabled: !may && !on })
+		say(this.word, on ? t('mic.off') : may || !view ? t('mic.on') : t('mic.notallowed'))
+		this.hint.hidden = !presence.push || !may
+		this.element.hidden = !hears && !on
 		this.ending.hidden = you?.role !== 'host'
-		say(this.say, this.room.presence.trouble)
+		say(this.say, presence.trouble)
 	}
 
 	/** @param {number} level */
@@ -290,15 +303,21 @@ class Bar {
 		this.level.style.setProperty('--level', level.toFixed(2))
 	}
 
+	/** Whether the microphone can be used here: only by who listens, and may speak. */
+	get usable() {
+		return !this.element.hidden && !this.microphone.disabled
+	}
+
 	toggle() {
 		const { presence, id } = this.room
-		if (presence.speaking) presence.hush()
+		if (!this.usable) return
+		if (presence.speaking || presence.asking) presence.hush()
 		else presence.speak(id)
 	}
 
 	/** Push-to-talk. @param {boolean} down */
 	hold(down) {
-		this.room.presence.hold(this.room.id, down)
+		if (!down || this.usable) this.room.presence.hold(this.room.id, down)
 	}
 
 	async leave() {
@@ -316,7 +335,7 @@ class Bar {
 					onclick: async () => {
 						dialog.close()
 						this.room.presence.leave()
-						await post(roomPath(this.room.id, 'close')).catch((/** @type {unknown} */ e) => say(this.say, e instanceof Problem ? e.message : String(e)))
+						await post(roomPath(this.room.id, 'close')).catch(e => say(this.say, inWords(e)))
 					},
 				}, t('end'))))
 		document.body.append(dialog)

@@ -13,6 +13,8 @@ import { Problem, negotiate, remove, roomPath } from './api.js'
 const slots = 3
 const pauses = [250, 500, 1000, 2000, 4000] // ms before another try
 const heardFor = 400 // ms: an older contributing source is over
+const silence = 3000 // ms: a connection that is lost for longer is made anew
+const ended = ['failed', 'closed']
 
 /** @param {RTCPeerConnection} pc */
 async function gathered(pc) {
@@ -41,36 +43,35 @@ async function connect(pc, path, edit = sdp => sdp) {
 
 /**
  * Resolves when a connection is over. When the node ends a session it closes
- * DTLS; the connection's own state stays "connected" then.
+ * DTLS; the connection's own state stays "connected" then. When the node dies,
+ * ICE is "disconnected" long before it says "failed".
  * @param {RTCPeerConnection} pc
  * @param {RTCDtlsTransport | null | undefined} transport
+ * @returns {Promise<void>}
  */
 function over(pc, transport) {
 	return new Promise(done => {
+		/** @type {ReturnType<typeof setTimeout> | undefined} */
+		let patience
 		const look = () => {
-			if (['failed', 'closed'].includes(pc.connectionState) || ['failed', 'closed'].includes(transport?.state ?? '')) done(undefined)
+			clearTimeout(patience)
+			if (ended.includes(pc.connectionState) || ended.includes(transport?.state ?? '')) done()
+			else if (pc.connectionState === 'disconnected') patience = setTimeout(done, silence)
 		}
 		pc.addEventListener('connectionstatechange', look)
 		transport?.addEventListener('statechange', look)
-	})
-}
-
-/** @param {number} ms @param {AbortSignal} signal */
-function pause(ms, signal) {
-	return new Promise(done => {
-		const timer = setTimeout(done, ms)
-		signal.addEventListener('abort', () => (clearTimeout(timer), done(undefined)))
+		look()
 	})
 }
 
 /**
- * What one listens to. Events: `state` (see the field), `problem` with a Problem
- * that trying again does not mend.
+ * A session with the node that is made again when it breaks, until the person
+ * leaves or the node says that no try will do. Event: `state`.
  */
-export class Hearing extends EventTarget {
+class Line extends EventTarget {
 	/**
 	 * @param {string} room its ID
-	 * @param {string} name a link, or the ID again
+	 * @param {string} name what the node finds it by: a link, or the ID again
 	 */
 	constructor(room, name) {
 		super()
@@ -78,9 +79,93 @@ export class Hearing extends EventTarget {
 		this.name = name
 		/** @type {State} */
 		this.state = 'joining'
-		/** @type {Problem | null} */
+		/** @type {Problem | null} that trying again does not mend */
 		this.problem = null
+		this.held = false // it was up once
 		this.left = new AbortController()
+	}
+
+	/** @param {State} state */
+	become(state) {
+		if (this.state === state || this.state === 'over') return
+		this.state = state
+		this.dispatchEvent(new Event('state'))
+	}
+
+	/**
+	 * Asks the node for a session.
+	 * @param {RTCPeerConnection} _pc
+	 * @returns {Promise<{session: string, transport: RTCDtlsTransport | null}>}
+	 */
+	async ask(_pc) {
+		throw new Error('a line asks for something')
+	}
+
+	/** The session is up. @param {RTCPeerConnection} _pc */
+	begun(_pc) {
+		this.become('heard')
+	}
+
+	async run() {
+		const { signal } = this.left
+		const left = new Promise(done => signal.addEventListener('abort', done, { once: true }))
+		for (let tries = 0; !signal.aborted; tries++) {
+			const pc = new RTCPeerConnection()
+			let session = ''
+			try {
+				const asked = await this.ask(pc)
+				session = asked.session
+				if (!signal.aborted) {
+					this.held = true
+					tries = 0
+					this.begun(pc)
+					await Promise.race([over(pc, asked.transport), left])
+				}
+				if (!signal.aborted) this.become('lost')
+			} catch (e) {
+				this.failed(e)
+			}
+			pc.close()
+			if (session) remove(session).catch(() => {}) // it ended with the connection, or with the node
+			await Promise.race([new Promise(done => setTimeout(done, pauses[Math.min(tries, pauses.length - 1)])), left])
+		}
+		this.close()
+		this.become('over')
+	}
+
+	/**
+	 * A node that began anew does not know its rooms for a moment: one that was
+	 * there is asked for again.
+	 * @param {unknown} e
+	 */
+	failed(e) {
+		const refused = e instanceof Problem && e.status >= 400 && e.status < 500
+		if (e instanceof Problem && e.code === 'full_room') {
+			this.become('full')
+		} else if (refused && !(this.held && e.code === 'unknown_room')) {
+			this.problem = e
+			this.left.abort()
+		} else {
+			this.become('lost')
+		}
+	}
+
+	/** What ends with it. */
+	close() {}
+
+	leave() {
+		this.left.abort()
+	}
+}
+
+/** What one listens to. */
+export class Hearing extends Line {
+	/**
+	 * @param {string} room
+	 * @param {string} name
+	 */
+	constructor(room, name) {
+		super(room, name)
 		/** @type {HTMLAudioElement[]} */
 		this.players = Array.from({ length: slots }, () => Object.assign(document.createElement('audio'), { autoplay: true }))
 		/** @type {RTCRtpReceiver[]} */
@@ -90,55 +175,25 @@ export class Hearing extends EventTarget {
 		this.run()
 	}
 
-	/** @param {State} state */
-	become(state) {
-		if (this.state === state) return
-		this.state = state
-		this.dispatchEvent(new Event('state'))
+	/** @override @param {RTCPeerConnection} pc */
+	async ask(pc) {
+		this.receivers = Array.from({ length: slots }, () => pc.addTransceiver('audio', { direction: 'recvonly' }).receiver)
+		this.receivers.forEach((receiver, i) => (this.players[i].srcObject = new MediaStream([receiver.track])))
+		const session = await connect(pc, roomPath(this.name, 'whep'))
+		return { session, transport: this.receivers[0].transport }
 	}
 
-	/** Listens, and again, until leave. */
-	async run() {
-		const { signal } = this.left
-		for (let tries = 0; !signal.aborted; tries++) {
-			const pc = new RTCPeerConnection()
-			let session = ''
-			try {
-				this.receivers = Array.from({ length: slots }, () => pc.addTransceiver('audio', { direction: 'recvonly' }).receiver)
-				this.receivers.forEach((receiver, i) => (this.players[i].srcObject = new MediaStream([receiver.track])))
-				session = await connect(pc, roomPath(this.name, 'whep'))
-				const end = over(pc, this.receivers[0].transport)
-				await this.play()
-				tries = 0
-				await Promise.race([end, new Promise(done => signal.addEventListener('abort', done))])
-				if (!signal.aborted) this.become('lost')
-			} catch (e) {
-				if (e instanceof Problem && e.code === 'room_full') {
-					this.become('full')
-				} else if (e instanceof Problem && e.status >= 400 && e.status < 500) {
-					this.problem = e
-					this.become('over')
-					this.left.abort()
-				} else {
-					this.become('lost')
-				}
-			}
-			pc.close()
-			if (session) remove(session).catch(() => {}) // it ended with the connection, or with the node
-			await pause(pauses[Math.min(tries, pauses.length - 1)], signal)
-		}
-		this.players.forEach(p => (p.srcObject = null))
-		this.become('over')
+	/** @override @param {RTCPeerConnection} pc */
+	begun(pc) {
+		this.pc = pc
+		this.play()
 	}
 
 	/** Plays; a browser that wants a gesture first leaves it `silenced`. */
 	async play() {
-		try {
-			await Promise.all(this.players.map(p => p.play()))
-			this.become('heard')
-		} catch {
-			this.become('silenced')
-		}
+		const { pc } = this
+		const heard = await Promise.all(this.players.map(p => p.play())).then(() => true, () => false)
+		if (pc === this.pc && pc?.connectionState !== 'closed' && !this.left.signal.aborted) this.become(heard ? 'heard' : 'silenced')
 	}
 
 	/**
@@ -153,6 +208,7 @@ export class Hearing extends EventTarget {
 			const newest = receiver.getContributingSources().reduce((a, b) => (a && a.timestamp > b.timestamp ? a : b), /** @type {any} */ (null))
 			if (!newest) return
 			this.players[i].volume = this.volumes.get(newest.source) ?? 1
+			// Browsers differ in what they count from.
 			if (Math.abs(now - newest.timestamp) < heardFor || Math.abs(performance.now() - newest.timestamp) < heardFor) {
 				out.set(newest.source, newest.audioLevel ?? 0)
 			}
@@ -160,8 +216,10 @@ export class Hearing extends EventTarget {
 		return out
 	}
 
-	leave() {
-		this.left.abort()
+	/** @override */
+	close() {
+		this.receivers = []
+		for (const p of this.players) p.srcObject = null
 	}
 }
 
@@ -212,62 +270,28 @@ export class Microphone {
 	}
 }
 
-/**
- * A live microphone in a room. `state` events as with Hearing.
- */
-export class Speaking extends EventTarget {
+/** A live microphone in a room. */
+export class Speaking extends Line {
 	/**
 	 * @param {string} room
+	 * @param {string} name
 	 * @param {Microphone} microphone closed with it
 	 * @param {boolean} music
 	 */
-	constructor(room, microphone, music) {
-		super()
-		this.room = room
+	constructor(room, name, microphone, music) {
+		super(room, name)
 		this.microphone = microphone
 		this.music = music
-		/** @type {State} */
-		this.state = 'joining'
-		/** @type {Problem | null} */
-		this.problem = null
-		this.left = new AbortController()
+		microphone.track.addEventListener('ended', () => this.leave(), { once: true }) // unplugged
 		this.run()
 	}
 
-	/** @param {State} state */
-	become(state) {
-		if (this.state === state) return
-		this.state = state
-		this.dispatchEvent(new Event('state'))
-	}
-
-	async run() {
-		const { signal } = this.left
-		this.microphone.track.addEventListener('ended', () => this.stop()) // unplugged
-		for (let tries = 0; !signal.aborted; tries++) {
-			const pc = new RTCPeerConnection()
-			let session = ''
-			try {
-				const sender = pc.addTransceiver(this.microphone.track, { direction: 'sendonly', streams: [this.microphone.stream] }).sender
-				session = await connect(pc, roomPath(this.room, 'whip'), sdp => withOpus(sdp, this.music))
-				this.become('heard')
-				tries = 0
-				await Promise.race([over(pc, sender.transport), new Promise(done => signal.addEventListener('abort', done))])
-				if (!signal.aborted) this.become('lost')
-			} catch (e) {
-				if (e instanceof Problem && e.status >= 400 && e.status < 500) {
-					this.problem = e
-					this.left.abort()
-				} else {
-					this.become('lost')
-				}
-			}
-			pc.close()
-			if (session) remove(session).catch(() => {})
-			await pause(pauses[Math.min(tries, pauses.length - 1)], signal)
-		}
-		this.microphone.close()
-		this.become('over')
+	/** @override @param {RTCPeerConnection} pc */
+	async ask(pc) {
+		const { track, stream } = this.microphone
+		const { sender } = pc.addTransceiver(track, { direction: 'sendonly', streams: [stream] })
+		const session = await connect(pc, roomPath(this.name, 'whip'), sdp => withOpus(sdp, this.music))
+		return { session, transport: sender.transport }
 	}
 
 	/** Sends, or is silent without ending: for push-to-talk. @param {boolean} open */
@@ -275,8 +299,15 @@ export class Speaking extends EventTarget {
 		this.microphone.track.enabled = open
 	}
 
-	stop() {
-		this.left.abort()
+	/** @override */
+	close() {
+		this.microphone.close()
+	}
+
+	/** Nothing of the microphone is sent from now on, however long the session takes to end. @override */
+	leave() {
+		this.open(false)
+		super.leave()
 	}
 }
 

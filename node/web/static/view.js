@@ -85,12 +85,18 @@ export class List {
 
 	/** @param {T[]} items */
 	show(items) {
-		const left = new Map(this.shown)
+		// What is gone goes first: what stays is then moved only where the order changed.
+		const keys = new Set(items.map(this.key))
+		for (const [key, row] of this.shown) {
+			if (keys.has(key)) continue
+			row.element.remove()
+			this.shown.delete(key)
+		}
+		const focused = document.activeElement
 		let before = this.parent.firstElementChild
 		for (const item of items) {
 			const key = this.key(item)
-			let row = left.get(key)
-			left.delete(key)
+			let row = this.shown.get(key)
 			if (!row) {
 				row = this.make(item)
 				this.shown.set(key, row)
@@ -99,9 +105,7 @@ export class List {
 			if (row.element === before) before = before.nextElementSibling
 			else this.parent.insertBefore(row.element, before)
 		}
-		for (const [key, row] of left) {
-			row.element.remove()
-			this.shown.delete(key)
-		}
+		// An element that is moved loses focus.
+		if (focused instanceof HTMLElement && focused !== document.activeElement && this.parent.contains(focused)) focused.focus()
 	}
 }

@@ -3,9 +3,11 @@
 /** @type {import('../words.js').Words} */
 export default {
 	'live': 'Live now',
+	'room': 'Room {id}',
 	'open': 'Open a room',
 	'link.ask': 'Have a link? Paste it here',
 	'link.go': 'Go there',
+	'link.bad': 'That is no link to a room. It begins with earshot:room/',
 	'listen': 'Listen',
 	'play': 'Press to hear',
 	'mic': 'Microphone',
@@ -57,7 +59,7 @@ export default {
 	'find': 'Who can find it?',
 	'find.link': 'Only people with the link; they can see your address',
 	'find.all': 'Anyone can see this room and your Internet address',
-	'search': 'Search titles, names and topics',
+	'search': 'Search titles and topics',
 	'search.none': 'Nothing live matches. Clear the search to see all.',
 	'clear': 'Clear',
 	'alone': 'No one in earshot yet. Paste a friend\'s link, or open a room and send its link.',

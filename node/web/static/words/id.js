@@ -3,9 +3,11 @@
 /** @type {import('../words.js').Words} */
 export default {
 	'live': 'Sedang berlangsung',
+	'room': 'Ruang {id}',
 	'open': 'Buat ruang',
 	'link.ask': 'Punya link? Tempel di sini',
 	'link.go': 'Buka',
+	'link.bad': 'Itu bukan link ruang. Link ruang diawali earshot:room/',
 	'listen': 'Dengarkan',
 	'play': 'Tekan untuk mendengar',
 	'mic': 'Mikrofon',

@@ -3,9 +3,11 @@
 /** @type {import('../words.js').Words} */
 export default {
 	'live': 'Đang diễn ra',
+	'room': 'Phòng {id}',
 	'open': 'Tạo phòng',
 	'link.ask': 'Có liên kết? Dán vào đây',
 	'link.go': 'Vào',
+	'link.bad': 'Đó không phải liên kết phòng. Liên kết phòng bắt đầu bằng earshot:room/',
 	'listen': 'Vào nghe',
 	'play': 'Nhấn để nghe',
 	'mic': 'Micrô',

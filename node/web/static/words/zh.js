@@ -3,9 +3,11 @@
 /** @type {import('../words.js').Words} */
 export default {
 	'live': '正在进行',
+	'room': '房间 {id}',
 	'open': '创建房间',
 	'link.ask': '有链接？粘贴到这里',
 	'link.go': '前往',
+	'link.bad': '这不是房间链接。房间链接以 earshot:room/ 开头',
 	'listen': '收听',
 	'play': '点击开始收听',
 	'mic': '麦克风',
