@@ -1,9 +1,11 @@
 package web
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,8 +18,9 @@ const (
 	keyLife = 10 * time.Minute // of a one-use key
 )
 
-// door lets the page in: a one-use key is traded for a cookie that lives as
-// long as the node runs. The API's token never reaches a browser.
+// door lets the page in: a one-use key is traded for a cookie that lives until
+// the browser ends, so that a page comes back by itself when its node does. The
+// API's token never reaches a browser.
 type door struct {
 	cookie string // its name: it carries the port, as cookies don't tell ports apart
 	secret string // its value
@@ -33,10 +36,18 @@ type key struct {
 	issued time.Time
 }
 
-func newDoor(addr net.Addr) *door {
+// newDoor makes the door of a node at addr. The cookie's value follows from the
+// API's token, which outlives a run, and tells nothing of it; without a token it
+// is new at each start.
+func newDoor(addr net.Addr, token string) *door {
 	d := &door{cookie: "earshot", secret: rand.Text()}
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		d.cookie += "-" + strconv.Itoa(tcp.Port)
+	}
+	if token != "" {
+		mac := hmac.New(sha256.New, []byte(token))
+		mac.Write([]byte("page " + d.cookie))
+		d.secret = hex.EncodeToString(mac.Sum(nil))
 	}
 	return d
 }

@@ -87,7 +87,7 @@ func New(cfg Config) *Server {
 		sum := sha256.Sum256([]byte(cfg.Token))
 		s.bearer = &sum
 	}
-	s.door = newDoor(cfg.Listener.Addr())
+	s.door = newDoor(cfg.Listener.Addr(), cfg.Token)
 	s.feed = newFeed(cfg.Backend, s.log)
 	s.mux = s.routed()
 	return s
