@@ -6,7 +6,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -128,15 +127,15 @@ func (e *evidence) moved(l locals) {
 
 // arrival is a connection that another node has made to this one.
 type arrival struct {
-	peer peer.ID
-	from multiaddr.Multiaddr
+	from  multiaddr.Multiaddr
+	known bool // this node knew where the visitor is
 }
 
 // visited takes a visit from the Internet for a sign that the way is open,
-// unless the visitor was known: a hole that both have punched lets just the two
-// through.
-func (e *evidence) visited(a arrival, known bool) {
-	if w, ok := wayOf(a.from); ok && !known && e.local.family(w.four) == InternetAddress {
+// unless this node may have called the visitor just before: a firewall lets in
+// whom one calls, and two that hear of each other call each other at once.
+func (e *evidence) visited(a arrival) {
+	if w, ok := wayOf(a.from); ok && !a.known && e.local.family(w.four) == InternetAddress {
 		if e.visits == nil {
 			e.visits = make(map[way]bool)
 		}
@@ -229,20 +228,14 @@ func (e *evidence) weigh() (open map[way]bool, own bool, addrs []multiaddr.Multi
 	return open, own, slices.CompactFunc(addrs, multiaddr.Multiaddr.Equal)
 }
 
-// visited is libp2p's callback: somebody is connected.
+// visited is libp2p's callback: somebody is connected, and has yet to say where
+// it is.
 func (r *Reach) visited(_ network.Network, c network.Conn) {
 	if c.Stat().Direction != network.DirInbound || !r.direct(c) || !r.cfg.Public(c.RemoteMultiaddr()) {
 		return
 	}
 	select {
-	case r.inbound <- arrival{c.RemotePeer(), c.RemoteMultiaddr()}:
+	case r.inbound <- arrival{c.RemoteMultiaddr(), len(r.host.Peerstore().Addrs(c.RemotePeer())) > 0}:
 	default: // others will come
 	}
-}
-
-// knew says whether there is or was another connection with p than one inbound,
-// by which a hole may have been punched.
-func (r *Reach) knew(p peer.ID) bool {
-	conns := r.host.Network().ConnsToPeer(p)
-	return len(conns) > 1 || slices.ContainsFunc(conns, func(c network.Conn) bool { return c.Stat().Direction != network.DirInbound })
 }

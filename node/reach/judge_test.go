@@ -55,7 +55,7 @@ func TestJudge(t *testing.T) {
 	} {
 		e := evidence{local: c.local}
 		for _, v := range c.visits {
-			e.visited(arrival{from: addr(v)}, false)
+			e.visited(arrival{from: addr(v)})
 		}
 		for _, d := range c.results {
 			e.dialled(d)
@@ -71,7 +71,7 @@ func TestJudge(t *testing.T) {
 
 func TestAnAcquaintanceProvesNothing(t *testing.T) {
 	e := evidence{local: locals{public: []netip.Addr{netip.MustParseAddr("11.0.0.2")}}}
-	e.visited(arrival{from: multiaddr.StringCast("/ip4/11.8.8.8/udp/1/quic-v1")}, true)
+	e.visited(arrival{from: multiaddr.StringCast("/ip4/11.8.8.8/udp/1/quic-v1"), known: true})
 	if v := e.judge(); v.confirmed {
 		t.Errorf("%+v", v)
 	}

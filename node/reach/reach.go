@@ -211,7 +211,7 @@ func (r *Reach) Run(ctx context.Context) error {
 		case e := <-events.Out():
 			r.hear(e)
 		case a := <-r.inbound:
-			r.evidence.visited(a, r.knew(a.peer))
+			r.evidence.visited(a)
 		case d := <-r.cfg.DialBacks.results:
 			r.evidence.dialled(d)
 		case a := <-r.asked:

@@ -152,7 +152,7 @@ func TestAVisitConfirms(t *testing.T) {
 	one, two := newNode(t, first), newNode(t, other)
 	one.becomes("public by its address", func(s State) bool { return s.Reach == Public && !s.Confirmed && s.Serves.Running })
 	two.connect(one)
-	one.inbound <- arrival{two.ID(), two.Addrs()[0]} // by itself, loopback calls from elsewhere
+	one.inbound <- arrival{from: two.Addrs()[0]} // by itself, loopback calls from elsewhere
 	one.becomes("reached", func(s State) bool { return s.Confirmed })
 	two.becomes("careful", func(s State) bool { return s.Reach == Public && !s.Confirmed && len(s.Circuits) == 1 })
 	two.cfg.DialBacks.results <- dialBack{two.Addrs()[0], true}
