@@ -78,6 +78,8 @@ type Bootstrap struct {
 	targets    map[peer.ID]*target
 	gone       map[peer.ID]time.Time // when they were lost
 	results    chan result
+	knocks     map[peer.ID]context.CancelFunc // at whom, under way
+	knocked    chan peer.ID                   // it is over
 	dialling   int
 	neighbours *neighbours
 }
@@ -97,7 +99,8 @@ type result struct {
 // New makes a Bootstrap; Run does its work.
 func New(c Config) *Bootstrap {
 	b := &Bootstrap{host: c.Host, config: c, log: c.Log, found: make(chan finding, 64), look: make(chan struct{}, 1),
-		targets: make(map[peer.ID]*target), gone: make(map[peer.ID]time.Time), results: make(chan result, atOnce)}
+		targets: make(map[peer.ID]*target), gone: make(map[peer.ID]time.Time), results: make(chan result, atOnce),
+		knocks: make(map[peer.ID]context.CancelFunc), knocked: make(chan peer.ID, maxKnocks)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -146,6 +149,8 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 	defer b.neighbours.close()
 	review := time.NewTicker(reviewInterval)
 	defer review.Stop()
+	knock := time.NewTicker(knockInterval)
+	defer knock.Stop()
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 
@@ -161,6 +166,9 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 			for ; b.dialling > 0; b.dialling-- {
 				<-b.results
 			}
+			for range b.knocks {
+				<-b.knocked
+			}
 			return nil
 		case <-b.look:
 			b.neighbours.refresh()
@@ -172,6 +180,10 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 			b.heard(e)
 		case <-review.C:
 			b.review()
+		case <-knock.C:
+			b.knock(ctx)
+		case p := <-b.knocked:
+			delete(b.knocks, p)
 		case <-wake.C:
 		}
 	}
