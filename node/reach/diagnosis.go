@@ -57,6 +57,7 @@ type Observations struct {
 	Public    int // public neighbours
 	Sharing   int // nodes that come from the address that this one comes from
 	Port      uint16
+	Hidden    bool    // see Config
 	Target    *Target // another node, if one was asked about
 }
 
@@ -135,7 +136,7 @@ func (r *Reach) settle() {
 // observe looks at what there is.
 func (r *Reach) observe(ctx context.Context) Observations {
 	s := r.state.Load()
-	o := Observations{State: r.State(), Public: len(s.public), Relays: s.relays, Port: r.cfg.MediaPort(),
+	o := Observations{State: r.State(), Public: len(s.public), Relays: s.relays, Port: r.cfg.MediaPort(), Hidden: r.cfg.Hidden,
 		Route4: routed("udp4", "192.0.2.1:9"), Route6: routed("udp6", "[2001:db8::1]:9")} // RFC 5737, RFC 3849
 	var some []peer.ID
 	for _, p := range r.host.Network().Peers() {

@@ -21,6 +21,7 @@ const (
 	CodeOnePort     = "one-port"          // by most who are called first: NAT, endpoint-independent mapping
 	CodeManyPorts   = "changing-ports"    // by those that can be reached themselves: NAT, dependent mapping
 	CodeBehind      = "behind-router"     // NAT of a kind that is not known yet
+	CodeHidden      = "hidden"            // by nobody, as the person wants it
 	CodeFirewall    = "firewall"          // not, though the address is the Internet's
 	CodeUDPWorks    = "udp-works"
 	CodeUDPBlocked  = "udp-blocked"
@@ -80,7 +81,7 @@ func (d *Diagnosis) headline() string {
 	}
 	for _, f := range d.Findings {
 		switch f.Code {
-		case CodeReachable, CodeUntried, CodePortMapped, CodeOnePort, CodeManyPorts, CodeBehind:
+		case CodeReachable, CodeUntried, CodePortMapped, CodeOnePort, CodeManyPorts, CodeBehind, CodeHidden:
 			return f.Says
 		}
 	}
@@ -115,6 +116,8 @@ func inwards(o Observations) Finding {
 	// Behind a router for IPv4, a firewall for IPv6 is as usual.
 	internet := s.IPv4 == InternetAddress || s.IPv4 == NoAddress && s.IPv6 == InternetAddress
 	switch {
+	case o.Hidden:
+		return Finding{Code: CodeHidden, OK: true, Says: "This node hides: others come to it through other nodes alone.", Detail: "(--relay-only)"}
 	case s.Reach == Public && s.Confirmed:
 		return Finding{Code: CodeReachable, OK: true, Says: "Others can reach this node directly.", Detail: "(public, tried from outside)"}
 	case s.Reach == Public:
@@ -157,7 +160,7 @@ func circuitry(o Observations) Finding {
 	case len(s.Circuits) > 0:
 		return Finding{Code: CodeCircuits, OK: true, Says: fmt.Sprintf("Those that can't reach it directly come through %s.", plural(len(s.Circuits), "other node")),
 			Detail: "(circuit relay v2 reservations)"}
-	case s.Reach == Public || s.Reach == Mapped || o.Connected == 0:
+	case s.Reach.open() && !o.Hidden || o.Connected == 0:
 		return Finding{}
 	case o.Public == 0:
 		return Finding{Code: CodeNoneToRelay, Says: "No node that this one is connected with can be reached by everybody, so none can pass calls on to it.",

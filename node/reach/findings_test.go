@@ -46,6 +46,10 @@ func TestExplain(t *testing.T) {
 			o.State.IPv6, o.State.NAT, o.Route6 = InternetAddress, EndpointIndependent, true
 		}), true,
 			[]string{CodeOnePort}},
+		"hidden": {but(func(o *Observations) { o.Hidden, o.State.Reach = true, Public }), true, []string{CodeHidden, CodeCircuits}},
+		"hidden, and nobody helps": {but(func(o *Observations) {
+			o.Hidden, o.State.Reach, o.State.Circuits, o.Public, o.Relays = true, Public, nil, 0, 0
+		}), false, []string{CodeHidden, CodeNoneToRelay}},
 		"IPv6 only":           {but(func(o *Observations) { o.Route4, o.Route6 = false, true }), true, []string{CodeIPv6Only}},
 		"a dormitory":         {but(func(o *Observations) { o.Sharing = 3 }), true, []string{CodeSharing}},
 		"serving":             {but(func(o *Observations) { o.State.Serves = Serves{Running: true, Reservations: 2} }), true, []string{CodeServes}},

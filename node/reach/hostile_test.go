@@ -101,7 +101,7 @@ func TestAskersAreLimited(t *testing.T) {
 	if refused < answerEachBurst {
 		t.Errorf("%d refused", refused)
 	}
-	if got := public.answers.refused.Load(); got < uint64(refused) {
+	if got := public.Counts().Refused; got < uint64(refused) {
 		t.Errorf("%d counted of %d refused", got, refused)
 	}
 }

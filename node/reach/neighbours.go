@@ -272,6 +272,14 @@ func (r *Reach) seenFrom() (from []netip.Addr) {
 	return from
 }
 
+// Counts are what neighbours asked of a Reach since it began.
+type Counts struct{ Answered, Refused uint64 }
+
+// Counts gives them.
+func (r *Reach) Counts() Counts {
+	return Counts{Answered: r.answers.given.Load(), Refused: r.answers.refused.Load()}
+}
+
 // answers counts what was said to neighbours, and what not.
 type answers struct{ given, refused atomic.Uint64 }
 
