@@ -69,7 +69,7 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.
 func reachOptions(cfg Config, sockets *sockets, dialBacks *reach.DialBacks) []libp2p.Option {
 	believeOneObserver()
 	options := []libp2p.Option{
-		libp2p.EnableRelay(), // to come and go by circuits
+		libp2p.DisableRelay(), libp2p.WithFxOption(fx.Invoke(useCircuits)), // to come and go by circuits
 		// After a hundred dials by UDP of which fewer than five succeed, libp2p takes
 		// UDP for blocked and hardly tries it any more. Where most other nodes are
 		// behind routers that is how it always looks; node/reach measures UDP instead.
