@@ -130,7 +130,8 @@ func launch(t *testing.T) *browser {
 	t.Cleanup(cancel)
 	processes, wait := chromedp.NewExecAllocator(bounded, options...)
 	t.Cleanup(wait)
-	ctx, kill := chromedp.NewContext(processes)
+	// It speaks of events that this version of chromedp does not know yet.
+	ctx, kill := chromedp.NewContext(processes, chromedp.WithErrorf(func(string, ...any) {}))
 	t.Cleanup(kill)
 	must(t, chromedp.Run(ctx))
 	t.Cleanup(func() {

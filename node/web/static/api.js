@@ -74,7 +74,7 @@ export async function negotiate(path, offer) {
 
 /** @param {string} path @returns {Promise<void>} */
 export async function remove(path) {
-	await ask('DELETE', path, { keepalive: true })
+	await ask('DELETE', path, { keepalive: true, signal: AbortSignal.timeout(2000) })
 }
 
 /** @param {string} id @param {string} [what] @returns {string} */

@@ -55,12 +55,15 @@ export class Presence extends EventTarget {
 		this.changed()
 	}
 
-	leave() {
+	/** Resolves once the node knows it too. */
+	async leave() {
+		const gone = [this.hearing?.gone, this.speaking?.gone]
 		this.hush()
 		this.hearing?.leave()
 		this.hearing = null
 		this.trouble = ''
 		this.changed()
+		await Promise.all(gone)
 	}
 
 	/**

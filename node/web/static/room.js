@@ -40,8 +40,9 @@ export class Room {
 		this.settings = settings
 		/** @type {RoomView | undefined} */
 		this.view = undefined
-		/** @type {import('./live.js').RoomLine | undefined} as the node told of it once */
+		/** @type {import('./live.js').RoomLine | undefined} as the node told of it last */
 		this.far = undefined
+		this.listed = false // among those that the node tells of
 		this.closed = false
 		/** @type {Map<string, HTMLElement>} by peer */
 		this.seats = new Map()
@@ -100,8 +101,15 @@ export class Room {
 	show() {
 		const before = this.view
 		const line = this.live.rooms.get(this.id)
+		if (line) {
+			this.far = line
+			this.listed = true
+		} else if (this.listed) {
+			this.listed = false
+			this.fetch() // has it ended?
+		}
 		const view = (this.view = this.live.views.get(this.id))
-		const known = line ?? this.far
+		const known = this.far
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
 		say(this.title, known?.title ?? t('room', { id: this.id.slice(0, 6) }))
 		this.title.lang = known?.language ?? ''
@@ -118,7 +126,7 @@ export class Room {
 		const recorder = members.find(m => m.recording)
 		this.recording.hidden = !recorder
 		if (recorder) say(this.recording, t('recording', { name: recorder.name }))
-		this.showState(hearing?.state, known?.closed ?? false)
+		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		if (view) {
 			this.network.show(view, this.live.node?.peer_id ?? '')
@@ -151,7 +159,7 @@ export class Room {
 	}
 
 	listen() {
-		this.presence.listen(this.id, (this.live.rooms.get(this.id) ?? this.far)?.link)
+		this.presence.listen(this.id, this.far?.link)
 		this.ring.focus()
 	}
 
@@ -321,9 +329,10 @@ class Bar {
 	}
 
 	async leave() {
-		this.room.presence.leave()
-		await post(roomPath(this.room.id, 'leave')).catch(() => {})
+		const gone = this.room.presence.leave()
 		location.hash = ''
+		await gone
+		await post(roomPath(this.room.id, 'leave')).catch(() => {}) // it is not in it any more
 	}
 
 	end() {
@@ -334,7 +343,7 @@ class Bar {
 					class: 'danger',
 					onclick: async () => {
 						dialog.close()
-						this.room.presence.leave()
+						await this.room.presence.leave()
 						await post(roomPath(this.room.id, 'close')).catch(e => say(this.say, inWords(e)))
 					},
 				}, t('end'))))

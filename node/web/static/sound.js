@@ -42,9 +42,18 @@ async function connect(pc, path, edit = sdp => sdp) {
 }
 
 /**
- * Resolves when a connection is over. When the node ends a session it closes
- * DTLS; the connection's own state stays "connected" then. When the node dies,
- * ICE is "disconnected" long before it says "failed".
+ * Whether a connection is over. When the node ends a session it closes DTLS; the
+ * connection's own state stays "connected" then.
+ * @param {RTCPeerConnection} pc
+ * @param {RTCDtlsTransport | null | undefined} transport
+ */
+function isOver(pc, transport) {
+	return ended.includes(pc.connectionState) || ended.includes(transport?.state ?? '')
+}
+
+/**
+ * Resolves when a connection is over. When the node dies, ICE is "disconnected"
+ * long before it says "failed".
  * @param {RTCPeerConnection} pc
  * @param {RTCDtlsTransport | null | undefined} transport
  * @returns {Promise<void>}
@@ -55,7 +64,7 @@ function over(pc, transport) {
 		let patience
 		const look = () => {
 			clearTimeout(patience)
-			if (ended.includes(pc.connectionState) || ended.includes(transport?.state ?? '')) done()
+			if (isOver(pc, transport)) done()
 			else if (pc.connectionState === 'disconnected') patience = setTimeout(done, silence)
 		}
 		pc.addEventListener('connectionstatechange', look)
@@ -83,6 +92,8 @@ class Line extends EventTarget {
 		this.problem = null
 		this.held = false // it was up once
 		this.left = new AbortController()
+		/** @type {Promise<void>} that the session has ended, here and at the node */
+		this.gone = Promise.resolve()
 	}
 
 	/** @param {State} state */
@@ -111,10 +122,9 @@ class Line extends EventTarget {
 		const left = new Promise(done => signal.addEventListener('abort', done, { once: true }))
 		for (let tries = 0; !signal.aborted; tries++) {
 			const pc = new RTCPeerConnection()
-			let session = ''
+			let asked = null
 			try {
-				const asked = await this.ask(pc)
-				session = asked.session
+				asked = await this.ask(pc)
 				if (!signal.aborted) {
 					this.held = true
 					tries = 0
@@ -125,8 +135,8 @@ class Line extends EventTarget {
 			} catch (e) {
 				this.failed(e)
 			}
+			if (asked && !isOver(pc, asked.transport)) await remove(asked.session).catch(() => {}) // it ended with the node
 			pc.close()
-			if (session) remove(session).catch(() => {}) // it ended with the connection, or with the node
 			await Promise.race([new Promise(done => setTimeout(done, pauses[Math.min(tries, pauses.length - 1)])), left])
 		}
 		this.close()
@@ -150,7 +160,7 @@ class Line extends EventTarget {
 		}
 	}
 
-	/** What ends with it. */
+	/** Ends what goes with it. */
 	close() {}
 
 	leave() {
@@ -172,7 +182,7 @@ export class Hearing extends Line {
 		this.receivers = []
 		/** @type {Map<number, number>} by source: 0 to 1, for this person alone */
 		this.volumes = new Map()
-		this.run()
+		this.gone = this.run()
 	}
 
 	/** @override @param {RTCPeerConnection} pc */
@@ -216,10 +226,11 @@ export class Hearing extends Line {
 		return out
 	}
 
-	/** @override */
-	close() {
+	/** Nothing is played from now on. @override */
+	leave() {
 		this.receivers = []
 		for (const p of this.players) p.srcObject = null
+		super.leave()
 	}
 }
 
@@ -283,7 +294,7 @@ export class Speaking extends Line {
 		this.microphone = microphone
 		this.music = music
 		microphone.track.addEventListener('ended', () => this.leave(), { once: true }) // unplugged
-		this.run()
+		this.gone = this.run()
 	}
 
 	/** @override @param {RTCPeerConnection} pc */

@@ -1,0 +1,340 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// TestPage lets a real browser show the pages of two nodes that are neighbours:
+// ana's, and budi's. What a person does, it does by keyboard.
+func TestPage(t *testing.T) {
+	b := launch(t)
+	ana := start(t, "ana")
+	budi := start(t, "budi", ana)
+	t.Run("opens by its key once", func(t *testing.T) { testKeyOpensOnce(t, b, ana) })
+	t.Run("shows what is live", func(t *testing.T) { testHallway(t, b, ana, budi) })
+	t.Run("opens a room", func(t *testing.T) { testOpening(t, b, ana) })
+	t.Run("does not join by a link", func(t *testing.T) { testLinkAsks(t, b, ana, budi) })
+	t.Run("speaks and is heard", func(t *testing.T) { testPagesTalk(t, b, ana, budi) })
+	t.Run("can be used by everybody", func(t *testing.T) { testAccess(t, b, ana, budi) })
+	t.Run("comes back after a restart", func(t *testing.T) { testRestart(t, b, ana) })
+}
+
+func testKeyOpensOnce(t *testing.T, b *browser, n *running) {
+	address := n.Page()
+	p := b.visit(t, address)
+	p.shows(`h1`, "Live now")
+	if at := p.text(`location.href`); at != n.API()+"/" {
+		t.Errorf("the page stands at %s: its key is still there", at)
+	}
+	must(t, chromedp.Run(p.ctx, chromedp.Reload()))
+	p.shows(`h1`, "Live now")
+	must(t, chromedp.Run(p.ctx, network.ClearBrowserCookies(), chromedp.Navigate("about:blank"), chromedp.Navigate(address)))
+	p.shows(`main`, "lost its key")
+	p.mayComplain("401")
+}
+
+func testHallway(t *testing.T, b *browser, ana, budi *running) {
+	p := b.visit(t, budi.Page())
+	p.shows(`h1`, "Live now")
+	p.eventually("budi's page follows", `document.querySelector('.me bdi').textContent === 'budi'`)
+	o, err := ana.Open(p.ctx, web.OpenRequest{Title: "Đêm thơ ở Huế", Language: "vi", Topics: []string{"thơ"}, Stage: "open"})
+	must(t, err)
+	ana.open(p.ctx, "Why the sky is dark", "host")
+	began := time.Now()
+	p.shows(`.rows`, "Đêm thơ ở Huế")
+	if took := time.Since(began); took > 2*time.Second && !raceEnabled {
+		t.Errorf("it was shown after %v", took)
+	}
+	p.shows(`.rows`, "Why the sky is dark")
+	p.tabTo(`input[type=search]`)
+	p.types("dem tho")
+	p.eventually("one room is found", `document.querySelectorAll('.row').length === 1 && document.querySelector('.row .title').textContent.includes('Huế')`)
+	p.types(" xyz")
+	p.shows(`.empty`, "Nothing live matches")
+	p.tabTo(`.empty button`)
+	p.presses(kb.Enter)
+	p.eventually("the search is cleared", `document.querySelectorAll('.row').length >= 2`)
+	must(t, ana.Close(p.ctx, o.Room))
+	p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Huế'))`)
+}
+
+func testOpening(t *testing.T, b *browser, n *running) {
+	p := b.visit(t, n.Page())
+	p.shows(`h1`, "Live now")
+	p.tabTo(`aside button.main`)
+	p.presses(kb.Enter)
+	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
+	p.types("Rain on tin roofs")
+	p.tabTo(`input[name=stage]`)
+	p.presses(kb.ArrowDown)
+	p.tabTo(`dialog button.main`)
+	p.presses(kb.Enter)
+	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
+	link := p.text(`document.querySelector('dialog .sharing input').value`)
+	p.presses(kb.Enter) // focus is on the way in
+	p.shows(`h1`, "Rain on tin roofs")
+	v, err := n.Room(p.ctx, link)
+	must(t, err)
+	if v.Stage != "open" || v.Listed || v.Title != "Rain on tin roofs" {
+		t.Errorf("the form opened %+v", v)
+	}
+	p.tabTo(`.bar button.danger, .floor .acts button`)
+	must(t, n.Close(p.ctx, v.Room))
+	p.shows(`.state`, "This room has ended")
+}
+
+func testLinkAsks(t *testing.T, b *browser, ana, budi *running) {
+	p := b.visit(t, budi.Page())
+	p.shows(`h1`, "Live now")
+	o := ana.open(p.ctx, "Nobody joins by a link", "open")
+	p.tabTo(`.pasting input`)
+	p.types("is this one?")
+	p.presses(kb.Enter)
+	p.shows(`.pasting .problem`, "no link to a room")
+	p.presses(kb.Home + strings.Repeat(kb.Delete, len("is this one?")))
+	p.types(o.Link)
+	p.presses(kb.Enter)
+	p.shows(`h1`, "Nobody joins by a link")
+	p.shows(`.state`, "You join only when you press Listen")
+	p.tabTo(`.ring`)
+	p.presses("m ")
+	p.tabTo(`.floor .acts button`)
+	if budi.Node.room(roomID(t, o.Room)) != nil || p.is(`document.querySelector('.bar').checkVisibility()`) {
+		t.Error("a link, or a key, joined the room")
+	}
+}
+
+// testPagesTalk has ana speak by her page, and budi listen by his.
+func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
+	listener, speaker := b.visit(t, budi.Page()), b.visit(t, ana.Page())
+	o := ana.open(listener.ctx, "Frogs at dusk", "open")
+	listener.enters(o.Room)
+	speaker.enters(o.Room)
+	ear := budi.listen(listener.ctx, o.Room)
+	defer ear.cancel()
+
+	speaker.tabTo(`.mic`)
+	speaker.presses(kb.Enter)
+	source := ana.speaksAs(o.Room)
+	budi.eventually(10*time.Second, "half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
+	seat := `[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === 'ana')`
+	listener.eventually("ana's ring moves, by who contributes to what is played", seat+`?.style.getPropertyValue('--level') > 0.2`)
+	speaker.eventually("so does her own", seat+`?.style.getPropertyValue('--level') > 0.2`)
+	listener.tabTo(`.ring`)
+	listener.presses("s")
+	listener.shows(`#voice`, "Speaking now: ana")
+	speaker.presses(kb.Enter)
+	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+
+	// Push-to-talk, which the settings turn on.
+	speaker.tabTo(`.ring`)
+	speaker.presses("?")
+	speaker.eventually("the settings are open", `document.querySelector('dialog.settings') !== null`)
+	speaker.tabTo(`dialog .option:nth-of-type(3) input`)
+	speaker.presses(" " + kb.Escape)
+	speaker.eventually("they are closed", `document.querySelector('dialog') === null`)
+	speaker.tabTo(`.ring`)
+	for _, release := range []func(){
+		func() { speaker.key(input.KeyUp, "Space") },
+		func() { speaker.presses(kb.Tab) }, // focus goes elsewhere
+	} {
+		speaker.tabTo(`.ring`)
+		before := ear.heardOf(ana.speaksAs(o.Room))
+		speaker.key(input.KeyRawDown, "Space")
+		speaker.eventually("the microphone is live while Space is held", `document.querySelector('.mic').hasAttribute('data-live')`)
+		budi.eventually(10*time.Second, "ana is heard again", func() bool { return ear.heardOf(ana.speaksAs(o.Room)) > before+10 })
+		release()
+		speaker.eventually("it is silent once Space is let go", `!document.querySelector('.mic').hasAttribute('data-live')`)
+	}
+	speaker.key(input.KeyUp, "Space")
+	speaker.tabTo(`.bar button`)
+	speaker.presses(kb.Enter)
+	speaker.shows(`h1`, "Live now")
+	budi.eventually(5*time.Second, "ana left the stage", not(budi.seesSpeaking(o.Room, ana)))
+}
+
+// testRestart has a node stop under its page and come back at the same port.
+func testRestart(t *testing.T, b *browser, ana *running) {
+	home := t.TempDir()
+	citra := startWith(t, "citra", func(c *Config) { c.Home = home }, ana)
+	api, _ := url.Parse(citra.API())
+	p := b.visit(t, citra.Page())
+	o := ana.open(p.ctx, "Still here", "open")
+	p.shows(`.rows`, "Still here")
+	p.enters(o.Room)
+	citra.stop()
+	p.shows(`#banner`, "Earshot has stopped")
+	citra = startWith(t, "citra", func(c *Config) { c.Home, c.API = home, api.Host }, ana)
+	p.shows(`#banner`, "You are back")
+	p.eventually("the room is heard again", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
+	citra.eventually(5*time.Second, "citra is in the room again", func() bool { return citra.Node.room(roomID(t, o.Room)) != nil })
+	p.mayComplain("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "404", "502")
+}
+
+// page is a node's page in a tab.
+type page struct {
+	*tab
+	mu         sync.Mutex
+	complaints []string // of the console: errors, and what the policy forbids
+	expected   []string // words of those that are none
+}
+
+// visit opens a tab, which closes with the test, and checks at its end that
+// nothing was wrong in its console.
+func (b *browser) visit(t *testing.T, address string) *page {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(b.ctx)
+	t.Cleanup(closeTab)
+	p := &page{tab: &tab{t, ctx}}
+	chromedp.ListenTarget(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			if e.Entry.Level == log.LevelError || e.Entry.Source == log.SourceSecurity {
+				p.complain(e.Entry.Text + " " + e.Entry.URL)
+			}
+		case *runtime.EventConsoleAPICalled:
+			if e.Type == runtime.APITypeError {
+				p.complain(fmt.Sprint(e.Args))
+			}
+		case *runtime.EventExceptionThrown:
+			p.complain(e.ExceptionDetails.Error())
+		}
+	})
+	must(t, chromedp.Run(ctx, log.Enable(), chromedp.Navigate(address)))
+	t.Cleanup(func() {
+		for _, c := range p.problems() {
+			t.Errorf("the console: %s", c)
+		}
+	})
+	return p
+}
+
+func (p *page) complain(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.complaints = append(p.complaints, what)
+}
+
+// problems gives what the console told so far and should not have.
+func (p *page) problems() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.DeleteFunc(p.complaints, func(c string) bool {
+		return slices.ContainsFunc(p.expected, func(w string) bool { return strings.Contains(c, w) })
+	})
+}
+
+// mayComplain says which complaints are none, by words in them.
+func (p *page) mayComplain(words ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.expected = words
+}
+
+// is says whether an expression is true in the page.
+func (p *page) is(expression string) (yes bool) {
+	p.t.Helper()
+	p.call("Boolean("+expression+")", &yes)
+	return yes
+}
+
+func (p *page) text(expression string) (text string) {
+	p.t.Helper()
+	p.call(expression, &text)
+	return text
+}
+
+// eventually waits until an expression is true, 15 s at most.
+func (p *page) eventually(what, expression string) {
+	p.t.Helper()
+	look := time.NewTicker(25 * time.Millisecond)
+	defer look.Stop()
+	for late := time.Now().Add(15 * time.Second); !p.is(expression); <-look.C {
+		if time.Now().After(late) {
+			p.t.Fatalf("not in time: %s; the page says: %.600s", what, p.text(`document.body.innerText`))
+		}
+	}
+}
+
+// shows waits for words in an element that can be seen.
+func (p *page) shows(element, words string) {
+	p.t.Helper()
+	p.eventually(element+" says "+words, fmt.Sprintf(`[...document.querySelectorAll(%s)].some(e => e.checkVisibility() && e.textContent.includes(%s))`, quoted(element), quoted(words)))
+}
+
+// presses and types send keys to what has focus.
+func (p *page) presses(keys string) {
+	p.t.Helper()
+	must(p.t, chromedp.Run(p.ctx, chromedp.KeyEvent(keys)))
+}
+
+func (p *page) types(text string) { p.t.Helper(); p.presses(text) }
+
+// key sends one half of a key, by its KeyboardEvent.code.
+func (p *page) key(half input.KeyType, code string) {
+	p.t.Helper()
+	must(p.t, chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
+		return input.DispatchKeyEvent(half).WithCode(code).WithKey(" ").WithWindowsVirtualKeyCode(32).Do(ctx)
+	})))
+}
+
+// tabTo goes on by Tab until focus is on an element.
+func (p *page) tabTo(element string) {
+	p.t.Helper()
+	p.eventually(element+" is there", fmt.Sprintf(`document.querySelector(%s)?.checkVisibility()`, quoted(element)))
+	for range 60 {
+		if p.is(fmt.Sprintf(`document.activeElement.matches(%s)`, quoted(element))) {
+			return
+		}
+		p.presses(kb.Tab)
+	}
+	p.t.Fatalf("Tab does not come to %s", element)
+}
+
+// enters goes to a room and listens.
+func (p *page) enters(room string) {
+	p.t.Helper()
+	p.eventually("the room is in the list", fmt.Sprintf(`document.querySelector('.row a[href="#room/%s"]')`, room))
+	p.tabTo(fmt.Sprintf(`.row a[href="#room/%s"]`, room))
+	p.presses(kb.Enter)
+	p.tabTo(`.floor .acts button`)
+	p.presses(kb.Enter)
+	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
+}
+
+func quoted(text string) string {
+	b, _ := json.Marshal(text)
+	return string(b)
+}
+
+func roomID(t *testing.T, text string) protocol.RoomID {
+	t.Helper()
+	id, err := protocol.ParseRoomID(text)
+	must(t, err)
+	return id
+}
+
+// heardOf gives how many packets of a source were heard.
+func (e *ear) heardOf(s protocol.Source) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.packets[uint32(s)])
+}
