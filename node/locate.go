@@ -26,15 +26,17 @@ func (n *Node) locate(ctx context.Context, id protocol.RoomID, unknown error) (e
 	if n.dht == nil {
 		return entry{}, unknown
 	}
-	ctx, cancel := context.WithTimeout(ctx, locatePatience)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	enough := time.AfterFunc(locatePatience, cancel)
+	defer enough.Stop()
 	again := time.NewTicker(locateAgain)
 	defer again.Stop()
 	var found []peer.AddrInfo
 	for {
 		for info := range n.dht.Find(ctx, id) {
 			if found = append(found, info); len(found) == 1 {
-				defer time.AfterFunc(locateMore, cancel).Stop()
+				enough.Reset(locateMore)
 			}
 		}
 		if len(found) > 0 {
