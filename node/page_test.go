@@ -89,6 +89,7 @@ func testOpening(t *testing.T, b *browser, n *running) {
 	p.presses(kb.Enter)
 	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
 	link := p.text(`document.querySelector('dialog .sharing input').value`)
+	p.eventually("so is its QR code", `document.querySelector('dialog .qr')?.naturalWidth > 0`)
 	p.presses(kb.Enter) // focus is on the way in
 	p.shows(`h1`, "Rain on tin roofs")
 	v, err := n.Room(p.ctx, link)

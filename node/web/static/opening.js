@@ -4,7 +4,7 @@
  * @module
  */
 
-import { inWords, post } from './api.js'
+import { inWords, post, roomPath } from './api.js'
 import { h, say } from './view.js'
 import { language, languageName, t } from './words.js'
 
@@ -42,7 +42,7 @@ export function open(go) {
 				title: title.value, language: tongue.value, stage: words.get('stage'), unlisted: words.get('find') === 'link',
 				topics: topics.value.split(/[,，、]/).map((/** @type {string} */ s) => s.trim()).filter(Boolean),
 			})
-			dialog.replaceChildren(opening(opened.link, () => (dialog.close(), go(opened.room))))
+			dialog.replaceChildren(opening(opened, () => (dialog.close(), go(opened.room))))
 			dialog.querySelector('button.main')?.focus()
 		} catch (e) {
 			say(problem, inWords(e))
@@ -64,18 +64,19 @@ function choice(name, legend, options) {
 
 /**
  * The room's link, once it is open.
- * @param {string} link
+ * @param {{room: string, link: string}} opened
  * @param {() => void} enter
  */
-function opening(link, enter) {
-	return h('div', {}, h('h2', { id: 'opening' }, t('ready')), sharing(link), h('div', { class: 'acts' }, h('button', { class: 'main', onclick: enter }, t('enter'))))
+function opening({ room, link }, enter) {
+	return h('div', {}, h('h2', { id: 'opening' }, t('ready')), sharing(room, link), h('div', { class: 'acts' }, h('button', { class: 'main', onclick: enter }, t('enter'))))
 }
 
 /**
  * A link to pass on: to read, to copy, to share, to point a phone at.
+ * @param {string} room
  * @param {string} link
  */
-export function sharing(link) {
+export function sharing(room, link) {
 	const field = h('input', { readOnly: true, value: link, 'aria-label': t('link'), onfocus: () => field.select() })
 	field.value = link
 	const copy = h('button', {
@@ -83,5 +84,5 @@ export function sharing(link) {
 		onclick: () => navigator.clipboard.writeText(link).then(() => say(copy, t('copied')), () => field.focus()), // which selects it, to copy by hand
 	}, t('copy'))
 	const share = 'share' in navigator && h('button', { type: 'button', onclick: () => navigator.share({ url: link, text: link }).catch(() => {}) }, t('share'))
-	return h('div', { class: 'sharing' }, h('p', { class: 'soft' }, t('link.say')), h('div', { class: 'pair' }, field, copy, share))
+	return h('div', { class: 'sharing' }, h('p', { class: 'soft' }, t('link.say')), h('div', { class: 'pair' }, field, copy, share), h('img', { class: 'qr', src: roomPath(room, 'qr.svg'), alt: t('qr') }))
 }

@@ -130,7 +130,7 @@ export class Room {
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		if (view) {
 			this.network.show(view, this.live.node?.peer_id ?? '')
-			if (this.links.childElementCount === 1) this.links.append(sharing(view.link))
+			if (this.links.childElementCount === 1) this.links.append(sharing(this.id, view.link))
 			if (before) this.announce(before, view)
 		}
 	}

@@ -46,6 +46,7 @@ export default {
 	'share': 'Share',
 	'link': 'Link',
 	'link.say': 'Whoever has this link finds the room, whatever is blocked.',
+	'qr': 'The link as a QR code, for a telephone',
 	'ready': 'Your room is open',
 	'enter': 'Go into the room',
 	'title': 'What is it about?',

@@ -46,6 +46,7 @@ export default {
 	'share': 'Bagikan',
 	'link': 'Link',
 	'link.say': 'Siapa pun yang punya link ini bisa menemukan ruangnya, apa pun yang diblokir.',
+	'qr': 'Link sebagai kode QR, untuk ponsel',
 	'ready': 'Ruangmu sudah dibuka',
 	'enter': 'Masuk ke ruang',
 	'title': 'Tentang apa?',

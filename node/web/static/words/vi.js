@@ -46,6 +46,7 @@ export default {
 	'share': 'Chia sẻ',
 	'link': 'Liên kết',
 	'link.say': 'Ai có liên kết này đều tìm được phòng, dù thứ gì bị chặn.',
+	'qr': 'Liên kết dưới dạng mã QR, cho điện thoại',
 	'ready': 'Phòng của bạn đã mở',
 	'enter': 'Vào phòng',
 	'title': 'Nói về điều gì?',
