@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ func TestPage(t *testing.T) {
 	budi := start(t, "budi", ana)
 	t.Run("opens by its key once", func(t *testing.T) { testKeyOpensOnce(t, b, ana) })
 	t.Run("shows what is live", func(t *testing.T) { testHallway(t, b, ana, budi) })
+	t.Run("shares its events between tabs", func(t *testing.T) { testTabs(t, b, ana, budi) })
 	t.Run("opens a room", func(t *testing.T) { testOpening(t, b, ana) })
 	t.Run("does not join by a link", func(t *testing.T) { testLinkAsks(t, b, ana, budi) })
 	t.Run("speaks and is heard", func(t *testing.T) { testPagesTalk(t, b, ana, budi) })
@@ -74,6 +76,29 @@ func testHallway(t *testing.T, b *browser, ana, budi *running) {
 	p.eventually("the search is cleared", `document.querySelectorAll('.row').length >= 2`)
 	must(t, ana.Close(p.ctx, o.Room))
 	p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Huế'))`)
+}
+
+// testTabs has three tabs follow by one stream, which passes on when its tab closes.
+func testTabs(t *testing.T, b *browser, ana, budi *running) {
+	first := b.visit(t, budi.Page())
+	first.shows(`h1`, "Live now")
+	first.eventually("the first tab follows", `document.querySelector('.me bdi').textContent === 'budi'`)
+	second, third := b.visit(t, budi.API()), b.visit(t, budi.API())
+	o := ana.open(first.ctx, "Seen in every tab", "open")
+	for _, p := range []*page{first, second, third} {
+		p.shows(`.rows`, "Seen in every tab")
+	}
+	if streams := []int64{first.streams.Load(), second.streams.Load(), third.streams.Load()}; !slices.Equal(streams, []int64{1, 0, 0}) {
+		t.Errorf("the tabs hold %v streams", streams)
+	}
+	must(t, chromedp.Cancel(first.ctx))
+	must(t, ana.Close(second.ctx, o.Room))
+	for _, p := range []*page{second, third} {
+		p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Seen'))`)
+	}
+	if streams := second.streams.Load() + third.streams.Load(); streams != 1 {
+		t.Errorf("once the first tab closed, the others hold %d streams", streams)
+	}
 }
 
 func testOpening(t *testing.T, b *browser, n *running) {
@@ -193,6 +218,7 @@ func testRestart(t *testing.T, b *browser, ana *running) {
 // page is a node's page in a tab.
 type page struct {
 	*tab
+	streams    atomic.Int64 // of events, opened so far
 	mu         sync.Mutex
 	complaints []string // of the console: errors, and what the policy forbids
 	expected   []string // words of those that are none
@@ -207,6 +233,10 @@ func (b *browser) visit(t *testing.T, address string) *page {
 	p := &page{tab: &tab{t, ctx}}
 	chromedp.ListenTarget(ctx, func(event any) {
 		switch e := event.(type) {
+		case *network.EventRequestWillBeSent:
+			if e.Type == network.ResourceTypeEventSource {
+				p.streams.Add(1)
+			}
 		case *log.EventEntryAdded:
 			if e.Entry.Level == log.LevelError || e.Entry.Source == log.SourceSecurity {
 				p.complain(e.Entry.Text + " " + e.Entry.URL)
@@ -219,7 +249,7 @@ func (b *browser) visit(t *testing.T, address string) *page {
 			p.complain(e.ExceptionDetails.Error())
 		}
 	})
-	must(t, chromedp.Run(ctx, log.Enable(), chromedp.Navigate(address)))
+	must(t, chromedp.Run(ctx, log.Enable(), network.Enable(), chromedp.Navigate(address)))
 	t.Cleanup(func() {
 		for _, c := range p.problems() {
 			t.Errorf("the console: %s", c)

@@ -44,11 +44,8 @@ class Page {
 		this.shown = null
 		/** @type {string[]} */
 		this.sentences = []
-		this.bannered = '' // what the banner says of a node that is gone
 		this.live.addEventListener('change', () => this.show())
-		this.live.addEventListener('lost', () => this.banner('stopped'))
-		this.live.addEventListener('locked', () => this.banner('locked'))
-		this.live.addEventListener('back', () => this.banner('back'))
+		this.live.addEventListener('standing', () => this.banner())
 		this.presence.addEventListener('change', () => this.show())
 		window.addEventListener('hashchange', () => this.route())
 		window.addEventListener('keydown', e => {
@@ -114,18 +111,13 @@ class Page {
 		}
 	}
 
-	/**
-	 * Says above everything else how it stands with the node.
-	 * @param {'stopped' | 'locked' | 'back'} word
-	 */
-	banner(word) {
-		const was = this.bannered
-		if (word === 'back' && !was) return // it was never gone
-		this.bannered = word === 'back' ? '' : word
+	/** Says above everything else that the node is gone, and, for a while, that it is back. */
+	banner() {
+		const { standing } = this.live
 		at('banner').hidden = false
-		say(at('banner'), t(word))
+		say(at('banner'), standing === 'live' ? t('back') : standing === 'locked' ? t('locked') : t('stopped'))
 		clearTimeout(this.unbanner)
-		if (word === 'back') this.unbanner = setTimeout(() => (at('banner').hidden = true), welcome)
+		if (standing === 'live') this.unbanner = setTimeout(() => (at('banner').hidden = true), welcome)
 	}
 
 	/** Says a sentence politely: one in three seconds, and never more than a few behind. @param {string} sentence */

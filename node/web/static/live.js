@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What is live, as the node tells it by server-sent events: never a poll. An
- * EventSource resumes by itself after a gap; here it is only said that there is
- * one.
+ * What is live, as the node tells it by server-sent events: never a poll. A
+ * browser opens at most six connections to a host, so of all its tabs one holds
+ * the stream, and tells the others; when it closes, another takes over.
  * @module
  */
 
@@ -18,12 +18,25 @@
  *   members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean}} Status
+ * @typedef {{changed: RoomLine[], gone: string[]}} RoomsChange
+ */
+
+/**
+ * How it stands with the node: `stopped`, or it does not know this page: `locked`.
+ * @typedef {'live' | 'stopped' | 'locked'} Standing
+ */
+
+/**
+ * What one tab tells the others: an event of the node's, how it stands, or, to
+ * one that came later (`to`), all that there is; `ask` is what that one says.
+ * @typedef {{kind: string, data: any, to?: string}} Told
  */
 
 const pace = 40 // ms between two changes
 const retry = 2000 // ms
+const shared = 'earshot events' // the lock of who holds the stream, and the channel
 
-/** State that listeners of `change` look at; `lost`, `locked` and `back` tell of the connection. */
+/** State that listeners of `change` look at; `standing` tells of the connection. */
 export class Live extends EventTarget {
 	constructor() {
 		super()
@@ -33,51 +46,103 @@ export class Live extends EventTarget {
 		this.rooms = new Map()
 		/** @type {Map<string, RoomView>} */
 		this.views = new Map()
-		this.connected = false
+		/** @type {Standing} */
+		this.standing = 'live'
 		this.pending = false
+		this.holds = false // the stream
+		this.id = crypto.randomUUID()
+		this.channel = new BroadcastChannel(shared)
 	}
 
 	start() {
-		const source = new EventSource('/api/v1/events')
-		this.source = source
-		source.onopen = () => {
-			this.connected = true
-			this.dispatchEvent(new Event('back'))
-		}
-		source.onerror = () => {
-			if (this.connected) this.dispatchEvent(new Event('lost'))
-			this.connected = false
-			// The browser gives up for good when the node answers with an error.
-			if (source.readyState === EventSource.CLOSED) this.refused()
-		}
-		const on = (/** @type {string} */ kind, /** @type {(data: any) => void} */ take) =>
-			source.addEventListener(kind, e => {
-				take(JSON.parse(/** @type {MessageEvent} */ (e).data))
-				this.changed()
-			})
-		on('reset', () => {
-			this.rooms.clear()
-			this.views.clear()
+		this.channel.onmessage = e => this.told(e.data)
+		this.channel.postMessage({ kind: 'ask', data: this.id })
+		navigator.locks.request(shared, () => {
+			this.holds = true
+			this.follow()
+			return new Promise(() => {}) // until this tab closes
 		})
-		on('node', status => (this.node = status))
-		on('rooms', ({ changed, gone }) => {
-			for (const line of changed) {
-				this.rooms.set(line.room, line)
-				if (!line.joined) this.views.delete(line.room)
-			}
-			for (const id of gone) {
-				this.rooms.delete(id)
-				this.views.delete(id)
-			}
-		})
-		on('room', view => this.views.set(view.room, view))
 	}
 
-	/** The node answers, but not with events: tries again, and says if it knows this page no more. */
+	/** Follows the node's events. An EventSource resumes by itself after a gap. */
+	follow() {
+		const source = new EventSource('/api/v1/events')
+		source.onopen = () => this.tell('standing', 'live')
+		source.onerror = () => {
+			if (source.readyState === EventSource.CLOSED) this.refused() // the browser gave up
+			else this.tell('standing', 'stopped')
+		}
+		for (const kind of ['reset', 'node', 'rooms', 'room']) {
+			source.addEventListener(kind, e => this.tell(kind, JSON.parse(/** @type {MessageEvent} */ (e).data)))
+		}
+	}
+
+	/** The node answers, but not with events. */
 	async refused() {
 		const answer = await fetch('/api/v1/node', { credentials: 'same-origin' }).catch(() => null)
-		if (answer?.status === 401) this.dispatchEvent(new Event('locked'))
-		setTimeout(() => this.start(), retry)
+		this.tell('standing', answer?.status === 401 ? 'locked' : 'stopped')
+		setTimeout(() => this.follow(), retry)
+	}
+
+	/** Takes what the node says, and passes it on. @param {string} kind @param {any} data */
+	tell(kind, data) {
+		this.take(kind, data)
+		this.channel.postMessage({ kind, data })
+	}
+
+	/** Another tab says something. @param {Told} told */
+	told({ kind, data, to }) {
+		if (kind === 'ask') {
+			if (!this.holds || !this.node) return // it hears of everything once this tab does
+			this.channel.postMessage({ kind: 'all', data: { node: this.node, rooms: this.rooms, views: this.views, standing: this.standing }, to: data })
+		} else if (!this.holds && (to === undefined || to === this.id)) {
+			this.take(kind, data)
+		}
+	}
+
+	/** @param {string} kind @param {any} data */
+	take(kind, data) {
+		switch (kind) {
+			case 'reset':
+				this.rooms.clear()
+				this.views.clear()
+				break
+			case 'node':
+				this.node = data
+				break
+			case 'rooms':
+				this.takeRooms(data)
+				break
+			case 'room':
+				this.views.set(data.room, data)
+				break
+			case 'all':
+				Object.assign(this, { node: data.node, rooms: data.rooms, views: data.views })
+				this.stands(data.standing)
+				break
+			case 'standing':
+				this.stands(data)
+		}
+		this.changed()
+	}
+
+	/** @param {RoomsChange} change */
+	takeRooms({ changed, gone }) {
+		for (const line of changed) {
+			this.rooms.set(line.room, line)
+			if (!line.joined) this.views.delete(line.room)
+		}
+		for (const id of gone) {
+			this.rooms.delete(id)
+			this.views.delete(id)
+		}
+	}
+
+	/** @param {Standing} standing */
+	stands(standing) {
+		if (this.standing === standing) return
+		this.standing = standing
+		this.dispatchEvent(new Event('standing'))
 	}
 
 	/** Tells of a change, however many events it took, no more often than eyes follow. */
