@@ -36,6 +36,7 @@ func TestPage(t *testing.T) {
 	t.Run("does not join by a link", func(t *testing.T) { testLinkAsks(t, b, ana, budi) })
 	t.Run("speaks and is heard", func(t *testing.T) { testPagesTalk(t, b, ana, budi) })
 	t.Run("can be used by everybody", func(t *testing.T) { testAccess(t, b, ana, budi) })
+	t.Run("echoes in an empty world", func(t *testing.T) { testEcho(t, b) })
 	t.Run("comes back after a restart", func(t *testing.T) { testRestart(t, b, ana) })
 }
 
@@ -195,6 +196,22 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 	speaker.presses(kb.Enter)
 	speaker.shows(`h1`, "Live now")
 	budi.eventually(5*time.Second, "ana left the stage", not(budi.seesSpeaking(o.Room, ana)))
+}
+
+// testEcho has somebody who knows nobody hear themselves, until there is a room.
+func testEcho(t *testing.T, b *browser) {
+	n := start(t, "dewi")
+	p := b.visit(t, n.Page())
+	p.shows(`.empty`, "No one in earshot yet")
+	p.checkNames("empty world")
+	p.checkWidth("empty world", 320)
+	p.tabTo(`.echo button`)
+	p.presses(kb.Enter)
+	p.eventually("one's own voice moves the line", `document.querySelector('.echo button[data-live] .level')?.style.getPropertyValue('--level') > 0.2`)
+	p.presses(kb.Enter)
+	p.eventually("it ends", `!document.querySelector('.echo button').hasAttribute('data-live')`)
+	n.open(p.ctx, "Now there is one", "host")
+	p.shows(`.rows`, "Now there is one")
 }
 
 // testRestart has a node stop under its page and come back at the same port.

@@ -78,9 +78,9 @@ class Page {
 		if (room && hints) this.presence.links.set(room, `earshot:room/${room}${hints}`)
 		if (this.shown instanceof Room) {
 			if (this.shown.id === room && this.shown.element.isConnected && this.shown.element.lang === document.documentElement.lang) return
-			this.shown.close()
 		}
-		this.shown = room ? new Room(this.live, this.presence, room, s => this.tell(s), () => this.settings()) : new Hallway(this.live, to => this.go(to))
+		this.shown?.close()
+		this.shown = room ? new Room(this.live, this.presence, room, s => this.tell(s), () => this.settings()) : new Hallway(this.live, this.presence, to => this.go(to))
 		this.shown.element.lang = document.documentElement.lang
 		at('main').replaceChildren(this.shown.element)
 		this.shown.element.querySelector('h1')?.focus()

@@ -5,6 +5,7 @@
  */
 
 import { inWords, post } from './api.js'
+import { Echo } from './echo.js'
 import { open } from './opening.js'
 import { glyph } from './rings.js'
 import { List, h, say } from './view.js'
@@ -39,10 +40,12 @@ export function arrange(rooms, languages, filter) {
 export class Hallway {
 	/**
 	 * @param {Live} live
+	 * @param {import('./presence.js').Presence} presence
 	 * @param {(room: string) => boolean} go to a room, by ID or link; false: it is neither
 	 */
-	constructor(live, go) {
+	constructor(live, presence, go) {
 		this.live = live
+		this.echo = new Echo(() => presence)
 		this.go = go
 		/** @type {Filter} */
 		this.filter = { text: '', language: '', topic: '' }
@@ -63,6 +66,11 @@ export class Hallway {
 				this.pasting(),
 				h('section', { class: 'me' }, h('h2', {}, t('node')), h('p', {}, this.name, ' ', this.near))))
 		this.show()
+	}
+
+	close() {
+		this.echo.stop()
+		this.element.remove()
 	}
 
 	/** The field for a link: pasting one is enough. */
@@ -102,10 +110,11 @@ export class Hallway {
 		const state = shown || !this.live.node ? '' : some ? 'search' : alone ? 'alone' : 'quiet'
 		if (this.empty.dataset.state === state) return
 		this.empty.dataset.state = state
+		this.echo.stop()
 		this.empty.replaceChildren(...{
 			'': () => [],
 			search: () => [h('p', {}, t('search.none')), h('button', { onclick: () => this.unsearch() }, t('clear'))],
-			alone: () => [h('p', {}, t('alone')), ...this.ways()],
+			alone: () => [h('p', {}, t('alone')), ...this.ways(), this.echo.element],
 			quiet: () => [h('p', {}, t('quiet'))],
 		}[state]())
 	}

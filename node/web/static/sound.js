@@ -259,7 +259,8 @@ export class Microphone {
 		this.track = stream.getAudioTracks()[0]
 		this.context = new AudioContext()
 		this.analyser = new AnalyserNode(this.context, { fftSize: 1024 })
-		this.context.createMediaStreamSource(stream).connect(this.analyser)
+		this.source = this.context.createMediaStreamSource(stream)
+		this.source.connect(this.analyser)
 		this.samples = new Float32Array(this.analyser.fftSize)
 	}
 
@@ -273,6 +274,12 @@ export class Microphone {
 		this.analyser.getFloatTimeDomainData(this.samples)
 		const power = this.samples.reduce((sum, s) => sum + s * s, 0) / this.samples.length
 		return Math.max(0, Math.min(1, 1 + (10 * Math.log10(power + 1e-9)) / 60))
+	}
+
+	/** Plays it to the person, so much later. @param {number} seconds */
+	echo(seconds) {
+		const later = new DelayNode(this.context, { delayTime: seconds, maxDelayTime: seconds })
+		this.source.connect(later).connect(this.context.destination)
 	}
 
 	close() {
