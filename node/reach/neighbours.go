@@ -49,6 +49,8 @@ type neighbour struct {
 	id    peer.ID
 	at    multiaddr.Multiaddr // where
 	addr  netip.Addr          // of at
+	over  string              // the connection that tells so
+	came  bool                // by itself, by that: whether others can reach it isn't known
 	due   time.Time           // when to ask it
 	last  time.Time           // when it was asked
 	busy  bool                // it is being asked
@@ -104,18 +106,11 @@ func (r *Reach) direct(c network.Conn) bool {
 	return !c.Stat().Limited && !protocol.IsCircuit(c.RemoteMultiaddr())
 }
 
-// look sees how a peer is connected. Only a connection that this node has opened
-// itself tells that the peer can be reached. It may have gone through a hole that
-// both have punched: but a peer that needs holes doesn't say that it is public.
+// look sees how a peer is connected.
 func (r *Reach) look(p peer.ID) {
-	var at multiaddr.Multiaddr
-	for _, c := range r.host.Network().ConnsToPeer(p) {
-		if at == nil && r.direct(c) && c.Stat().Direction == network.DirOutbound && r.cfg.Public(c.RemoteMultiaddr()) {
-			at = c.RemoteMultiaddr()
-		}
-	}
 	n := r.neighbours[p]
-	if at == nil || !r.cfg.Neighbour(p) {
+	way := r.wayTo(p, n)
+	if way == nil || !r.cfg.Neighbour(p) {
 		if n != nil {
 			r.forget(n)
 		}
@@ -128,12 +123,36 @@ func (r *Reach) look(p peer.ID) {
 		n = &neighbour{id: p}
 		r.neighbours[p] = n
 	}
-	if n.at == nil || !n.at.Equal(at) {
+	if at := way.RemoteMultiaddr(); n.at == nil || !n.at.Equal(at) {
 		n.at, n.told = at, false
 		n.addr, _ = ipOf(at)
 		n.due = n.last.Add(askSoonest)
 	}
+	if n.over != way.ID() { // it may have restarted, and knows of no reservation
+		n.over, n.came = way.ID(), way.Stat().Direction == network.DirInbound
+		r.release(n)
+	}
 	r.keepCircuit(n)
+}
+
+// wayTo gives the connection that tells where a peer can be reached: one that
+// this node has opened itself. It may have gone through a hole that both have
+// punched, but a peer that needs holes doesn't say that it is public. Where the
+// peer came by itself, from where it listens, that has to do: nobody opens
+// another connection then. The one that did so far is kept.
+func (r *Reach) wayTo(p peer.ID, n *neighbour) (way network.Conn) {
+	for _, c := range r.host.Network().ConnsToPeer(p) {
+		a := c.RemoteMultiaddr()
+		opened := c.Stat().Direction == network.DirOutbound
+		switch {
+		case !r.direct(c) || !r.cfg.Public(a) || !opened && !multiaddr.Contains(r.host.Peerstore().Addrs(p), a):
+		case n != nil && n.over == c.ID():
+			return c
+		case way == nil || opened && way.Stat().Direction == network.DirInbound:
+			way = c
+		}
+	}
+	return way
 }
 
 func (r *Reach) forget(n *neighbour) {
@@ -251,7 +270,7 @@ func (r *Reach) servers() (servers []netip.AddrPort) {
 
 func (r *Reach) publicNeighbours() (infos []peer.AddrInfo) {
 	for _, n := range r.byNearness() {
-		if len(infos) < hintNeighbours {
+		if !n.came && len(infos) < hintNeighbours {
 			infos = append(infos, peer.AddrInfo{ID: n.id, Addrs: []multiaddr.Multiaddr{n.at}})
 		}
 	}
