@@ -284,7 +284,7 @@ func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.Lin
 	if control, ok := n.links.Peer(p); ok {
 		l.RTTms = float64(control.RTT.Microseconds()) / 1000
 		l.Control = "direct"
-		if control.Limited {
+		if control.Circuit {
 			l.Control, l.Via = "circuit", relayOf(control.Remote)
 		}
 		if control.Frames.Open && control.Frames.Circuit {

@@ -82,7 +82,7 @@ func (c *capacity) leave(id protocol.RoomID) func(child protocol.PeerID) {
 // the same network while there is no limit, which would count that too.
 func (n *Node) near(child protocol.PeerID) bool {
 	at, ok := n.links.Peer(child)
-	if !ok || at.Limited {
+	if !ok || at.Circuit {
 		return false
 	}
 	address, err := manet.ToIP(at.Remote)

@@ -10,6 +10,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // reach says in a person's words how others come to a node: what was tried, and
@@ -97,11 +98,7 @@ func listening(addrs []string) string {
 // parsed gives the addresses that lead here themselves, not by way of others.
 func parsed(addrs []string) (direct []multiaddr.Multiaddr) {
 	for _, text := range addrs {
-		a, err := multiaddr.NewMultiaddr(text)
-		if err != nil {
-			continue
-		}
-		if _, err := a.ValueForProtocol(multiaddr.P_CIRCUIT); err != nil {
+		if a, err := multiaddr.NewMultiaddr(text); err == nil && !protocol.IsCircuit(a) {
 			direct = append(direct, a)
 		}
 	}

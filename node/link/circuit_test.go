@@ -102,7 +102,7 @@ func TestCircuit(t *testing.T) {
 				}
 			}
 			s, _ := a.Peer(far.ID())
-			if !s.Limited || !s.Frames.Circuit || s.Frames.Dropped != 0 {
+			if !s.Circuit || !s.Frames.Circuit || s.Frames.Dropped != 0 {
 				t.Errorf("%+v", s)
 			}
 		})

@@ -218,15 +218,7 @@ func hangUp(s network.Stream) {
 // circuit says whether a connection leads through a relay. Limited would not do:
 // a relay without limits makes circuits that are not.
 func circuit(c network.Conn) bool {
-	if c.Stat().Limited {
-		return true
-	}
-	return leadsThroughRelay(c.RemoteMultiaddr())
-}
-
-func leadsThroughRelay(a multiaddr.Multiaddr) bool {
-	_, err := a.ValueForProtocol(multiaddr.P_CIRCUIT)
-	return err == nil
+	return c.Stat().Limited || protocol.IsCircuit(c.RemoteMultiaddr())
 }
 
 // direct says whether there is a connection to a peer that leads through no

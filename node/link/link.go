@@ -250,7 +250,7 @@ type PeerLink struct {
 	Peer      protocol.PeerID
 	Direction network.Direction // DirOutbound: this node opened it
 	Remote    multiaddr.Multiaddr
-	Limited   bool // through a circuit relay
+	Circuit   bool // through a relay
 	Agent     string
 	Since     time.Time
 	RTT       time.Duration // 0: not known yet

@@ -191,7 +191,7 @@ func (l *Links) revive(ctx context.Context, p protocol.PeerID) {
 	defer cancel()
 	relays := map[protocol.PeerID]bool{}
 	for _, a := range l.cfg.Host.Peerstore().Addrs(p) {
-		if id, err := a.ValueForProtocol(multiaddr.P_P2P); err == nil && leadsThroughRelay(a) {
+		if id, err := a.ValueForProtocol(multiaddr.P_P2P); err == nil && protocol.IsCircuit(a) {
 			if relay, err := peer.Decode(id); err == nil {
 				relays[relay] = true
 			}
@@ -223,7 +223,7 @@ func overUDP(c network.Conn) bool {
 // elsewhere says whether there is a way to a peer that is not over UDP.
 func (l *Links) elsewhere(p protocol.PeerID) bool {
 	for _, a := range l.cfg.Host.Peerstore().Addrs(p) {
-		if _, err := a.ValueForProtocol(multiaddr.P_UDP); err != nil || leadsThroughRelay(a) {
+		if _, err := a.ValueForProtocol(multiaddr.P_UDP); err != nil || protocol.IsCircuit(a) {
 			return true
 		}
 	}

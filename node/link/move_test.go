@@ -83,7 +83,7 @@ func TestLinkLeavesCircuit(t *testing.T) {
 	a.wait(t, "up", 5*time.Second)
 	b.wait(t, "up", time.Second)
 	before, _ := a.Peer(far.ID())
-	if !before.Limited {
+	if !before.Circuit {
 		t.Fatal("no circuit")
 	}
 	stopA, stopB := chatter(t, a, far.ID(), 5*time.Millisecond), chatter(t, b, near.ID(), 5*time.Millisecond)
@@ -102,7 +102,7 @@ func TestLinkLeavesCircuit(t *testing.T) {
 	eventually(t, 3*time.Second, "the move", func() bool {
 		x, _ := a.Peer(far.ID())
 		y, _ := b.Peer(near.ID())
-		return !x.Limited && !y.Limited && x.Since == before.Since
+		return !x.Circuit && !y.Circuit && x.Since == before.Since
 	})
 	t.Log("moved after", time.Since(began))
 	packets := 1
@@ -153,7 +153,7 @@ func TestLinkFallsBack(t *testing.T) {
 	eventually(t, time.Second, "the way back", func() bool {
 		x, _ := a.Peer(far.ID())
 		y, _ := b.Peer(near.ID())
-		return x.Limited && y.Limited && len(a.inbox) > 10 && len(b.inbox) > 10
+		return x.Circuit && y.Circuit && len(a.inbox) > 10 && len(b.inbox) > 10
 	})
 	sentA, sentB := stopA(), stopB()
 	if x, y := a.heard(t, sentB, time.Second), b.heard(t, sentA, time.Second); x != 1 || y != 1 {

@@ -89,7 +89,7 @@ func (k *link) state() PeerLink {
 	conn := k.conn()
 	s := PeerLink{
 		Peer: k.peer, Direction: k.direction, Agent: k.agent, Since: k.since,
-		Remote: conn.RemoteMultiaddr(), Limited: circuit(conn),
+		Remote: conn.RemoteMultiaddr(), Circuit: circuit(conn),
 	}
 	s.RTT, _ = k.health.roundTrip()
 	s.Far, s.Loss = k.health.loss()
