@@ -2,13 +2,10 @@ package node
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/upload"
@@ -85,12 +82,7 @@ func (n *Node) near(child protocol.PeerID) bool {
 	if !ok || at.Circuit {
 		return false
 	}
-	address, err := manet.ToIP(at.Remote)
-	if err != nil {
-		return false
-	}
-	ip, _ := netip.AddrFromSlice(address)
-	ip = ip.Unmap()
+	ip, _ := protocol.IPOf(at.Remote)
 	return ip.IsLoopback() || n.cfg.MaxUpload == 0 && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
 }
 

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"crypto/sha256"
+	"net/netip"
 	"slices"
 
 	"github.com/multiformats/go-multiaddr"
@@ -37,6 +38,31 @@ func travels(a multiaddr.Multiaddr) bool {
 // IsCircuit says whether an address leads through a circuit relay.
 func IsCircuit(a multiaddr.Multiaddr) bool {
 	return slices.ContainsFunc(a, func(c multiaddr.Component) bool { return c.Protocol().Code == multiaddr.P_CIRCUIT })
+}
+
+// IPOf gives the IP address that an address begins with, an IPv4 address as such;
+// false if it begins with a name or a peer. Of a circuit it is the relay's.
+func IPOf(a multiaddr.Multiaddr) (netip.Addr, bool) {
+	ip, err := manet.ToIP(a)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	addr, ok := netip.AddrFromSlice(ip)
+	return addr.Unmap(), ok
+}
+
+// DirectFirst orders addresses by whether they are a node's own: circuits go
+// last, since they end with their relay.
+func DirectFirst(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	circuits := func(a multiaddr.Multiaddr) int {
+		if IsCircuit(a) {
+			return 1
+		}
+		return 0
+	}
+	addrs = slices.Clone(addrs)
+	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int { return circuits(a) - circuits(b) })
+	return addrs
 }
 
 // BestFirst orders addresses by how many others they are of use to: public ones,

@@ -57,6 +57,35 @@ func TestAddressBytesLeavesItsInput(t *testing.T) {
 	}
 }
 
+func TestIPOf(t *testing.T) {
+	relay := "/p2p/" + someone(1).id.String() + "/p2p-circuit"
+	for in, want := range map[string]string{
+		"/ip4/192.0.2.1/tcp/1":           "192.0.2.1",
+		"/ip6/::ffff:192.0.2.1/tcp/1":    "192.0.2.1",
+		"/ip6/2001:db8::1/udp/3/quic-v1": "2001:db8::1",
+		"/ip4/192.0.2.1/tcp/1" + relay:   "192.0.2.1",
+		"/dns4/node.example/tcp/1":       "",
+		"/p2p/" + someone(1).id.String(): "",
+	} {
+		ip, ok := IPOf(multiaddr.StringCast(in))
+		if ok != (want != "") || ok && ip.String() != want {
+			t.Errorf("%s: %v %v", in, ip, ok)
+		}
+	}
+	if _, ok := IPOf(nil); ok {
+		t.Error("no address has an IP address")
+	}
+}
+
+func TestDirectFirst(t *testing.T) {
+	relay := "/p2p/" + someone(1).id.String() + "/p2p-circuit"
+	const one, two = "/ip4/192.168.0.1/tcp/1", "/ip4/8.8.4.4/tcp/2"
+	in := addresses([]string{"/ip4/8.8.8.8/tcp/1" + relay, one, two})
+	if got := texts(DirectFirst(in)); !slices.Equal(got, []string{one, two, texts(in)[0]}) {
+		t.Error(got)
+	}
+}
+
 func TestBestFirst(t *testing.T) {
 	circuit := "/ip4/8.8.4.4/tcp/1/p2p/" + someone(1).id.String() + "/p2p-circuit"
 	in := addresses([]string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.168.1.2/tcp/1", circuit, "/ip4/8.8.8.8/tcp/1", "/ip4/8.8.8.8/tcp/2"})

@@ -147,14 +147,9 @@ func portWord(a multiaddr.Multiaddr) string {
 }
 
 func width(a multiaddr.Multiaddr) int {
-	ip, err := manet.ToIP(a)
-	if err != nil {
-		return 0
-	}
-	addr, ok := netip.AddrFromSlice(ip)
-	addr = addr.Unmap()
+	ip, ok := protocol.IPOf(a)
 	switch {
-	case !ok || addr.IsLoopback():
+	case !ok || ip.IsLoopback():
 		return 0
 	case manet.IsPublicAddr(a):
 		return 2

@@ -297,16 +297,7 @@ func (b *Bootstrap) remember(p peer.ID) {
 			addrs = append(addrs, a)
 		}
 	}
-	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int { return circuits(a) - circuits(b) })
-	if addrs = first(addrs); len(addrs) > 0 {
+	if addrs = first(protocol.DirectFirst(addrs)); len(addrs) > 0 {
 		b.config.Remember(peer.AddrInfo{ID: p, Addrs: addrs})
 	}
-}
-
-// circuits counts those that an address leads through: one or none.
-func circuits(a multiaddr.Multiaddr) int {
-	if protocol.IsCircuit(a) {
-		return 1
-	}
-	return 0
 }

@@ -96,7 +96,7 @@ func (g *Gossip) acquaintances(asker peer.ID, remote multiaddr.Multiaddr) (told 
 				addrs = append(addrs, a)
 			}
 		}
-		a, err := protocol.WireAddress(peer.AddrInfo{ID: info.ID, Addrs: tellable(directFirst(addrs), remote)}, protocol.MaxAddresses)
+		a, err := protocol.WireAddress(peer.AddrInfo{ID: info.ID, Addrs: tellable(protocol.DirectFirst(addrs), remote)}, protocol.MaxAddresses)
 		if err != nil || len(a.Addresses) == 0 {
 			continue
 		}
@@ -115,20 +115,6 @@ func (g *Gossip) neighbour(p peer.ID) bool {
 	}
 	speaks, err := g.host.Peerstore().SupportsProtocols(p, protocol.DirectoryStream)
 	return err == nil && len(speaks) > 0
-}
-
-// directFirst sorts addresses that lead through circuits behind the others.
-func directFirst(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
-	slices.SortStableFunc(addrs, func(a, b multiaddr.Multiaddr) int {
-		switch {
-		case protocol.IsCircuit(a) == protocol.IsCircuit(b):
-			return 0
-		case protocol.IsCircuit(a):
-			return 1
-		}
-		return -1
-	})
-	return addrs
 }
 
 // tellable keeps those of addrs that a peer at remote may be told, or believed:

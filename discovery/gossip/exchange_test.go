@@ -269,11 +269,3 @@ func TestGoneNeighboursAreForgotten(t *testing.T) {
 		t.Fatalf("%d kept", len(a.tellers))
 	}
 }
-
-func TestCircuitsAreToldLast(t *testing.T) {
-	circuit := multiaddr.StringCast("/ip4/8.8.8.8/tcp/1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf/p2p-circuit")
-	one, other := multiaddr.StringCast("/ip4/8.8.4.4/tcp/1"), multiaddr.StringCast("/ip4/8.8.4.4/tcp/2")
-	if got := directFirst([]multiaddr.Multiaddr{circuit, one, other}); !got[0].Equal(one) || !got[1].Equal(other) || !got[2].Equal(circuit) {
-		t.Fatal(got)
-	}
-}

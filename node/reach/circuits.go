@@ -171,7 +171,7 @@ func (r *Reach) through(n *neighbour, vouched []multiaddr.Multiaddr) (addrs []mu
 	for _, a := range append([]multiaddr.Multiaddr{n.at}, vouched[:min(len(vouched), protocol.MaxAddresses)]...) {
 		a, _ := peer.SplitAddr(a)
 		w, ok := wayOf(a)
-		ip, _ := ipOf(a)
+		ip, _ := protocol.IPOf(a)
 		if !ok || taken[w] || !r.cfg.Public(a) || protocol.IsCircuit(a) || ip.Is4() == n.addr.Is4() && ip != n.addr || len(addrs) == addressesOfRelay {
 			continue
 		}

@@ -177,7 +177,7 @@ func (r *Reach) shares(p peer.ID, from []netip.Addr) bool {
 		at = append(at, c.RemoteMultiaddr())
 	}
 	return slices.ContainsFunc(at, func(a multiaddr.Multiaddr) bool {
-		ip, ok := ipOf(a)
+		ip, ok := protocol.IPOf(a)
 		return ok && !protocol.IsCircuit(a) && slices.Contains(from, ip)
 	})
 }

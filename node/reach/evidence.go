@@ -8,7 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	"github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // DialBacks takes each single result of AutoNAT v2: give it to
@@ -51,19 +52,9 @@ const resultsKept = 3
 type way struct{ four, udp bool }
 
 func wayOf(a multiaddr.Multiaddr) (way, bool) {
-	ip, ok := ipOf(a)
+	ip, ok := protocol.IPOf(a)
 	_, err := a.ValueForProtocol(multiaddr.P_UDP)
 	return way{four: ip.Is4(), udp: err == nil}, ok
-}
-
-// ipOf gives the IP address that a begins with.
-func ipOf(a multiaddr.Multiaddr) (netip.Addr, bool) {
-	ip, err := manet.ToIP(a)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	addr, ok := netip.AddrFromSlice(ip)
-	return addr.Unmap(), ok
 }
 
 // evidence is what there is to tell by whether this node can be reached.
@@ -87,7 +78,7 @@ func interfaces(h host.Host, public func(multiaddr.Multiaddr) bool) (l locals) {
 		return l
 	}
 	for _, a := range addrs {
-		ip, ok := ipOf(a)
+		ip, ok := protocol.IPOf(a)
 		switch {
 		case !ok || ip.IsUnspecified() || ip.IsLinkLocalUnicast() || slices.Contains(l.public, ip) || slices.Contains(l.private, ip):
 		case public(a):
@@ -217,7 +208,7 @@ func (e *evidence) weigh() (open map[way]bool, own bool, addrs []multiaddr.Multi
 	}
 	for _, a := range addrs {
 		w, _ := wayOf(a)
-		ip, _ := ipOf(a)
+		ip, _ := protocol.IPOf(a)
 		open[w] = true
 		own = own || e.local.has(ip)
 	}

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var internet = netip.MustParsePrefix("127.1.0.0/16")
 
 func ofInternet(a multiaddr.Multiaddr) bool {
-	ip, ok := ipOf(a)
+	ip, ok := protocol.IPOf(a)
 	return ok && internet.Contains(ip)
 }
 

@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/nat"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // Implementation: ours to tune.
@@ -114,16 +116,16 @@ func (p *Ports) GetMapping(listen multiaddr.Multiaddr) multiaddr.Multiaddr {
 // portOf gives the port of an IPv4 address at which others than this machine's
 // own programs arrive.
 func portOf(listen multiaddr.Multiaddr) (port, bool) {
-	ip, ok := ipOf(listen)
+	ip, ok := protocol.IPOf(listen)
 	if !ok || !ip.Is4() || ip.IsLoopback() || len(listen) < 2 {
 		return port{}, false
 	}
-	protocol := listen[1].Protocol().Name
-	if protocol != "udp" && protocol != "tcp" {
+	transport := listen[1].Protocol().Name
+	if transport != "udp" && transport != "tcp" {
 		return port{}, false
 	}
 	at, err := netip.ParseAddrPort(ip.String() + ":" + listen[1].Value())
-	return port{protocol, at.Port()}, err == nil && at.Port() != 0
+	return port{transport, at.Port()}, err == nil && at.Port() != 0
 }
 
 func thinWaist(protocol string, at netip.AddrPort) multiaddr.Multiaddr {

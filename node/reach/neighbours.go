@@ -125,7 +125,7 @@ func (r *Reach) look(p peer.ID) {
 	}
 	if at := way.RemoteMultiaddr(); n.at == nil || !n.at.Equal(at) {
 		n.at, n.told = at, false
-		n.addr, _ = ipOf(at)
+		n.addr, _ = protocol.IPOf(at)
 		n.due = n.last.Add(askSoonest)
 	}
 	if n.over != way.ID() { // it may have restarted, and knows of no reservation
@@ -284,7 +284,7 @@ func (r *Reach) seenFrom() (from []netip.Addr) {
 		from = append(from, at.Addr())
 	}
 	for _, n := range r.byNearness() {
-		if ip, ok := ipOf(n.seen); ok && !slices.Contains(from, ip) {
+		if ip, ok := protocol.IPOf(n.seen); ok && !slices.Contains(from, ip) {
 			from = append(from, ip)
 		}
 	}

@@ -213,7 +213,10 @@ func TestTheWayThrough(t *testing.T) {
 	relay := newHost(t, first).ID()
 	at := multiaddr.StringCast("/ip4/127.1.0.1/udp/1/quic-v1")
 	r := &Reach{cfg: Config{Public: ofInternet}}
-	r.cfg.Public = func(a multiaddr.Multiaddr) bool { ip, ok := ipOf(a); return ok && (ip.Is6() || internet.Contains(ip)) }
+	r.cfg.Public = func(a multiaddr.Multiaddr) bool {
+		ip, ok := protocol.IPOf(a)
+		return ok && (ip.Is6() || internet.Contains(ip))
+	}
 	n := &neighbour{id: relay, at: at, addr: netip.MustParseAddr(first)}
 	vouched := func(addrs ...string) (out []multiaddr.Multiaddr) {
 		for _, a := range addrs {

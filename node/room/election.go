@@ -5,7 +5,6 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/election"
@@ -102,14 +101,15 @@ func (r *Room) addressesOf(p protocol.PeerID) []multiaddr.Multiaddr {
 }
 
 func sameNeighbourhood(x, y multiaddr.Multiaddr) bool {
-	a, err := manet.ToIP(x)
-	b, err2 := manet.ToIP(y)
-	if err != nil || err2 != nil || (a.To4() == nil) != (b.To4() == nil) {
+	a, known := protocol.IPOf(x)
+	b, both := protocol.IPOf(y)
+	if !known || !both {
 		return false
 	}
-	n := 6 // bytes of a /48
-	if a.To4() != nil {
-		a, b, n = a.To4(), b.To4(), 3
+	bits := 48
+	if a.Is4() {
+		bits = 24
 	}
-	return string(a[:n]) == string(b[:n])
+	site, err := a.Prefix(bits)
+	return err == nil && site.Contains(b)
 }
