@@ -143,7 +143,7 @@ func (g *Gossip) start(topic string) (err error) {
 	n := newNeighbours(topic, g.host, &g.counts)
 	params := pubsub.DefaultGossipSubParams()
 	params.HeartbeatInterval = heartbeat
-	g.pubsub, err = pubsub.NewGossipSub(g.ctx, g.host,
+	g.pubsub, err = pubsub.NewGossipSub(g.ctx, staying{g.host},
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
 		pubsub.WithMessageIdFn(messageID),
@@ -151,9 +151,6 @@ func (g *Gossip) start(topic string) (err error) {
 		// Our own messages go to every neighbour in the topic, in the mesh or
 		// not: a pulse is there in one hop, and none waits for a GRAFT.
 		pubsub.WithFloodPublish(true),
-		// Whoever has no place in a crowded mesh learns of others, where a
-		// neighbour has their signed records; the rest acquaintances does.
-		pubsub.WithPeerExchange(true),
 		pubsub.WithPeerScore(scores()),
 		pubsub.WithMaxMessageSize(maxRPC),
 		pubsub.WithMaxControlMessageSize(maxRPC),
