@@ -31,6 +31,10 @@ type Config struct {
 	Log      *slog.Logger   // nil: none
 	Loopback bool           // offer loopback addresses to all nodes, not just to those on this machine
 
+	// Guests is where browsers of other machines are played to (PlayGuest), in UDP;
+	// the zero AddrPort: nowhere.
+	Guests netip.AddrPort
+
 	// Wrap stands between an engine and each of its sockets towards other
 	// nodes, if it is not nil. What it gives should have ReadFromAddrPort and
 	// WriteToAddrPort (ice.AddrPortReaderWriter) too, or each packet allocates.
@@ -52,6 +56,7 @@ type Engine struct {
 	server      *server
 	outside     outside
 	local       *local
+	guests      *doorway // nil: none are served
 
 	generation atomic.Uint32
 	cut        atomic.Bool
@@ -101,14 +106,19 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// open opens the sockets: the links', those beside them for STUN, and those on
-// loopback.
+// open opens the sockets: the links', those beside them for STUN, those on
+// loopback, and those for guests.
 func (e *Engine) open() error {
 	shared, err := e.listen(e.cfg.Listen)
 	if err != nil {
 		return err
 	}
-	if e.local, err = listenLocal(e.log); err != nil {
+	if e.local, err = listenLocal(e.log); err == nil && e.cfg.Guests.IsValid() {
+		if e.guests, err = listenGuests(e.cfg.Guests, e.cfg.Wrap, e.log); err != nil {
+			e.local.close()
+		}
+	}
+	if err != nil {
 		for _, s := range shared {
 			_ = s.Close()
 		}
@@ -208,6 +218,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	err := e.closeAsides()
 	e.tasks.Wait()
 	e.local.close()
+	if e.guests != nil {
+		e.guests.close()
+	}
 	if err = errors.Join(err, e.sockets.close()); err != nil && !e.cut.Load() {
 		return fmt.Errorf("rtc: closing the UDP sockets: %w", err)
 	}

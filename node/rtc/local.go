@@ -61,9 +61,23 @@ func (l *local) close() {
 	}
 }
 
-// api gives pion as browsers need it. With reports, receivers get RTCP receiver
-// reports (RFC 3550 section 6.4.2), from which a browser learns its round trip.
+// api gives pion as browsers on this machine need it.
 func (l *local) api(reports bool, t timing) (*webrtc.API, error) {
+	return browserAPI(reports, l.log, func(s *webrtc.SettingEngine) {
+		s.SetICEUDPMux(l.udp)
+		s.SetICETCPMux(l.tcp)
+		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
+		s.SetIncludeLoopbackCandidate(true)
+		s.SetIPFilter(net.IP.IsLoopback)
+		// A browser on a busy machine is slower than a node.
+		s.SetICETimeouts(2*t.disconnected, 2*t.failed, 2*t.keepalive)
+	})
+}
+
+// browserAPI gives pion as browsers need it; place says where they find us. With
+// reports, receivers get RTCP receiver reports (RFC 3550 section 6.4.2), from which
+// a browser learns its round trip.
+func browserAPI(reports bool, log *slog.Logger, place func(*webrtc.SettingEngine)) (*webrtc.API, error) {
 	m := &webrtc.MediaEngine{}
 	if err := m.RegisterCodec(opusCodec("minptime=10;useinbandfec=1"), webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
@@ -80,19 +94,13 @@ func (l *local) api(reports bool, t timing) (*webrtc.API, error) {
 			return nil, err
 		}
 	}
-	s := webrtc.SettingEngine{LoggerFactory: pionLogs{l.log}}
-	s.SetICEUDPMux(l.udp)
-	s.SetICETCPMux(l.tcp)
+	s := webrtc.SettingEngine{LoggerFactory: pionLogs{log}}
 	s.DisableActiveTCP(true)
-	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeTCP4})
-	s.SetIncludeLoopbackCandidate(true)
-	s.SetIPFilter(net.IP.IsLoopback)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	// A browser on a busy machine is slower than a node.
-	s.SetICETimeouts(2*t.disconnected, 2*t.failed, 2*t.keepalive)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	s.SetReceiveMTU(receiveMTU)
 	s.SetFireOnTrackBeforeFirstRTP(true)
+	place(&s)
 	return webrtc.NewAPI(
 		webrtc.WithMediaEngine(m), webrtc.WithSettingEngine(s), webrtc.WithInterceptorRegistry(interceptors),
 	), nil

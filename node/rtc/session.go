@@ -19,7 +19,7 @@ const joinTimeout = 15 * time.Second
 var errEnded = errors.New("rtc: the node is shutting down")
 
 // Session is one program or browser on this machine that publishes (WHIP) or
-// plays (WHEP). It lives until Close, until the far side goes, or until the
+// plays (WHEP), or a guest's browser that plays. It lives until Close, until the far side goes, or until the
 // engine ends. A playing session is a sink of frames.
 type Session struct {
 	engine  *Engine
@@ -61,11 +61,7 @@ func (s *Session) Stats() SessionStats {
 func (s *Session) Beat(protocol.Beat) {}
 
 // session makes one; the caller negotiates and then calls start, or abandon.
-func (e *Engine) session(reports bool, closed func()) (*Session, error) {
-	api, err := e.local.api(reports, e.cfg.times)
-	if err != nil {
-		return nil, err
-	}
+func (e *Engine) session(api *webrtc.API, closed func()) (*Session, error) {
 	// Without a certificate here, pion makes one: a browser must not be able to
 	// tell that two sessions belong to the peer that the links know.
 	pc, err := api.NewPeerConnection(webrtc.Configuration{})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pion/webrtc/v4"
+
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -17,6 +19,14 @@ type Playing struct {
 // which the loudest speakers are switched. The session is a sink for a room's
 // frames. ctx bounds the negotiation, not the session.
 func (e *Engine) Play(ctx context.Context, offer string, p Playing) (*Session, string, error) {
+	api, err := e.local.api(false, e.cfg.times)
+	if err != nil {
+		return nil, "", err
+	}
+	return e.play(ctx, api, offer, p)
+}
+
+func (e *Engine) play(ctx context.Context, api *webrtc.API, offer string, p Playing) (*Session, string, error) {
 	_, receives, err := readOffer(offer)
 	switch {
 	case err != nil:
@@ -24,7 +34,7 @@ func (e *Engine) Play(ctx context.Context, offer string, p Playing) (*Session, s
 	case receives < 1 || receives > maxSlots:
 		return nil, "", fmt.Errorf("%w: it receives %d audio tracks, offer one to %d", ErrOffer, receives, maxSlots)
 	}
-	s, err := e.session(false, p.Closed)
+	s, err := e.session(api, p.Closed)
 	if err != nil {
 		return nil, "", err
 	}

@@ -30,7 +30,11 @@ func (e *Engine) Publish(ctx context.Context, offer string, p Publication) (*Ses
 	case sends != 1:
 		return nil, "", fmt.Errorf("%w: it sends %d audio tracks, offer one", ErrOffer, sends)
 	}
-	s, err := e.session(true, p.Closed)
+	api, err := e.local.api(true, e.cfg.times)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err := e.session(api, p.Closed)
 	if err != nil {
 		return nil, "", err
 	}
