@@ -21,7 +21,9 @@ const (
 	MaxAddressBytes      = 128
 	MaxClaimAddresses    = 4 // of a relay, of a standby
 	MaxCertificates      = 64
-	MaxChain             = 2 // founder -> delegate -> announcer
+	MaxChain             = 2  // founder -> delegate -> announcer
+	MaxHands             = 64 // in a room's queue
+	MaxStamps            = 10 // of hands, in one message: with the largest numbers they fit
 
 	// The founder's node certifies this many carriers by itself.
 	Carriers = 12
@@ -49,6 +51,11 @@ const (
 
 	PresenceBeat = 10 * time.Second
 	PresenceLife = 32 * time.Second
+
+	// MaxWaited is the longest wait of a hand that is told.
+	MaxWaited = 24 * time.Hour
+	// QueuePace is the shortest time between two words of the relay on the queue.
+	QueuePace = 250 * time.Millisecond
 
 	// A child takes its parent for silent after max(SilenceFloor, 4 x its
 	// measured p99 interarrival), StarvedSilence under a starved one.

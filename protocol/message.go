@@ -24,6 +24,9 @@ type Message struct {
 	Certificate *pb.Certificate // OpenCertificate checks it
 	Voice       *Voice
 	Closed      *bool // by the founder
+	Hand        *bool // up or down
+	Queue       *Queue
+	Lowered     *Stamp // by the founder
 
 	Raw             []byte // as signed
 	body, signature []byte
@@ -133,6 +136,8 @@ func (m *Message) fill(b *pb.RoomBody) error {
 		b.What = &pb.RoomBody_Voice{Voice: &pb.Voice{Session: m.Voice.Session[:], Ended: m.Voice.Ended}}
 	case m.Closed != nil:
 		b.What = &pb.RoomBody_Closed{Closed: &pb.Closed{Closed: *m.Closed}}
+	case m.Hand != nil, m.Queue != nil, m.Lowered != nil:
+		return m.fillHands(b)
 	default:
 		return ErrMalformed
 	}
@@ -180,6 +185,12 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 		m.Voice = &Voice{Session: Session(w.Voice.Session), Ended: w.Voice.Ended}
 	case *pb.RoomBody_Closed:
 		m.Closed = &w.Closed.Closed
+	case *pb.RoomBody_Hand:
+		m.Hand = &w.Hand.Up
+	case *pb.RoomBody_Queue:
+		m.Queue, err = takeQueue(w.Queue)
+	case *pb.RoomBody_Lowered:
+		m.Lowered, err = takeStamp(w.Lowered)
 	default:
 		return ErrMalformed
 	}

@@ -21,6 +21,9 @@ type messageFields struct {
 	Certificate *hexBytes       `json:"certificate,omitempty"`
 	Voice       *voiceFields    `json:"voice,omitempty"`
 	Closed      *bool           `json:"closed,omitempty"`
+	Hand        *bool           `json:"hand,omitempty"`
+	Queue       *queueFields    `json:"queue,omitempty"`
+	Lowered     *stampFields    `json:"lowered,omitempty"`
 }
 
 type claimFields struct {
@@ -82,6 +85,12 @@ func (f messageFields) body() message {
 		return m.part(7, message{}.bytes(1, f.Voice.Session).flag(2, f.Voice.Ended))
 	case f.Closed != nil:
 		return m.part(8, message{}.flag(1, *f.Closed))
+	case f.Hand != nil:
+		return m.part(9, message{}.flag(1, *f.Hand))
+	case f.Queue != nil:
+		return m.part(10, f.Queue.wire())
+	case f.Lowered != nil:
+		return m.part(11, f.Lowered.wire())
 	}
 	return m
 }
@@ -101,7 +110,8 @@ func words(t testing.TB, m *Message) messageFields {
 		must(t, err)
 		return b
 	}
-	f := messageFields{Signer: key(m.From), Boot: m.Boot, Sequence: m.Sequence, Closed: m.Closed}
+	f := messageFields{Signer: key(m.From), Boot: m.Boot, Sequence: m.Sequence, Closed: m.Closed, Hand: m.Hand}
+	f.Queue, f.Lowered = handWords(t, m)
 	if c := m.Claim; c != nil {
 		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses)}
 		if c.Relay != m.From || c.Claim.Boot != m.Boot || c.Claim.Sequence != m.Sequence {
@@ -138,7 +148,8 @@ func (f messageFields) message(t testing.TB) *Message {
 		must(t, err)
 		return p
 	}
-	m := &Message{Boot: f.Boot, Sequence: f.Sequence, Closed: f.Closed}
+	m := &Message{Boot: f.Boot, Sequence: f.Sequence, Closed: f.Closed, Hand: f.Hand}
+	f.hands(t, m)
 	if c := f.Claim; c != nil {
 		m.Claim = &RelayClaim{Claim{Era: c.Era, Key: Key{Term: c.Term}, Standby: peer(c.Standby), Solo: c.Solo},
 			addresses(c.RelayAddresses), addresses(c.StandbyAddresses)}
@@ -185,6 +196,12 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("certificate", messageFields{Certificate: &certificate})
 	add("closed", messageFields{Closed: &yes})
 	add("open again", messageFields{Closed: &no})
+	add("hand up", messageFields{Hand: &yes})
+	add("hand down", messageFields{Hand: &no})
+	add("queue without a hand", messageFields{Queue: &queueFields{Parts: 1}})
+	add("queue, its second part", messageFields{Queue: &queueFields{Part: 1, Parts: 2, Stamps: []stampFields{
+		{Peer: c.stranger.pub, Term: 257, N: 9, Waited: 86400}, {Peer: c.delegate.pub, Term: 258, N: 1}}}})
+	add("hand lowered", messageFields{Lowered: &stampFields{Peer: c.stranger.pub, Term: 258, N: 3}})
 	readOnly("fields of a later version", messageFields{Voice: &voiceFields{Session: session}},
 		message{}.number(1, 1).number(2, 2).part(7, message{}.bytes(1, session).text(15, "later")).text(15, "later"))
 	readOnly("class beyond 255 counts as 255", messageFields{Pulse: &pulseFields{Class: 255}},
@@ -242,6 +259,7 @@ func (c cast) badMessages(room []byte) (all []refused) {
 		said("presence: "+n.name, messageFields{Presence: &presenceFields{Name: n.text}}, "ErrName")
 	}
 	said("presence: name not UTF-8", messageFields{Presence: &presenceFields{Name: "a\xff"}}, "ErrMalformed")
+	c.badHands(said)
 	said("voice without session", messageFields{Voice: &voiceFields{}}, "ErrMalformed")
 	said("voice with a session of 17 bytes", messageFields{Voice: &voiceFields{Session: make([]byte, 17)}}, "ErrMalformed")
 	return all

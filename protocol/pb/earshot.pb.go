@@ -119,7 +119,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23, 0}
 }
 
 type Attach_Mode int32
@@ -168,7 +168,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24, 0}
 }
 
 type Refuse_Reason int32
@@ -220,7 +220,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -870,6 +870,9 @@ type RoomBody struct {
 	//	*RoomBody_Certificate
 	//	*RoomBody_Voice
 	//	*RoomBody_Closed
+	//	*RoomBody_Hand
+	//	*RoomBody_Queue
+	//	*RoomBody_Lowered
 	What          isRoomBody_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -980,6 +983,33 @@ func (x *RoomBody) GetClosed() *Closed {
 	return nil
 }
 
+func (x *RoomBody) GetHand() *Hand {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Hand); ok {
+			return x.Hand
+		}
+	}
+	return nil
+}
+
+func (x *RoomBody) GetQueue() *Queue {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Queue); ok {
+			return x.Queue
+		}
+	}
+	return nil
+}
+
+func (x *RoomBody) GetLowered() *Stamp {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Lowered); ok {
+			return x.Lowered
+		}
+	}
+	return nil
+}
+
 type isRoomBody_What interface {
 	isRoomBody_What()
 }
@@ -1008,6 +1038,18 @@ type RoomBody_Closed struct {
 	Closed *Closed `protobuf:"bytes,8,opt,name=closed,proto3,oneof"`
 }
 
+type RoomBody_Hand struct {
+	Hand *Hand `protobuf:"bytes,9,opt,name=hand,proto3,oneof"`
+}
+
+type RoomBody_Queue struct {
+	Queue *Queue `protobuf:"bytes,10,opt,name=queue,proto3,oneof"`
+}
+
+type RoomBody_Lowered struct {
+	Lowered *Stamp `protobuf:"bytes,11,opt,name=lowered,proto3,oneof"` // the founder's word: this hand goes down
+}
+
 func (*RoomBody_Claim) isRoomBody_What() {}
 
 func (*RoomBody_Pulse) isRoomBody_What() {}
@@ -1019,6 +1061,12 @@ func (*RoomBody_Certificate) isRoomBody_What() {}
 func (*RoomBody_Voice) isRoomBody_What() {}
 
 func (*RoomBody_Closed) isRoomBody_What() {}
+
+func (*RoomBody_Hand) isRoomBody_What() {}
+
+func (*RoomBody_Queue) isRoomBody_What() {}
+
+func (*RoomBody_Lowered) isRoomBody_What() {}
 
 type Key struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1429,6 +1477,181 @@ func (x *Closed) GetClosed() bool {
 	return false
 }
 
+// Hand says whether its sender asks to speak.
+type Hand struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Up            bool                   `protobuf:"varint,1,opt,name=up,proto3" json:"up,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hand) Reset() {
+	*x = Hand{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hand) ProtoMessage() {}
+
+func (x *Hand) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hand.ProtoReflect.Descriptor instead.
+func (*Hand) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Hand) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+// Queue is one part of the relay's word on who asks to speak, in order.
+type Queue struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Part          uint32                 `protobuf:"varint,1,opt,name=part,proto3" json:"part,omitempty"`   // from 0
+	Parts         uint32                 `protobuf:"varint,2,opt,name=parts,proto3" json:"parts,omitempty"` // of the whole queue: at least 1
+	Stamps        []*Stamp               `protobuf:"bytes,3,rep,name=stamps,proto3" json:"stamps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Queue) Reset() {
+	*x = Queue{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Queue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Queue) ProtoMessage() {}
+
+func (x *Queue) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Queue.ProtoReflect.Descriptor instead.
+func (*Queue) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Queue) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *Queue) GetParts() uint32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *Queue) GetStamps() []*Stamp {
+	if x != nil {
+		return x.Stamps
+	}
+	return nil
+}
+
+// Stamp is a place in the queue: lower terms first, within one lower numbers.
+type Stamp struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"` // of the relay that stamped the hand
+	N             uint32                 `protobuf:"varint,3,opt,name=n,proto3" json:"n,omitempty"`       // from 1; grows within a term
+	WaitedS       uint32                 `protobuf:"varint,4,opt,name=waited_s,json=waitedS,proto3" json:"waited_s,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stamp) Reset() {
+	*x = Stamp{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stamp) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stamp) ProtoMessage() {}
+
+func (x *Stamp) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stamp.ProtoReflect.Descriptor instead.
+func (*Stamp) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Stamp) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Stamp) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Stamp) GetN() uint32 {
+	if x != nil {
+		return x.N
+	}
+	return 0
+}
+
+func (x *Stamp) GetWaitedS() uint32 {
+	if x != nil {
+		return x.WaitedS
+	}
+	return 0
+}
+
 type LinkMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to What:
@@ -1456,7 +1679,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1691,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1704,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -1749,7 +1972,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +1984,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +1997,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -1832,7 +2055,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1844,7 +2067,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1857,7 +2080,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -1904,7 +2127,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1916,7 +2139,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1929,7 +2152,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -1951,7 +2174,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2186,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2199,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -2012,7 +2235,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2247,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2260,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -2081,7 +2304,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2093,7 +2316,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2106,7 +2329,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -2141,7 +2364,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2376,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2389,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -2200,7 +2423,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2435,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2448,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -2253,7 +2476,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2265,7 +2488,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2278,7 +2501,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -2312,7 +2535,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2324,7 +2547,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2560,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -2363,7 +2586,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2598,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2611,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -2411,7 +2634,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2646,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2659,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -2470,7 +2693,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +2705,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +2718,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -2521,7 +2744,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2756,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2769,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -2566,7 +2789,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2578,7 +2801,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2591,7 +2814,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -2618,7 +2841,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2630,7 +2853,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2643,7 +2866,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -2670,7 +2893,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2905,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2918,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -2722,7 +2945,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2734,7 +2957,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2747,7 +2970,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -2772,7 +2995,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2784,7 +3007,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2797,7 +3020,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 type Hints struct {
@@ -2810,7 +3033,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2822,7 +3045,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2835,7 +3058,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -2867,7 +3090,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2879,7 +3102,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2892,7 +3115,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -2951,7 +3174,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3186,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3199,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -3075,7 +3298,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xd0\x02\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc9\x03\n" +
 	"\bRoomBody\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12&\n" +
@@ -3084,7 +3307,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\bpresence\x18\x05 \x01(\v2\x11.earshot.PresenceH\x00R\bpresence\x128\n" +
 	"\vcertificate\x18\x06 \x01(\v2\x14.earshot.CertificateH\x00R\vcertificate\x12&\n" +
 	"\x05voice\x18\a \x01(\v2\x0e.earshot.VoiceH\x00R\x05voice\x12)\n" +
-	"\x06closed\x18\b \x01(\v2\x0f.earshot.ClosedH\x00R\x06closedB\x06\n" +
+	"\x06closed\x18\b \x01(\v2\x0f.earshot.ClosedH\x00R\x06closed\x12#\n" +
+	"\x04hand\x18\t \x01(\v2\r.earshot.HandH\x00R\x04hand\x12&\n" +
+	"\x05queue\x18\n" +
+	" \x01(\v2\x0e.earshot.QueueH\x00R\x05queue\x12*\n" +
+	"\alowered\x18\v \x01(\v2\x0e.earshot.StampH\x00R\aloweredB\x06\n" +
 	"\x04what\"/\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
@@ -3115,7 +3342,18 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05ended\x18\x02 \x01(\bR\x05ended\" \n" +
 	"\x06Closed\x12\x16\n" +
-	"\x06closed\x18\x01 \x01(\bR\x06closed\"\xb9\x05\n" +
+	"\x06closed\x18\x01 \x01(\bR\x06closed\"\x16\n" +
+	"\x04Hand\x12\x0e\n" +
+	"\x02up\x18\x01 \x01(\bR\x02up\"Y\n" +
+	"\x05Queue\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\rR\x04part\x12\x14\n" +
+	"\x05parts\x18\x02 \x01(\rR\x05parts\x12&\n" +
+	"\x06stamps\x18\x03 \x03(\v2\x0e.earshot.StampR\x06stamps\"X\n" +
+	"\x05Stamp\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\x12\x12\n" +
+	"\x04term\x18\x02 \x01(\x04R\x04term\x12\f\n" +
+	"\x01n\x18\x03 \x01(\rR\x01n\x12\x19\n" +
+	"\bwaited_s\x18\x04 \x01(\rR\awaitedS\"\xb9\x05\n" +
 	"\vLinkMessage\x12&\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.earshot.HelloH\x00R\x05hello\x12#\n" +
 	"\x04ping\x18\x02 \x01(\v2\r.earshot.PingH\x00R\x04ping\x12#\n" +
@@ -3255,7 +3493,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Description_Kind)(0),     // 1: earshot.Description.Kind
@@ -3277,75 +3515,82 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Presence)(nil),          // 17: earshot.Presence
 	(*Voice)(nil),             // 18: earshot.Voice
 	(*Closed)(nil),            // 19: earshot.Closed
-	(*LinkMessage)(nil),       // 20: earshot.LinkMessage
-	(*Hello)(nil),             // 21: earshot.Hello
-	(*Ping)(nil),              // 22: earshot.Ping
-	(*Pong)(nil),              // 23: earshot.Pong
-	(*Description)(nil),       // 24: earshot.Description
-	(*Attach)(nil),            // 25: earshot.Attach
-	(*RoomState)(nil),         // 26: earshot.RoomState
-	(*Accept)(nil),            // 27: earshot.Accept
-	(*Refuse)(nil),            // 28: earshot.Refuse
-	(*Redirect)(nil),          // 29: earshot.Redirect
-	(*Address)(nil),           // 30: earshot.Address
-	(*Detach)(nil),            // 31: earshot.Detach
-	(*Bind)(nil),              // 32: earshot.Bind
-	(*Bound)(nil),             // 33: earshot.Bound
-	(*Unbind)(nil),            // 34: earshot.Unbind
-	(*Resume)(nil),            // 35: earshot.Resume
-	(*Position)(nil),          // 36: earshot.Position
-	(*Activity)(nil),          // 37: earshot.Activity
-	(*Feed)(nil),              // 38: earshot.Feed
-	(*Bye)(nil),               // 39: earshot.Bye
-	(*Hints)(nil),             // 40: earshot.Hints
-	(*LocalFrame)(nil),        // 41: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 42: earshot.LocalEvent
+	(*Hand)(nil),              // 20: earshot.Hand
+	(*Queue)(nil),             // 21: earshot.Queue
+	(*Stamp)(nil),             // 22: earshot.Stamp
+	(*LinkMessage)(nil),       // 23: earshot.LinkMessage
+	(*Hello)(nil),             // 24: earshot.Hello
+	(*Ping)(nil),              // 25: earshot.Ping
+	(*Pong)(nil),              // 26: earshot.Pong
+	(*Description)(nil),       // 27: earshot.Description
+	(*Attach)(nil),            // 28: earshot.Attach
+	(*RoomState)(nil),         // 29: earshot.RoomState
+	(*Accept)(nil),            // 30: earshot.Accept
+	(*Refuse)(nil),            // 31: earshot.Refuse
+	(*Redirect)(nil),          // 32: earshot.Redirect
+	(*Address)(nil),           // 33: earshot.Address
+	(*Detach)(nil),            // 34: earshot.Detach
+	(*Bind)(nil),              // 35: earshot.Bind
+	(*Bound)(nil),             // 36: earshot.Bound
+	(*Unbind)(nil),            // 37: earshot.Unbind
+	(*Resume)(nil),            // 38: earshot.Resume
+	(*Position)(nil),          // 39: earshot.Position
+	(*Activity)(nil),          // 40: earshot.Activity
+	(*Feed)(nil),              // 41: earshot.Feed
+	(*Bye)(nil),               // 42: earshot.Bye
+	(*Hints)(nil),             // 43: earshot.Hints
+	(*LocalFrame)(nil),        // 44: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 45: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
 	5,  // 1: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	6,  // 2: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
 	9,  // 3: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	30, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	33, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
 	15, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
 	16, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
 	17, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
 	6,  // 8: earshot.RoomBody.certificate:type_name -> earshot.Certificate
 	18, // 9: earshot.RoomBody.voice:type_name -> earshot.Voice
 	19, // 10: earshot.RoomBody.closed:type_name -> earshot.Closed
-	14, // 11: earshot.Pulse.max:type_name -> earshot.Key
-	21, // 12: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	22, // 13: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	23, // 14: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	24, // 15: earshot.LinkMessage.description:type_name -> earshot.Description
-	25, // 16: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	27, // 17: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	28, // 18: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	29, // 19: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	31, // 20: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	32, // 21: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	33, // 22: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	34, // 23: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	35, // 24: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	37, // 25: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	38, // 26: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	39, // 27: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	1,  // 28: earshot.Description.kind:type_name -> earshot.Description.Kind
-	2,  // 29: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	5,  // 30: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	6,  // 31: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	26, // 32: earshot.Accept.state:type_name -> earshot.RoomState
-	3,  // 33: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	26, // 34: earshot.Redirect.state:type_name -> earshot.RoomState
-	30, // 35: earshot.Redirect.to:type_name -> earshot.Address
-	36, // 36: earshot.Resume.positions:type_name -> earshot.Position
-	30, // 37: earshot.Hints.peers:type_name -> earshot.Address
-	41, // 38: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	20, // 11: earshot.RoomBody.hand:type_name -> earshot.Hand
+	21, // 12: earshot.RoomBody.queue:type_name -> earshot.Queue
+	22, // 13: earshot.RoomBody.lowered:type_name -> earshot.Stamp
+	14, // 14: earshot.Pulse.max:type_name -> earshot.Key
+	22, // 15: earshot.Queue.stamps:type_name -> earshot.Stamp
+	24, // 16: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	25, // 17: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	26, // 18: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	27, // 19: earshot.LinkMessage.description:type_name -> earshot.Description
+	28, // 20: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	30, // 21: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	31, // 22: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	32, // 23: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	34, // 24: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	35, // 25: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	36, // 26: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	37, // 27: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	38, // 28: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	40, // 29: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	41, // 30: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	42, // 31: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	1,  // 32: earshot.Description.kind:type_name -> earshot.Description.Kind
+	2,  // 33: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	5,  // 34: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	6,  // 35: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	29, // 36: earshot.Accept.state:type_name -> earshot.RoomState
+	3,  // 37: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	29, // 38: earshot.Redirect.state:type_name -> earshot.RoomState
+	33, // 39: earshot.Redirect.to:type_name -> earshot.Address
+	39, // 40: earshot.Resume.positions:type_name -> earshot.Position
+	33, // 41: earshot.Hints.peers:type_name -> earshot.Address
+	44, // 42: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -3360,8 +3605,11 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Certificate)(nil),
 		(*RoomBody_Voice)(nil),
 		(*RoomBody_Closed)(nil),
+		(*RoomBody_Hand)(nil),
+		(*RoomBody_Queue)(nil),
+		(*RoomBody_Lowered)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[16].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[19].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -3379,7 +3627,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Feed)(nil),
 		(*LinkMessage_Bye)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[38].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[41].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -3389,7 +3637,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   39,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
