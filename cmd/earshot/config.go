@@ -24,7 +24,7 @@ environment (EARSHOT_ and the name), config.toml in the home, or the default.`,
 		Args:    p.noSuchPart,
 		RunE:    func(*cobra.Command, []string) error { return p.showConfig() },
 	}
-	upFlags(cmd.Flags())
+	upFlags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "path",

@@ -100,10 +100,11 @@ node and opens its page; the other commands talk to the node that is running.`,
 		},
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagProblem(cmd, err) })
 	root.SetUsageTemplate(usageTemplate)
-	globalFlags(root.PersistentFlags())
-	upFlags(root.Flags())
+	globalFlags(root)
+	upFlags(root)
 	root.AddGroup(
 		&cobra.Group{ID: groupNode, Title: "The node"},
 		&cobra.Group{ID: groupRooms, Title: "Rooms"},

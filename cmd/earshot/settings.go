@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -27,6 +28,7 @@ type setting struct {
 	kind  kind
 	plain string // when nothing sets it
 	help  string
+	words []string           // it is one of these; nil: anything that check takes
 	check func(string) error // of the text, or of each of a list
 	up    bool               // a flag of `up` only
 	flag  bool               // not in config.toml
@@ -37,8 +39,8 @@ func allSettings() []setting {
 	return []setting{
 		{name: "home", help: "keep identity, rooms and config.toml in `DIR`", flag: true},
 		{name: "json", kind: boolKind, help: "print one JSON object a line"},
-		{name: "log-level", plain: "warn", help: "log from `LEVEL` on: debug, info, warn or error", check: oneOf("debug", "info", "warn", "error")},
-		{name: "log-format", plain: "text", help: "log as `FORMAT`: text or json", check: oneOf("text", "json")},
+		{name: "log-level", plain: "warn", help: "log from `LEVEL` on: debug, info, warn or error", words: []string{"debug", "info", "warn", "error"}},
+		{name: "log-format", plain: "text", help: "log as `FORMAT`: text or json", words: []string{"text", "json"}},
 
 		{name: "name", help: "be known as `NAME`", check: checkName, up: true},
 		{name: "api", plain: "127.0.0.1:8733", help: "serve page and API at `HOST:PORT` of this machine", check: checkHostPort, up: true},
@@ -47,7 +49,7 @@ func allSettings() []setting {
 		{name: "network", help: "join the network `NAME` instead of the common one", check: checkNetwork, up: true},
 		{name: "max-upload", plain: "none", help: "send other nodes at most `RATE`, such as 2M (bits a second) or 250KB (bytes); none: no limit", check: checkRate, up: true},
 		{name: "relay-only", kind: boolKind, help: "let nobody but a room's relay learn this node's address; it carries no rooms", up: true},
-		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", check: oneOf("all", "rooms", "off"), up: true},
+		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", words: []string{"all", "rooms", "off"}, up: true},
 		{name: "media-port", plain: "41642", help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
@@ -75,20 +77,30 @@ func (s setting) addFlag(flags *pflag.FlagSet) {
 }
 
 // globalFlags defines the flags of every command.
-func globalFlags(flags *pflag.FlagSet) {
+func globalFlags(root *cobra.Command) {
 	for _, s := range allSettings() {
 		if !s.up {
-			s.addFlag(flags)
+			s.addFlag(root.PersistentFlags())
+			s.completeFlag(root)
+		}
+	}
+	_ = root.MarkPersistentFlagDirname("home") // the flag is there
+}
+
+// upFlags defines the flags of the node itself.
+func upFlags(cmd *cobra.Command) {
+	for _, s := range allSettings() {
+		if s.up {
+			s.addFlag(cmd.Flags())
+			s.completeFlag(cmd)
 		}
 	}
 }
 
-// upFlags defines the flags of the node itself.
-func upFlags(flags *pflag.FlagSet) {
-	for _, s := range allSettings() {
-		if s.up {
-			s.addFlag(flags)
-		}
+// completeFlag has Tab offer the words that a setting can be.
+func (s setting) completeFlag(cmd *cobra.Command) {
+	if s.words != nil {
+		_ = cmd.RegisterFlagCompletionFunc(s.name, cobra.FixedCompletions(s.words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	}
 }
 
@@ -230,11 +242,15 @@ func (s setting) fromEnvironment(text string) (value, error) {
 
 // accepts checks the value's words.
 func (s setting) accepts(v value) error {
-	if s.check == nil || !v.set() || (s.kind == boolKind && v.words[0] == "false") {
+	check := s.check
+	if s.words != nil {
+		check = oneOf(s.words...)
+	}
+	if check == nil || !v.set() || (s.kind == boolKind && v.words[0] == "false") {
 		return nil
 	}
 	for _, w := range v.words {
-		if err := s.check(w); err != nil {
+		if err := check(w); err != nil {
 			return withPlace(v.place(s.name), err, v.code())
 		}
 	}

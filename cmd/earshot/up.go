@@ -33,7 +33,7 @@ Those through whom it meets others (--bootstrap) see where it comes from, too.`,
 		Args:    words(),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.up(cmd.Context()) },
 	}
-	upFlags(cmd.Flags())
+	upFlags(cmd)
 	return cmd
 }
 
