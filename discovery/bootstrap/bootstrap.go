@@ -61,6 +61,7 @@ type Config struct {
 	Remembered func() []peer.AddrInfo // newest first; nil: none
 	Remember   func(peer.AddrInfo)    // a peer that answered as an Earshot node; nil: not kept
 	MDNS       bool
+	Hidden     bool         // others are not to learn where this node is: see review and remember
 	Network    string       // names the mDNS service; "": the common one
 	Log        *slog.Logger // nil: nothing is logged
 	Warn       func(string) // one line for the person; nil: it is only logged
@@ -189,9 +190,11 @@ func (b *Bootstrap) Run(ctx context.Context) error {
 	}
 }
 
-// review looks for peers on the local network and in memory.
+// review looks for peers on the local network and in memory. Who is seen on the
+// local network shows its address there, too: a node that hides does so only when
+// a person asks for it.
 func (b *Bootstrap) review() {
-	if b.config.MDNS {
+	if b.config.MDNS && !b.config.Hidden {
 		b.neighbours.refresh()
 	}
 	b.recall()

@@ -204,6 +204,27 @@ func TestRemembersEarshotNodes(t *testing.T) {
 	connects(t, c, b.ID())
 }
 
+func TestWhoHidesRemembersWhomItReached(t *testing.T) {
+	hidden, reached, came := listen(t, 1, anyPort), listen(t, 2, anyPort), listen(t, 3, anyPort)
+	b := New(Config{Host: hidden, Hidden: true, MDNS: true, Network: "test of hiding", Remember: func(i peer.AddrInfo) {
+		if i.ID != reached.ID() {
+			t.Errorf("remembers %v", i)
+		}
+	}})
+	identified(t, hidden, reached, true)
+	identified(t, came, hidden, true)
+	await(t, hidden, came.ID(), network.Connected)
+	for !b.earshot(came.ID()) {
+		<-time.After(5 * time.Millisecond)
+	}
+	b.remember(reached.ID())
+	b.remember(came.ID())
+	if b.review(); b.neighbours.service != nil {
+		b.neighbours.close()
+		t.Error("shows itself on the local network")
+	}
+}
+
 func TestFindsLocalNeighbours(t *testing.T) {
 	a, b := listen(t, 1, anyPort), listen(t, 2, anyPort)
 	// Where there is no multicast it must do no harm; where there is, it works.

@@ -47,7 +47,7 @@ func (b *Bootstrap) knock(ctx context.Context) {
 func knockAt(ctx context.Context, h host.Host, p peer.ID) {
 	pace := time.NewTicker(knockInterval)
 	defer pace.Stop()
-	for answer := range ping.Ping(ctx, h, p) { // the next is sent when one is taken
+	for answer := range ping.Ping(network.WithNoDial(ctx, "knock"), h, p) { // the next is sent when one is taken
 		if answer.Error != nil {
 			return
 		}

@@ -279,18 +279,23 @@ func (b *Bootstrap) warn(line string) {
 
 // remember keeps a connected peer that speaks our directory protocol: where we
 // reached it first, then where it says it listens; circuits last, since they die
-// with their relay.
+// with their relay. A node that hides keeps only whom it reached: who came by
+// itself, by a circuit, would learn from being dialled where this node is.
 func (b *Bootstrap) remember(p peer.ID) {
 	if b.config.Remember == nil || !b.earshot(p) {
 		return
 	}
 	var addrs []multiaddr.Multiaddr
-	local := false
+	local, reached := false, false
 	for _, c := range b.host.Network().ConnsToPeer(p) {
 		local = local || manet.IsIPLoopback(c.RemoteMultiaddr())
 		if c.Stat().Direction == network.DirOutbound {
 			addrs = append(addrs, c.RemoteMultiaddr())
+			reached = reached || !protocol.IsCircuit(c.RemoteMultiaddr())
 		}
+	}
+	if b.config.Hidden && !reached {
+		return
 	}
 	for _, a := range b.host.Peerstore().Addrs(p) {
 		if local || !manet.IsIPLoopback(a) { // its loopback is not ours
