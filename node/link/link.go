@@ -58,6 +58,9 @@ type Config struct {
 	// One goroutine a peer calls it, which may be a moment before LinkUp or after
 	// LinkDown. nil: streams of packets are refused.
 	Frame func(p protocol.PeerID, packet []byte)
+	// Aloof: only those that are wanted get a link. What follows it tells them
+	// where this node is.
+	Aloof bool
 	Beat  time.Duration // between Pings; 0: 1 s
 	Dead  time.Duration // of silence until a link is dead; 0: 3 s
 }

@@ -203,7 +203,7 @@ func (l *Links) revive(ctx context.Context, p protocol.PeerID) {
 			continue
 		}
 		pings.Go(func() {
-			<-ping.Ping(ctx, l.cfg.Host, relay)
+			<-ping.Ping(network.WithNoDial(ctx, "a relay's connection"), l.cfg.Host, relay)
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				l.supplant(relay)
 			}

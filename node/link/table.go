@@ -249,7 +249,7 @@ func (t *table) offered(o *offer) {
 	case ours && c.dial != nil && c.dial.greeted,
 		ours && c.up != nil && c.up.direction == network.DirOutbound && now.Sub(c.up.since) < settle:
 		o.reply <- errCrossed
-	case c.up == nil && !t.wanted(p) && t.guests() >= MaxInbound:
+	case c.up == nil && !t.wanted(p) && (t.cfg.Aloof || t.guests() >= MaxInbound):
 		o.reply <- ErrFull
 	case c.up != nil:
 		if c.next != nil {
