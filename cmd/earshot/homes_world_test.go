@@ -46,24 +46,31 @@ func newWorld(t *testing.T) *world {
 // EARSHOT_REQUIRE_TOOLS=1 says that it has to.
 func needNamespaces(t *testing.T) {
 	t.Helper()
-	why := ""
-	switch _, noIP := exec.LookPath("ip"); {
-	case noIP != nil:
-		why = "ip is not installed (Debian: apt-get install iproute2)"
-	case os.Geteuid() != 0:
-		why = "only root may make network namespaces: run the tests as root"
-	default:
-		if _, err := exec.LookPath("nft"); err != nil {
-			why = "nft is not installed (Debian: apt-get install nftables)"
-		}
-	}
-	switch {
+	switch why := noNamespaces(); {
 	case why == "":
 	case os.Getenv("EARSHOT_REQUIRE_TOOLS") == "1":
 		t.Fatal(why)
 	default:
 		t.Skip(why)
 	}
+}
+
+// noNamespaces says why network namespaces can't be made; "": they can.
+func noNamespaces() string {
+	for tool, of := range map[string]string{"ip": "iproute2", "nft": "nftables"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Sprintf("%s is not installed (Debian: apt-get install %s)", tool, of)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return "only root may make network namespaces: run the tests as root"
+	}
+	probe := exec.Command("ip", "-V")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
+	if err := probe.Run(); err != nil {
+		return fmt.Sprintf("no network namespace can be made here (%v): in a container that takes CAP_SYS_ADMIN and CAP_NET_ADMIN", err)
+	}
+	return ""
 }
 
 // sweep takes away the namespaces whose names begin with $1, and what still runs
