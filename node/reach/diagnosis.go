@@ -2,7 +2,6 @@ package reach
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -49,16 +48,16 @@ type Observations struct {
 	State     State
 	Route4    bool // the system knows a way to the Internet
 	Route6    bool
-	Known     int // nodes that this one knows of, itself apart
-	Connected int // Earshot nodes
-	Direct    int // of them, without a circuit
-	Answering int // of a few that were asked just now
-	Relays    int // public neighbours that pass connections on
-	Public    int // public neighbours
-	Sharing   int // nodes that come from the address that this one comes from
-	Port      uint16
-	Hidden    bool    // see Config
-	Target    *Target // another node, if one was asked about
+	Known     int      // nodes that this one knows of, itself apart
+	Connected int      // Earshot nodes
+	Direct    int      // of them, without a circuit
+	Answering int      // of a few that were asked just now
+	Relays    int      // public neighbours that pass connections on
+	Public    int      // public neighbours
+	Sharing   int      // nodes that come from the address that this one comes from
+	Ports     []string // at which others come in, sound's first: "UDP 41642"
+	Hidden    bool     // see Config
+	Target    *Target  // another node, if one was asked about
 }
 
 // Target is what came of looking for one other node.
@@ -136,8 +135,11 @@ func (r *Reach) settle() {
 // observe looks at what there is.
 func (r *Reach) observe(ctx context.Context) Observations {
 	s := r.state.Load()
-	o := Observations{State: r.State(), Public: len(s.public), Relays: s.relays, Port: r.cfg.MediaPort(), Hidden: r.cfg.Hidden,
+	o := Observations{State: r.State(), Public: len(s.public), Relays: s.relays, Hidden: r.cfg.Hidden,
 		Route4: routed("udp4", "192.0.2.1:9"), Route6: routed("udp6", "[2001:db8::1]:9")} // RFC 5737, RFC 3849
+	for _, p := range r.ports(netip.Addr.IsValid) {
+		o.Ports = append(o.Ports, p.String())
+	}
 	var some []peer.ID
 	for _, p := range r.host.Network().Peers() {
 		if !r.cfg.Neighbour(p) {
@@ -246,11 +248,4 @@ func (r *Reach) try(ctx context.Context, target peer.AddrInfo) *Target {
 		dial(network.WithForceDirectDial(ctx, "earshot doctor"), target.Addrs)
 	}
 	return t
-}
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return "one " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

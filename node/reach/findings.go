@@ -128,7 +128,7 @@ func inwards(o Observations) Finding {
 			Detail: fmt.Sprintf("(port mapping; sound: %s)", places(s.Mapped))}
 	case internet && s.Reach == Private:
 		return Finding{Code: CodeFirewall, Says: "This machine has an Internet address, but a firewall keeps others out.",
-			Do: fmt.Sprintf("Let UDP and TCP 41641 and UDP %d in, at the firewall of this machine or its network.", o.Port), Detail: "(AutoNAT: dialled back in vain)"}
+			Do: "Let others in at the firewall of this machine or its network: " + strings.Join(o.Ports, ", ") + ".", Detail: "(AutoNAT: dialled back in vain)"}
 	case s.NAT == EndpointIndependent:
 		return Finding{Code: CodeOnePort, OK: true, Says: "This node is behind a router that lets in whom it has called: sound goes directly to most others.",
 			Detail: "(NAT, endpoint-independent mapping; seen at " + places(s.Seen) + ")"}
@@ -222,7 +222,14 @@ func detail(err error) string {
 		return ""
 	}
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line[:min(len(line), 200)]
+	return strings.ToValidUTF8(line[:min(len(line), 200)], "")
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return "one " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 func yes(b bool) string {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestExplain(t *testing.T) {
-	up := Observations{Route4: true, Known: 4, Connected: 4, Direct: 4, Answering: 4, Public: 2, Relays: 2, Port: 41642,
+	up := Observations{Route4: true, Known: 4, Connected: 4, Direct: 4, Answering: 4, Public: 2, Relays: 2, Ports: []string{"UDP 41642", "TCP 41641"},
 		State: State{Reach: Private, NAT: NATUnknown, UDP: UDPWorks, IPv4: PrivateAddress, IPv6: NoAddress, Circuits: make([]Circuit, 2)}}
 	but := func(edit func(*Observations)) Observations { o := up; edit(&o); return o }
 	for name, c := range map[string]struct {
@@ -79,6 +79,14 @@ func TestExplain(t *testing.T) {
 		if len(slices.Compact(got)) != len(d.Findings) {
 			t.Errorf("%s: a code twice in %v", name, got)
 		}
+	}
+}
+
+func TestAFirewallIsToLetInWhereThisNodeListens(t *testing.T) {
+	d := Explain(Observations{Route4: true, Connected: 1, Answering: 1, Ports: []string{"UDP 5", "TCP 6"}, State: State{Reach: Private, IPv4: InternetAddress}})
+	i := slices.IndexFunc(d.Findings, func(f Finding) bool { return f.Code == CodeFirewall })
+	if i < 0 || !strings.HasSuffix(d.Findings[i].Do, ": UDP 5, TCP 6.") {
+		t.Errorf("%+v", d.Findings)
 	}
 }
 

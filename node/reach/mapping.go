@@ -3,8 +3,11 @@ package reach
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +43,8 @@ type port struct {
 	protocol string // "udp" or "tcp"
 	number   uint16
 }
+
+func (p port) String() string { return fmt.Sprintf("%s %d", strings.ToUpper(p.protocol), p.number) }
 
 // router opens ports. Its calls may wait for it.
 type router interface {
@@ -102,7 +107,7 @@ func (p *Ports) Close() error { return nil }
 // GetMapping gives the address outside that leads to one of the host's; nil: none
 // does.
 func (p *Ports) GetMapping(listen multiaddr.Multiaddr) multiaddr.Multiaddr {
-	at, ok := portOf(listen)
+	at, ok := portOf(listen, netip.Addr.Is4)
 	if !ok {
 		return nil
 	}
@@ -113,19 +118,19 @@ func (p *Ports) GetMapping(listen multiaddr.Multiaddr) multiaddr.Multiaddr {
 	return multiaddr.Join(thinWaist(at.protocol, outside), listen[2:])
 }
 
-// portOf gives the port of an IPv4 address at which others than this machine's
-// own programs arrive.
-func portOf(listen multiaddr.Multiaddr) (port, bool) {
+// portOf gives the port of an address at which others than this machine's own
+// programs arrive, if it is of the family.
+func portOf(listen multiaddr.Multiaddr, family func(netip.Addr) bool) (port, bool) {
 	ip, ok := protocol.IPOf(listen)
-	if !ok || !ip.Is4() || ip.IsLoopback() || len(listen) < 2 {
+	if !ok || !family(ip) || ip.IsLoopback() || len(listen) < 2 {
 		return port{}, false
 	}
 	transport := listen[1].Protocol().Name
 	if transport != "udp" && transport != "tcp" {
 		return port{}, false
 	}
-	at, err := netip.ParseAddrPort(ip.String() + ":" + listen[1].Value())
-	return port{transport, at.Port()}, err == nil && at.Port() != 0
+	number, err := strconv.ParseUint(listen[1].Value(), 10, 16)
+	return port{transport, uint16(number)}, err == nil && number != 0
 }
 
 func thinWaist(protocol string, at netip.AddrPort) multiaddr.Multiaddr {
@@ -161,7 +166,7 @@ func (r *Reach) mapUntil(ctx context.Context, router router) {
 	defer look.Stop()
 	for misses := 0; misses < int(routerRetry/routerLook); misses++ {
 		table := map[port]netip.AddrPort{}
-		for _, p := range r.ports() {
+		for _, p := range r.ports(netip.Addr.Is4) { // routers open ports for IPv4 alone
 			if !asked[p] {
 				asked[p] = true
 				if err := router.AddMapping(ctx, p.protocol, int(p.number)); err != nil {
@@ -183,13 +188,13 @@ func (r *Reach) mapUntil(ctx context.Context, router router) {
 	}
 }
 
-// ports gives those that are to be open: for sound first.
-func (r *Reach) ports() (ports []port) {
+// ports gives those of a family at which others come in: for sound first.
+func (r *Reach) ports(family func(netip.Addr) bool) (ports []port) {
 	if sound := r.cfg.MediaPort(); sound != 0 {
 		ports = append(ports, port{"udp", sound})
 	}
 	for _, a := range r.host.Network().ListenAddresses() {
-		if p, ok := portOf(a); ok && !slices.Contains(ports, p) && len(ports) < mappedMost {
+		if p, ok := portOf(a, family); ok && !slices.Contains(ports, p) && len(ports) < mappedMost {
 			ports = append(ports, p)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -193,4 +194,24 @@ func FuzzPMP(f *testing.F) {
 			t.Fatalf("%x answers %d", answer, opcode)
 		}
 	})
+}
+
+func TestPortOf(t *testing.T) {
+	for listen, want := range map[string]port{
+		"/ip4/0.0.0.0/udp/41641/quic-v1": {"udp", 41641},
+		"/ip4/0.0.0.0/tcp/41641":         {"tcp", 41641},
+		"/ip6/::/udp/1/quic-v1":          {"udp", 1},
+		"/ip4/127.0.0.1/udp/1/quic-v1":   {},
+		"/ip4/0.0.0.0/udp/0/quic-v1":     {},
+		"/ip4/0.0.0.0/sctp/1":            {},
+		"/dns4/node.example/tcp/1":       {},
+	} {
+		a := multiaddr.StringCast(listen)
+		if got, ok := portOf(a, netip.Addr.IsValid); ok != (want != port{}) || ok && got != want {
+			t.Errorf("%s: %v %v", listen, got, ok)
+		}
+		if got, ok := portOf(a, netip.Addr.Is4); ok && strings.HasPrefix(listen, "/ip6") {
+			t.Errorf("%s of IPv4: %v", listen, got)
+		}
+	}
 }

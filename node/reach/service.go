@@ -55,9 +55,9 @@ type Serves struct {
 
 // service is libp2p's circuit relay, on and off.
 type service struct {
-	cfg  *Config
-	on   atomic.Bool
-	hall *relay.Relay // nil: off
+	cfg *Config
+	on  atomic.Bool
+	hop *relay.Relay // circuit v2's hop protocol; nil: off
 
 	reservations atomic.Int64
 	circuits     atomic.Int64
@@ -71,7 +71,7 @@ func (s *service) running() bool { return s.on.Load() }
 
 // open begins to serve. It and close are called by one goroutine.
 func (s *service) open() {
-	if s.hall != nil {
+	if s.hop != nil {
 		return
 	}
 	resources := relay.DefaultResources()
@@ -82,23 +82,23 @@ func (s *service) open() {
 	resources.MaxCircuits = circuitsOfNode
 	resources.BufferSize = circuitBuffer
 	s.on.Store(true) // before others can see it
-	hall, err := relay.New(s.cfg.Host, relay.WithResources(resources), relay.WithInfiniteLimits(), relay.WithACL(s),
+	hop, err := relay.New(s.cfg.Host, relay.WithResources(resources), relay.WithInfiniteLimits(), relay.WithACL(s),
 		relay.WithMetricsTracer(s), relay.WithReservationAddressFilter(s.cfg.Public))
 	if err != nil {
 		s.on.Store(false)
 		s.cfg.Log.Warn("carry no circuits", "err", err)
 		return
 	}
-	s.hall = hall
+	s.hop = hop
 }
 
 // close refuses all that is new. Circuits that are open stay until either end or
 // the host closes them.
 func (s *service) close() {
-	if s.hall != nil {
+	if s.hop != nil {
 		s.on.Store(false)
-		_ = s.hall.Close() // gives no error
-		s.hall = nil
+		_ = s.hop.Close() // gives no error
+		s.hop = nil
 	}
 }
 
