@@ -13,8 +13,8 @@ import { Presence } from './presence.js'
 import { mark } from './rings.js'
 import { Room } from './room.js'
 import { setTheme, settings } from './settings.js'
-import { h, say } from './view.js'
-import { chooseLanguage, t } from './words.js'
+import { h, say, set } from './view.js'
+import { chooseLanguage, isolate, t } from './words.js'
 
 const voicePause = 3000 // ms between two sentences of the polite region
 const welcome = 5000 // ms for which the page says that it is back
@@ -107,7 +107,8 @@ class Page {
 		if (this.strip) {
 			this.strip.hidden = !away
 			this.strip.href = '#room/' + (hearing?.room ?? '')
-			say(this.strip, `${t('now')} ${this.live.rooms.get(hearing?.room ?? '')?.title ?? ''}${speaking ? ' · ' + t('mic') : ''}`)
+			set(this.strip, { 'data-lit': hearing?.state === 'heard' && this.live.views.get(hearing.room)?.sources.some(s => s.hot) })
+			say(this.strip, `${t('now')} ${isolate(this.live.rooms.get(hearing?.room ?? '')?.title ?? '')}${speaking ? ' · ' + t('mic') : ''}`)
 		}
 	}
 

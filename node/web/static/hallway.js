@@ -9,7 +9,7 @@ import { Echo } from './echo.js'
 import { open } from './opening.js'
 import { glyph } from './rings.js'
 import { List, h, say } from './view.js'
-import { fold, language, languageName, span, t } from './words.js'
+import { fold, isolate, language, languageName, span, t } from './words.js'
 
 /** @typedef {import('./live.js').Live} Live */
 /** @typedef {import('./live.js').RoomLine} RoomLine */
@@ -168,7 +168,7 @@ export class Hallway {
 				}
 				say(facts, [
 					t('onstage', { n: r.speakers }), t('listening', { n: r.listeners }),
-					r.language && languageName(r.language), ...r.topics,
+					r.language && languageName(r.language), ...r.topics.map(isolate),
 					span(Date.now() - Date.parse(r.started)),
 					!r.listed && t('unlisted'), r.closed && t('closed'),
 				].filter(Boolean).join(' · '))

@@ -12,6 +12,9 @@ import { t } from './words.js'
 /** @typedef {import('./live.js').Link} Link */
 
 const mostDrawn = 40
+const mostNamed = 14 // in the picture: more would cover each other
+const mostLetters = 11 // of a name in the picture
+const rings = { stage: 58, audience: 94 } // radii
 
 export class Network {
 	constructor() {
@@ -26,7 +29,7 @@ export class Network {
 		/** @type {Map<string, SVGGElement>} by peer: the same one moves when roles change */
 		this.nodes = new Map()
 		this.lines = h('g')
-		this.picture.append(h('circle', { r: 45, class: 'arc' }), h('circle', { r: 90, class: 'arc' }), this.lines)
+		this.picture.append(...Object.values(rings).map(r => h('circle', { r, class: 'arc' })), this.lines)
 		this.element = h('aside', { class: 'drawer', hidden: true, 'aria-label': t('network'), onkeydown: (/** @type {KeyboardEvent} */ e) => e.key === 'Escape' && this.toggle() },
 			h('div', { class: 'drawer-head' }, h('h2', {}, t('network')), h('button', { onclick: () => this.toggle() }, t('close'))),
 			this.who, this.yours, this.picture,
@@ -82,10 +85,11 @@ export class Network {
 		const inner = others.filter(m => m.role !== 'listener'), outer = others.filter(m => m.role === 'listener')
 		/** @type {Map<string, {x: number, y: number}>} */
 		const at = new Map()
-		circle(inner.length, 66, 0.25).forEach((p, i) => at.set(inner[i].peer, p))
-		circle(outer.length, 90, 0.1).forEach((p, i) => at.set(outer[i].peer, p))
+		circle(inner.length, rings.stage, 0.35).forEach((p, i) => at.set(inner[i].peer, p))
+		circle(outer.length, rings.audience, 0.05).forEach((p, i) => at.set(outer[i].peer, p))
 		if (view.relay) at.set(view.relay, { x: 0, y: 0 })
-		if (view.standby) at.set(view.standby, { x: 36, y: -27 })
+		if (view.standby) at.set(view.standby, { x: 27, y: -27 })
+		const crowded = at.size > mostNamed
 		for (const [peer, node] of this.nodes) {
 			if (!at.has(peer)) {
 				node.remove()
@@ -102,7 +106,8 @@ export class Network {
 			node?.style.setProperty('transform', `translate(${p.x}px, ${p.y}px)`)
 			set(/** @type {Element} */ (node), { 'data-relay': peer === view.relay, 'data-standby': peer === view.standby, 'data-self': peer === self })
 			const label = node?.querySelector('text')
-			if (label) say(label, name(peer))
+			const named = !crowded || peer === view.relay || peer === view.standby || peer === self
+			if (label) say(label, named ? short(name(peer)) : '')
 		}
 		const own = at.get(self)
 		const flows = view.sources.some(s => s.hot)
@@ -113,6 +118,12 @@ export class Network {
 		}))
 		set(this.picture, { 'aria-label': this.who.textContent })
 	}
+}
+
+/** A name as the picture has room for it, cut by grapheme. @param {string} name */
+function short(name) {
+	const letters = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)].map(s => s.segment)
+	return letters.length <= mostLetters ? name : letters.slice(0, mostLetters - 1).join('') + '…'
 }
 
 /**

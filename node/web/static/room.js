@@ -62,7 +62,7 @@ export class Room {
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.recording),
 			h('div', { class: 'floor' }, this.words, this.act, this.ring),
-			h('aside', {}, h('h2', {}, t('audience')), this.people, (this.links = h('details', {}, h('summary', {}, t('link'))))),
+			h('aside', {}, (this.links = h('details', {}, h('summary', {}, t('link')))), h('h2', {}, t('audience')), this.people),
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
@@ -70,6 +70,8 @@ export class Room {
 			KeyN: { down: () => this.network.toggle() },
 			KeyS: { down: () => this.sayWho() },
 		})
+		this.narrow = matchMedia('(max-width: 30rem)')
+		this.narrow.onchange = () => this.show()
 		this.beat = setInterval(() => this.showLevels(), 1000 / levelsASecond)
 		this.fetch()
 		this.show()
@@ -87,6 +89,7 @@ export class Room {
 
 	close() {
 		this.closed = true
+		this.narrow.onchange = null
 		clearInterval(this.beat)
 		this.offKeys()
 		this.element.remove()
@@ -170,6 +173,7 @@ export class Room {
 		const role = h('span', { class: 'role' })
 		const loud = h('input', { type: 'range', min: '0', max: '1', step: '0.05', value: '1' })
 		const element = h('li', { class: 'seat' }, face, name, role, loud)
+		face.addEventListener('click', () => element.toggleAttribute('data-open')) // where nothing hovers
 		let peer = ''
 		loud.addEventListener('input', () => {
 			for (const s of this.view?.sources ?? []) if (s.peer === peer) this.presence.hearing?.volumes.set(s.source, Number(loud.value))
@@ -206,10 +210,10 @@ export class Room {
 		}
 	}
 
-	/** Up to eight sit on the ring; more in rows. @param {number} n */
+	/** Up to eight sit on the ring, three where it is small; more in rows. @param {number} n */
 	place(n) {
-		set(this.ring, { 'data-many': n > 8 })
-		const places = n === 1 ? [{ x: 0, y: 0 }] : circle(n, 34)
+		set(this.ring, { 'data-many': n > (this.narrow.matches ? 3 : 8), 'data-full': n > 5 })
+		const places = n === 1 ? [{ x: 0, y: 0 }] : circle(n, n > 5 ? 35 : 33)
 		;[...this.stage.children].forEach((seat, i) => {
 			const at = places[i] ?? { x: 0, y: 0 }
 			const style = /** @type {HTMLElement} */ (seat).style
@@ -286,7 +290,7 @@ class Bar {
 		this.element = h('div', { class: 'bar' }, this.say, this.hint,
 			h('div', { class: 'buttons' }, this.leaving, this.microphone,
 				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))),
-				h('button', { onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
+				h('button', { class: 'settings', onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
 	}
 
 	/**

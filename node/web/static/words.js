@@ -55,12 +55,21 @@ export function setLanguage(tag) {
  */
 export function t(key, fill = {}) {
 	const text = tables[current][key] ?? en[/** @type {keyof typeof en} */ (key)] ?? key
-	return text.replace(/\{(\w+)\}/g, (whole, name) => (name in fill ? number(fill[name]) : whole))
+	return text.replace(/\{(\w+)\}/g, (whole, name) => (name in fill ? filling(fill[name]) : whole))
 }
 
 /** @param {string | number} v */
-function number(v) {
-	return typeof v === 'number' ? new Intl.NumberFormat(current).format(v) : v
+function filling(v) {
+	return typeof v === 'number' ? new Intl.NumberFormat(current).format(v) : isolate(v)
+}
+
+/**
+ * What people wrote, within a sentence: its direction is its own (UAX #9, FSI
+ * and PDI).
+ * @param {string} text
+ */
+export function isolate(text) {
+	return `\u2068${text}\u2069`
 }
 
 /**
