@@ -19,6 +19,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -64,6 +65,7 @@ type Config struct {
 	MaxUpload int64           // bits a second to other nodes; 0: no limit
 	MediaPort int             // UDP, for sound; another one is taken where it is in use. 0: any
 	PublicDHT []peer.AddrInfo // where libp2p's public DHT is entered, if a person asks for it; nil: the usual places
+	Page      fs.FS           // the page's files, for who works on them; nil: those in the program
 	Version   string
 	Log       *slog.Logger
 }
@@ -136,7 +138,7 @@ func New(cfg Config) (n *Node, err error) {
 	if n.token, err = n.store.APIToken(); err != nil {
 		return nil, err
 	}
-	n.web = web.New(web.Config{Listener: n.api, Token: n.token, Backend: n, Metrics: n.metrics(), Version: cfg.Version, Log: n.log})
+	n.web = web.New(web.Config{Listener: n.api, Token: n.token, Backend: n, Metrics: n.metrics(), Page: cfg.Page, Version: cfg.Version, Log: n.log})
 	return n, n.open()
 }
 

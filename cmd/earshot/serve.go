@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io/fs"
+	"os"
 	"strconv"
 	"time"
 
@@ -51,9 +53,19 @@ func (p *program) nodeConfig() (node.Config, error) {
 		PortMap:   !s.on("no-portmap"),
 		MaxUpload: maxUpload,
 		MediaPort: mediaPort,
+		Page:      p.page(),
 		Version:   version,
 		Log:       p.log,
 	}, err
+}
+
+// page is the page's files where EARSHOT_PAGE names a directory of them, for who
+// works on the page; nil: those in the program.
+func (p *program) page() fs.FS {
+	if dir, _ := p.env("EARSHOT_PAGE"); dir != "" {
+		return os.DirFS(dir)
+	}
+	return nil
 }
 
 func multiaddrs(words []string) ([]multiaddr.Multiaddr, error) {
