@@ -174,13 +174,15 @@ func (n *Node) open() (err error) {
 	}
 	n.reach = n.newReach(dialBacks)
 	n.pairs = newPairs(n)
-	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received, Frame: n.pairs.Frame})
+	n.links = link.New(link.Config{Host: n.host, Network: n.cfg.Network, Agent: "earshot/" + n.cfg.Version, Log: n.log, Events: n.pairs, Media: n.pairs.received, Frame: n.pairs.Frame,
+		Aloof: n.cfg.RelayOnly})
 	n.directory = discovery.New(discovery.Config{Network: n.cfg.Network, Log: n.log})
 	if n.gossip, err = gossip.New(gossip.Config{Host: n.host, Network: n.cfg.Network, Directory: n.directory,
 		Found: n.told, Log: n.log}); err != nil {
 		return err
 	}
-	n.bootstrap = bootstrap.New(bootstrap.Config{Host: n.host, Addrs: n.cfg.Bootstrap, MDNS: n.cfg.MDNS, Network: n.cfg.Network,
+	n.bootstrap = bootstrap.New(bootstrap.Config{Host: n.host, Addrs: n.cfg.Bootstrap, Hidden: n.cfg.RelayOnly,
+		MDNS: n.cfg.MDNS, Network: n.cfg.Network,
 		Remembered: func() []peer.AddrInfo { return n.store.Remembered(rememberedPeers) },
 		Remember: func(info peer.AddrInfo) {
 			if err := n.store.Remember(info, time.Now()); err != nil {
