@@ -18,6 +18,7 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/x/rate"
 	"github.com/multiformats/go-multiaddr"
@@ -138,11 +139,23 @@ const (
 	attemptsOfSiteSecond    = 4
 )
 
-// resourceManager is libp2p's, but for the connections with one address. What
-// all peers may take together is as by default, by the machine's memory.
+// Circuits that one peer may have here. To it there is room for the relay of a
+// room whose children all come by circuits, and for its other neighbours; libp2p's
+// own limit is half of that. From it there are fewer: whoever opens circuits and
+// says nothing on them must not take all that lead to another.
+const (
+	circuitsTo   = 2 * protocol.MaxChildren
+	circuitsFrom = 32
+)
+
+// resourceManager is libp2p's, but for the connections with one address, and for
+// circuits. What all peers may take together is as by default, by the machine's
+// memory.
 func resourceManager() (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
+	ofPeer := rcmgr.BaseLimit{StreamsInbound: circuitsFrom, StreamsOutbound: circuitsTo, Streams: circuitsFrom + circuitsTo, Memory: 2 << 20}
+	limits.AddServicePeerLimit(relay.ServiceName, ofPeer, rcmgr.BaseLimitIncrease{})
 	address := rate.Limit{RPS: attemptsOfAddressSecond, Burst: attemptsOfAddress}
 	site := rate.Limit{RPS: attemptsOfSiteSecond, Burst: attemptsOfSite}
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
