@@ -12,8 +12,8 @@ import (
 	"github.com/earshot-audio/earshot/node/web"
 )
 
-// path is how media go between two homes.
-func path(a, b router) string {
+// pathBetween is how media go between two homes.
+func pathBetween(a, b router) string {
 	if a == symmetric && b != plain || b == symmetric && a != plain {
 		return "stream" // no port that a host could be told of is the one that it is to send to
 	}
@@ -35,7 +35,7 @@ func TestHomes(t *testing.T) {
 				t.Parallel()
 				for listener, took := range threeHear(t, speaker, relay) {
 					mu.Lock()
-					fmt.Fprintf(&table, "%-10s %-10s %-10s %8s %8s %6d\n", speaker, relay, listener, path(speaker, relay), path(relay, listener), took.Milliseconds())
+					fmt.Fprintf(&table, "%-10s %-10s %-10s %8s %8s %6d\n", speaker, relay, listener, pathBetween(speaker, relay), pathBetween(relay, listener), took.Milliseconds())
 					mu.Unlock()
 				}
 			})
@@ -92,7 +92,7 @@ func rightPaths(v web.RoomView, kinds map[string]router) bool {
 	for _, l := range v.Links {
 		if kind, ok := kinds[l.Peer]; ok {
 			others++
-			if l.Path != path(kinds[v.Relay], kind) {
+			if l.Path != pathBetween(kinds[v.Relay], kind) {
 				return false
 			}
 		}
