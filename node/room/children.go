@@ -172,6 +172,9 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 			add(v.raw)
 		}
 	}
+	for _, m := range r.queue.parts {
+		add(m.Raw)
+	}
 	own := &protocol.Message{Boot: r.cfg.Boot, Sequence: r.sequence + 1, Presence: r.ownPresence()}
 	r.sequence++
 	if own.Seal(r.cfg.Room, r.cfg.Key) == nil {

@@ -35,6 +35,9 @@ func (r *Room) elect(now time.Duration) {
 	r.steer(now)
 	r.aimAll()
 	r.settle()
+	if moved {
+		r.followQueue(now)
+	}
 	r.changed()
 }
 

@@ -37,7 +37,7 @@ func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Claim != nil || m.Pulse != nil {
+	if m.Claim != nil || m.Pulse != nil || m.Queue != nil {
 		if c := r.carriers.Load(); c == nil || !slices.Contains(*c, m.From) {
 			if m.Claim != nil {
 				r.stranger.Store(true)
@@ -45,7 +45,7 @@ func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 			return nil, protocol.ErrNoRight
 		}
 	}
-	if f := r.founder.Load(); m.Closed != nil && (f == nil || *f != m.From) {
+	if f := r.founder.Load(); (m.Closed != nil || m.Lowered != nil) && (f == nil || *f != m.From) {
 		return nil, protocol.ErrNoRight
 	}
 	return m, m.Verify(r.cfg.Room)

@@ -15,13 +15,15 @@ const (
 	pulses
 	presences
 	closings
-	others // certificates and voices tell their own age
+	hands
+	queues // from here on each message tells its own age
+	others // certificates, voices, hands lowered
 	kinds
 )
 
 // messagesASecond bounds what one sender may say of each kind; an election's
 // urgent pulses come between the regular 2.5.
-var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, others: 32}
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 3, queues: 36, others: 32}
 
 func kindOf(m *protocol.Message) kind {
 	switch {
@@ -33,6 +35,10 @@ func kindOf(m *protocol.Message) kind {
 		return presences
 	case m.Closed != nil:
 		return closings
+	case m.Hand != nil:
+		return hands
+	case m.Queue != nil:
+		return queues
 	}
 	return others
 }
@@ -86,7 +92,7 @@ func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration
 	r.remember(m, now)
 	if r.take(m, from, now) {
 		r.pass(m, from)
-	} else if s, k := r.senders[m.From], kindOf(m); s != nil && k == others {
+	} else if s, k := r.senders[m.From], kindOf(m); s != nil && k >= queues {
 		s.said[k]-- // said before: others may repeat it, and not at its sender's cost
 	}
 }
@@ -98,6 +104,10 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 		return r.may(m.From, protocol.Carry, now)
 	case m.Closed != nil:
 		return m.From == r.genesis.Founder && (r.closing == nil || after(m, r.closing))
+	case m.Queue != nil:
+		return m.From == r.relay && r.may(m.From, protocol.Carry, now)
+	case m.Lowered != nil:
+		return m.From == r.genesis.Founder
 	case m.Voice != nil:
 		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
 	}
@@ -116,7 +126,9 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 		return true
 	case m.Boot < s.boot:
 		return false
-	case m.Boot == s.boot && k != others && m.Sequence <= s.newest[k]:
+	case m.Boot == s.boot && k < queues && m.Sequence <= s.newest[k]:
+		return false
+	case m.Queue != nil && !r.queue.newer(m):
 		return false
 	case now-s.second < time.Second && s.said[k] >= messagesASecond[k]+goodbyes(m):
 		r.drop("messages too often")
@@ -211,6 +223,12 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		if *m.Closed {
 			r.end = ErrClosed
 		}
+	case m.Hand != nil:
+		r.takeHand(m.From, *m.Hand, now)
+	case m.Queue != nil:
+		r.takeQueue(m, now)
+	case m.Lowered != nil:
+		return r.takeLowered(*m.Lowered, now)
 	}
 	return true
 }
@@ -222,6 +240,7 @@ func after(m, n *protocol.Message) bool {
 
 func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	if m.Presence.Leaving {
+		delete(r.hands, m.From)
 		r.forget(m.From, now)
 		return
 	}
@@ -368,6 +387,7 @@ func (r *Room) present(now time.Duration) {
 	r.presentAt = now
 	r.say(&protocol.Message{Presence: r.ownPresence()})
 	r.sayVoices()
+	r.repeatHands(now)
 }
 
 func (r *Room) ownPresence() *protocol.Presence {

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -152,8 +153,8 @@ func (r *Room) rosterChanged(now time.Duration) {
 	r.elect(now)
 }
 
-// issue certifies p and tells everyone.
-func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duration) {
+// issue certifies p and tells everyone; false if there is no place for it.
+func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duration) bool {
 	c := protocol.Certificate{Subject: p, Duties: duties, Life: protocol.CertificateLife, Serial: r.cfg.Sequence()}
 	if old, ok := r.rights[p]; ok {
 		c.Duties |= old.Duties
@@ -163,11 +164,36 @@ func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duratio
 	}
 	if err := c.Issue(r.cfg.Room, r.cfg.Key); err != nil {
 		r.cfg.Log.Error("certify", "peer", p, "err", err)
-		return
+		return false
 	}
-	if r.hold(c, now) {
-		r.say(&protocol.Message{Certificate: c.Wire()})
+	if !r.hold(c, now) {
+		return false
 	}
+	r.say(&protocol.Message{Certificate: c.Wire()})
+	return true
+}
+
+// Grant lets p speak here, until its certificate runs out; only the founder may.
+// There is no taking back before that: it needs a log of the room.
+func (r *Room) Grant(ctx context.Context, p protocol.PeerID) (err error) {
+	if e := r.ask(ctx, func(r *Room) { err = r.grant(p, r.cfg.Now()) }); e != nil {
+		return e
+	}
+	return err
+}
+
+func (r *Room) grant(p protocol.PeerID, now time.Duration) error {
+	switch {
+	case !r.hosting():
+		return protocol.ErrNoRight
+	case r.placed(p, now):
+		return nil
+	case !r.issue(p, protocol.Speak, now):
+		return protocol.ErrLarge
+	}
+	r.tendHands(now)
+	r.changed()
+	return nil
 }
 
 // certifySpeakers gives those named at opening their place on the stage, before

@@ -11,6 +11,8 @@
 //	children.go  the nodes that get the room from this one
 //	paths.go     sources bound to a link's handles, both ways
 //	voices.go    sources
+//	hands.go     who asks to speak
+//	queue.go     in which order, by the relay's word
 //	announce.go  the directory
 //	view.go      what is shown of it
 package room
@@ -181,6 +183,9 @@ type Room struct {
 	senders  map[protocol.PeerID]*sender
 	told     news
 	voices   map[protocol.Source]*voice
+	hands    map[protocol.PeerID]*hand
+	own      ownHand
+	queue    queue
 	paths    map[protocol.PeerID]*path
 	parents  map[protocol.PeerID]*parent
 	seeds    map[protocol.PeerID]*seed
@@ -210,6 +215,9 @@ type Room struct {
 	audience    audience
 	presentAt   time.Duration
 	certifiedAt time.Duration
+	strangersAt time.Duration // when the count of strangers' hands began
+	strangers   int
+	handsSeen   int
 }
 
 // Use is what programs on this machine do with the room.
@@ -220,7 +228,7 @@ func New(cfg Config) *Room {
 	now := cfg.Now()
 	r := &Room{
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
-		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{},
+		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
 	}
@@ -296,6 +304,7 @@ func (r *Room) beat(now time.Duration) {
 		r.certify(now)
 		r.machine.SetClass(r.class())
 		r.elect(now)
+		r.tendHands(now)
 	}
 	r.steer(now)
 	r.bindAgain(now)

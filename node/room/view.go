@@ -30,6 +30,9 @@ type Member struct {
 	Peer     protocol.PeerID
 	Presence protocol.Presence
 	Role     string // host, speaker, carrier or listener
+	Muted    bool   // on the stage, and no voice of theirs is open
+	Hand     int    // place in the queue; 0: down, or not stamped yet
+	Waiting  time.Duration
 }
 
 // PathView is a link as this room uses it.
@@ -55,10 +58,10 @@ func (r *Room) view(now time.Duration) View {
 		return v
 	}
 	v.Independent = r.machine.Independent()
-	v.Members = append(v.Members, Member{r.cfg.Self, *r.ownPresence(), r.role(r.cfg.Self, now)})
+	v.Members = append(v.Members, Member{Peer: r.cfg.Self, Presence: *r.ownPresence(), Role: r.role(r.cfg.Self, now)})
 	for p, m := range r.members {
 		if m.presence.Name != "" {
-			v.Members = append(v.Members, Member{p, m.presence, r.role(p, now)})
+			v.Members = append(v.Members, Member{Peer: p, Presence: m.presence, Role: r.role(p, now)})
 		}
 	}
 	for id, p := range r.paths {
@@ -74,12 +77,33 @@ func (r *Room) view(now time.Duration) View {
 			v.Voices[s] = w.owner
 		}
 	}
+	r.viewHands(&v, now)
 	for _, h := range r.rights {
 		if h.holds(now) {
 			v.Certificates = append(v.Certificates, h.Certificate)
 		}
 	}
 	return v
+}
+
+// viewHands adds to the members whose hand is up, in which place, and who on the
+// stage is silent.
+func (r *Room) viewHands(v *View, now time.Duration) {
+	places, voiced := map[protocol.PeerID]int{}, map[protocol.PeerID]bool{}
+	stamps := r.stamps(now)
+	for i, s := range stamps {
+		places[s.Peer] = i + 1
+	}
+	for _, owner := range v.Voices {
+		voiced[owner] = true
+	}
+	for i := range v.Members {
+		m := &v.Members[i]
+		if m.Hand = places[m.Peer]; m.Hand > 0 {
+			m.Waiting = stamps[m.Hand-1].Waited
+		}
+		m.Muted = m.Presence.Muted || (m.Role == "host" || m.Role == "speaker") && !voiced[m.Peer]
+	}
 }
 
 func (r *Room) role(p protocol.PeerID, now time.Duration) string {
