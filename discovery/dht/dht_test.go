@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
@@ -314,12 +315,70 @@ func TestGateOpensAndCloses(t *testing.T) {
 			t.Fatalf("open %v: %v", open, err)
 		}
 	}
-	g.visits.Store(visits)
+	await := func(n int) { // a handler returns a little after its visitor
+		for late := time.Now().Add(5 * time.Second); ; <-time.After(time.Millisecond) {
+			g.mu.Lock()
+			here := g.visits
+			g.mu.Unlock()
+			if here == n {
+				return
+			}
+			if time.Now().After(late) {
+				t.Fatalf("%d visits, should be %d", here, n)
+			}
+		}
+	}
+	await(0)
+	for i := range visits {
+		if !g.enter(peer.ID(fmt.Sprint(i))) {
+			t.Fatal("too few visitors")
+		}
+	}
 	if enter() == nil {
 		t.Fatal("there is no end to visitors")
 	}
-	g.visits.Store(0)
+	for i := range visits {
+		g.leave(peer.ID(fmt.Sprint(i)))
+	}
 	must(t, enter())
+	await(0)
+	if len(g.visitors) > 0 {
+		t.Fatalf("%d visitors stay for good", len(g.visitors))
+	}
+}
+
+// One peer opens streams and says nothing on them.
+func TestOnePeerIsNotAllVisitors(t *testing.T) {
+	t.Parallel()
+	serves, enemy, asks := listen(t), listen(t), listen(t)
+	g := newGate(serves)
+	g.SetStreamHandler("/test", func(s network.Stream) {
+		_, _ = s.Write([]byte{1})
+		_, _ = s.Read(make([]byte, 1)) // until it ends
+		s.Reset()
+	})
+	g.set(true)
+	enters := func(h host.Host) bool {
+		s, err := h.NewStream(t.Context(), serves.ID(), "/test")
+		if err != nil {
+			return false
+		}
+		t.Cleanup(func() { s.Reset() })
+		_, _ = s.Write(nil) // it is opened by what is written first
+		_, err = s.Read(make([]byte, 1))
+		return err == nil
+	}
+	connect(t, enemy, serves)
+	in := 0
+	for range visits {
+		if enters(enemy) {
+			in++
+		}
+	}
+	connect(t, asks, serves)
+	if in != visitsOfPeer || !enters(asks) {
+		t.Fatalf("one peer is %d visitors", in)
+	}
 }
 
 func TestRecordsAreBounded(t *testing.T) {

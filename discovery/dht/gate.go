@@ -3,18 +3,22 @@ package dht
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	libp2p "github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// visits are open at once: whoever asks keeps its stream for a minute.
-const visits = 256
+// visits are open at once, and visitsOfPeer of one peer: whoever asks keeps its
+// stream for a minute, and asks several things on it.
+const (
+	visits       = 256
+	visitsOfPeer = 8
+)
 
 // gate is the host as Kademlia sees it: its table always serves, and the gate
 // lets others in only while they can reach this node. Kademlia's own mode follows
@@ -22,15 +26,37 @@ const visits = 256
 // comes late and not at all in small federations.
 type gate struct {
 	host.Host
-	visits atomic.Int32
 
 	mu       sync.Mutex
 	open     bool
 	handlers map[libp2p.ID]network.StreamHandler
+	visits   int
+	visitors map[peer.ID]int // their visits
 }
 
 func newGate(h host.Host) *gate {
-	return &gate{Host: h, handlers: make(map[libp2p.ID]network.StreamHandler)}
+	return &gate{Host: h, handlers: make(map[libp2p.ID]network.StreamHandler), visitors: make(map[peer.ID]int)}
+}
+
+// enter counts a visit, if there may be one more.
+func (g *gate) enter(p peer.ID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.visits >= visits || g.visitors[p] >= visitsOfPeer {
+		return false
+	}
+	g.visits++
+	g.visitors[p]++
+	return true
+}
+
+func (g *gate) leave(p peer.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.visits--
+	if g.visitors[p]--; g.visitors[p] == 0 {
+		delete(g.visitors, p)
+	}
 }
 
 // SetStreamHandler keeps a handler until the gate opens.
@@ -38,11 +64,12 @@ func (g *gate) SetStreamHandler(p libp2p.ID, handle network.StreamHandler) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.handlers[p] = func(s network.Stream) {
-		defer g.visits.Add(-1)
-		if g.visits.Add(1) > visits {
+		p := s.Conn().RemotePeer()
+		if !g.enter(p) {
 			_ = s.ResetWithError(network.StreamRateLimited) // it may be gone already
 			return
 		}
+		defer g.leave(p)
 		handle(s)
 	}
 	if g.open {
