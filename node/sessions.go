@@ -53,7 +53,7 @@ func (n *Node) Play(ctx context.Context, name, offer string) (session, answer st
 // others is a player that is not given this node's own voices: nobody wants to
 // hear themselves.
 type others struct {
-	*rtc.Session
+	relay.Sink
 	c *carried
 }
 
@@ -62,7 +62,7 @@ func (o *others) Send(f *protocol.Frame) bool {
 	if by, _ := o.c.opened.get(f.Source); by.owner == o.c.n.self {
 		return true
 	}
-	return o.Session.Send(f)
+	return o.Sink.Send(f)
 }
 
 // keepSession ends a session with its room, and forgets it when it has ended.

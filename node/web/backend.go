@@ -26,6 +26,8 @@ type Backend interface {
 	Listen(ctx context.Context, room string, recording bool) (Listening, error)
 	// Speak joins the room and opens a source of this node.
 	Speak(ctx context.Context, room string) (Speaking, error)
+	// Hear joins the room and gives what its loudest say, at once.
+	Hear(ctx context.Context, room string) (Hearing, error)
 	// Publish and Play are WHIP (RFC 9725) and WHEP: they take an SDP offer.
 	Publish(ctx context.Context, room, offer string) (session, answer string, err error)
 	Play(ctx context.Context, room, offer string) (session, answer string, err error)
@@ -48,6 +50,14 @@ type Listening interface {
 	Next(ctx context.Context) (*pb.LocalEvent, error)
 	// Close ends the listening and gives its figures.
 	Close() Summary
+}
+
+// Hearing is one page that hears a room over a socket.
+type Hearing interface {
+	// Next gives the next frame of at most protocol.MaxHeard speakers. Its
+	// timestamp is on a clock of the hearing's own. io.EOF as in Listening.
+	Next(ctx context.Context) (*pb.LocalFrame, error)
+	Close()
 }
 
 // Speaking is one local speaker of a room.

@@ -125,6 +125,10 @@ func (b *backend) Speak(_ context.Context, room string) (web.Speaking, error) {
 	return b.speaking, b.act("speak", room)
 }
 
+func (b *backend) Hear(_ context.Context, room string) (web.Hearing, error) {
+	return hearing{b.listening}, b.act("hear", room)
+}
+
 func (b *backend) Publish(_ context.Context, room, offer string) (string, string, error) {
 	return "in/1", "v=0 answer", b.act("publish", room)
 }
@@ -183,6 +187,16 @@ func (l *listening) Close() web.Summary {
 	close(l.closed)
 	return web.Summary{Frames: 7, FirstFrameMS: -1}
 }
+
+// hearing gives the frames among a listening's events.
+type hearing struct{ *listening }
+
+func (h hearing) Next(ctx context.Context) (*pb.LocalFrame, error) {
+	e, err := h.listening.Next(ctx)
+	return e.GetFrame(), err
+}
+
+func (h hearing) Close() { h.listening.Close() }
 
 // speaking keeps what is spoken.
 type speaking struct {

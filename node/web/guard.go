@@ -74,8 +74,10 @@ func (s *Server) known(r *http.Request) error {
 		return badToken("no token came with the request")
 	}
 	// A cookie goes along with requests that other programs of this machine
-	// make a browser send; what changes something must say that it is ours.
-	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	// make a browser send; what changes something, or becomes a socket, must
+	// say that it is ours.
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	safe := reads && len(r.Header["Upgrade"]) == 0
 	if !safe && len(r.Header["Origin"]) == 0 {
 		return refuse(http.StatusForbidden, "with the page's cookie this needs an Origin", "")
 	}

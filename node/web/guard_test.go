@@ -44,6 +44,7 @@ func requests() []request {
 		{"POST", room + "/listen?recording=1", "application/x-earshot", " "},
 		{"POST", room + "/speak", "application/x-earshot", " "},
 		{"POST", room + "/whip", "application/sdp", "v=0"},
+		{"GET", room + "/socket", "", ""},
 		{"OPTIONS", room + "/whip", "", ""},
 		{"POST", room + "/whep", "application/sdp", "v=0"},
 		{"DELETE", "/api/v1/sessions/in%2F1", "", ""},
@@ -66,6 +67,7 @@ func spoiled(t *testing.T, server *web.Server, b *backend, attacks map[string]ht
 				all[k] = v
 			}
 			response := send(t, server, r.method, r.path, all, r.body)
+			response.Body.Close() // there are more than the server has connections for
 			if response.StatusCode < 400 || response.StatusCode > 499 {
 				t.Errorf("%s: %s %s was answered %s", name, r.method, r.path, response.Status)
 			}

@@ -58,6 +58,7 @@ func (s *Server) routes() []route {
 		{method: "POST", path: room + "/reopen", serve: s.reopen},
 		{method: "POST", path: room + "/listen", body: typeStream, mayBeEmpty: true, query: []string{"recording"}, streams: true, serve: s.listen},
 		{method: "POST", path: room + "/speak", body: typeStream, streams: true, serve: s.speak},
+		{method: "GET", path: room + "/socket", streams: true, serve: s.socket},
 
 		{method: "POST", path: room + "/whip", body: typeSDP, serve: s.negotiate(s.backend.Publish)},
 		{method: "OPTIONS", path: room + "/whip", serve: acceptsSDP},

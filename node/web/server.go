@@ -63,6 +63,7 @@ type Server struct {
 	feed     *feed
 	mux      *http.ServeMux
 	streams  chan struct{} // holds one value for each open stream
+	sockets  sync.WaitGroup
 }
 
 // New makes a server; Run serves.
@@ -130,6 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 	cancel()
 	children.Wait()
 	conns.Wait()
+	s.sockets.Wait() // whose connections were no longer HTTP's
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -142,7 +144,7 @@ func counting(conns *sync.WaitGroup) func(net.Conn, http.ConnState) {
 		switch state {
 		case http.StateNew:
 			conns.Add(1)
-		case http.StateClosed:
+		case http.StateClosed, http.StateHijacked:
 			conns.Done()
 		}
 	}

@@ -208,11 +208,16 @@ func take(ctx context.Context, from *bufio.Reader, to Speaking) error {
 		if err != nil {
 			return err
 		}
-		gap := time.Duration(frame.GetTimestamp()) * time.Second / protocol.ClockRate
-		if err := to.Packet(ctx, frame.GetPacket(), gap); err != nil {
+		if err := hand(ctx, frame, to); err != nil {
 			return err
 		}
 	}
+}
+
+// hand hands one packet over.
+func hand(ctx context.Context, frame *pb.LocalFrame, to Speaking) error {
+	gap := time.Duration(frame.GetTimestamp()) * time.Second / protocol.ClockRate
+	return to.Packet(ctx, frame.GetPacket(), gap)
 }
 
 // readFrame reads one LocalFrame of a speech; io.EOF after the last.
@@ -226,11 +231,19 @@ func readFrame(from *bufio.Reader) (*pb.LocalFrame, error) {
 		return nil, malformed("the stream of packets was cut or is malformed",
 			"send LocalFrames, each after its length as a varint", err)
 	}
-	if n := len(frame.GetPacket()); n == 0 || n > protocol.MaxPacketBytes {
-		return nil, malformed("a frame's packet or level is out of bounds",
-			fmt.Sprintf("a packet has 1 to %d bytes", protocol.MaxPacketBytes), nil)
+	if err := bounded(&frame); err != nil {
+		return nil, err
 	}
 	return &frame, nil
+}
+
+// bounded checks the packet that somebody speaks.
+func bounded(frame *pb.LocalFrame) error {
+	if n := len(frame.GetPacket()); n == 0 || n > protocol.MaxPacketBytes {
+		return malformed("a frame's packet or level is out of bounds",
+			fmt.Sprintf("a packet has 1 to %d bytes", protocol.MaxPacketBytes), nil)
+	}
+	return nil
 }
 
 // drain takes in for a moment what the client still sends.
