@@ -280,3 +280,30 @@ func TestModule(t *testing.T) {
 		}
 	}
 }
+
+// TestDependenciesAreExplained: dependencies.md names each module that go.mod asks
+// for directly.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained, err := os.ReadFile("dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	major, named := regexp.MustCompile(`/v\d+$`), 0
+	for line := range strings.Lines(string(mod)) {
+		words := strings.Fields(line)
+		if len(words) != 2 || !strings.HasPrefix(words[1], "v") || !strings.Contains(words[0], "/") {
+			continue // what is indirect has a comment behind it
+		}
+		named++
+		if name := path.Base(major.ReplaceAllString(words[0], "")); !strings.Contains(string(explained), name) {
+			t.Errorf("dependencies.md does not say what %s is for", words[0])
+		}
+	}
+	if named < 20 {
+		t.Errorf("go.mod names only %d modules directly", named)
+	}
+}
