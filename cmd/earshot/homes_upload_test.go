@@ -22,15 +22,20 @@ func TestMaxUpload(t *testing.T) {
 	w := newWorld(t)
 	public := w.host().up("public", "--no-lend")
 	relay := w.host().up("relay", append(through(public), "--max-upload", "1mbit")...)
-	voice := w.host().up("speaker", append(through(public), "--no-lend")...)
+	var voices []*liveNode
+	for _, name := range []string{"ana", "budi", "citra"} {
+		voices = append(voices, w.host().up(name, append(through(public), "--no-lend")...))
+	}
 	var listeners []*liveNode
 	for i := range uploadListeners {
 		listeners = append(listeners, w.host().up(fmt.Sprintf("listener%d", i), append(through(public), "--no-lend")...))
 	}
-	w.connected(listeners...)
+	w.connected(append(listeners, voices...)...)
 	room, _ := relay.open("A thin line", "--stage", "open")
-	w.until(soundWithin, "the room is listed", listedBy(room.Room, listeners))
-	voice.speak(room.Room, w.numbered("speaker"))
+	w.until(soundWithin, "the room is listed", listedBy(room.Room, append(listeners, voices...)))
+	for _, v := range voices {
+		v.speak(room.Room, w.numbered(v.name))
+	}
 
 	sent := relay.sample()
 	var ears []*process
