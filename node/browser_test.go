@@ -126,7 +126,7 @@ func launch(t *testing.T) *browser {
 		_, _ = io.WriteString(w, browserPage)
 	}))
 	t.Cleanup(server.Close)
-	bounded, cancel := context.WithTimeout(context.Background(), time.Minute)
+	bounded, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	processes, wait := chromedp.NewExecAllocator(bounded, options...)
 	t.Cleanup(wait)

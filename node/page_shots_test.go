@@ -21,13 +21,18 @@ import (
 type shot struct {
 	name, language, theme string
 	width, height         int64
+	media                 []*emulation.MediaFeature
 }
 
-var shots = []shot{
-	{"desktop-light-en", "en", "light", 1280, 900},
-	{"phone-dark-en", "en", "dark", 390, 844},
-	{"desktop-light-zh", "zh-Hans", "light", 1280, 900},
-	{"phone-dark-zh", "zh-Hans", "dark", 390, 844},
+func allShots() []shot {
+	return []shot{
+		{"desktop-light-en", "en", "light", 1280, 900, nil},
+		{"phone-dark-en", "en", "dark", 390, 844, nil},
+		{"desktop-light-zh", "zh-Hans", "light", 1280, 900, nil},
+		{"phone-dark-zh", "zh-Hans", "dark", 390, 844, nil},
+		{"forced-colours", "en", "system", 1280, 900, []*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}}},
+		{"reduced-motion", "vi", "dark", 1280, 900, []*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}}},
+	}
 }
 
 // TestScreenshots draws the states of the page into the directory that
@@ -38,7 +43,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("EARSHOT_SCREENSHOTS=DIR draws into DIR")
 	}
 	must(t, os.MkdirAll(dir, 0o755))
-	for _, s := range shots {
+	for _, s := range allShots() {
 		t.Run(s.name, func(t *testing.T) { testShots(t, launch(t), s, dir) })
 	}
 }
@@ -106,7 +111,7 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 func (s shot) visit(t *testing.T, b *browser, n *running) *page {
 	t.Helper()
 	p := b.visit(t, n.Page())
-	must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(s.width, s.height, 1, s.width < 500)))
+	must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(s.width, s.height, 1, s.width < 500), emulation.SetEmulatedMedia().WithFeatures(s.media)))
 	p.eventually("the page is there", `document.querySelector('.hallway')`)
 	p.call(fmt.Sprintf(`localStorage.setItem('language', %s), localStorage.setItem('theme', %s)`, quoted(s.language), quoted(s.theme)), nil)
 	must(t, chromedp.Run(p.ctx, chromedp.Reload()))

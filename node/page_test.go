@@ -313,9 +313,13 @@ func (p *page) text(expression string) (text string) {
 // eventually waits until an expression is true, 15 s at most.
 func (p *page) eventually(what, expression string) {
 	p.t.Helper()
+	patience := 15 * time.Second
+	if raceEnabled { // which makes everything several times slower
+		patience *= 3
+	}
 	look := time.NewTicker(25 * time.Millisecond)
 	defer look.Stop()
-	for late := time.Now().Add(15 * time.Second); !p.is(expression); <-look.C {
+	for late := time.Now().Add(patience); !p.is(expression); <-look.C {
 		if time.Now().After(late) {
 			p.t.Fatalf("not in time: %s; the page says: %.600s", what, p.text(`document.body.innerText`))
 		}

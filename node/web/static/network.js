@@ -62,8 +62,8 @@ export class Network {
 	redrawn(view, self) {
 		const name = (/** @type {string} */ peer) => view.members.find(m => m.peer === peer)?.name || view.links.find(l => l.peer === peer)?.name || peer.slice(-6)
 		say(this.who, [
-			view.relay && t('relay.now', { name: name(view.relay) }) + '.',
-			(view.standby ? t('relay.next', { name: name(view.standby) }) : t('relay.none')) + '.',
+			view.relay && t('relay.now', { name: name(view.relay) }),
+			view.standby ? t('relay.next', { name: name(view.standby) }) : t('relay.none'),
 		].filter(Boolean).join(' '))
 		const up = view.links.find(l => l.direction === 'up')
 		say(this.yours, view.relay === self ? t('yours.self') : up ? t('yours', { name: name(up.peer), path: way(up, name) }) : '')
@@ -132,5 +132,6 @@ function short(name) {
  * @param {(peer: string) => string} name
  */
 function way(link, name) {
-	return [t('path.' + (link.path || 'udp')), link.via && t('path.via', { name: name(link.via) })].filter(Boolean).join(', ')
+	const path = t('path.' + (link.path || 'udp'))
+	return link.via ? t('path.both', { path, via: t('path.via', { name: name(link.via) }) }) : path
 }

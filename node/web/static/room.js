@@ -62,7 +62,7 @@ export class Room {
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.recording),
 			h('div', { class: 'floor' }, this.words, this.act, this.ring),
-			h('aside', {}, (this.links = h('details', {}, h('summary', {}, t('link')))), h('h2', {}, t('audience')), this.people),
+			h('aside', {}, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
@@ -125,15 +125,17 @@ export class Room {
 		for (const peer of this.seats.keys()) if (!seated.has(peer)) this.seats.delete(peer)
 		this.place(stage.length)
 		this.audience.show(audience)
+		this.listening.hidden = audience.length === 0
 		this.drawEars(audience.length)
 		const recorder = members.find(m => m.recording)
 		this.recording.hidden = !recorder
 		if (recorder) say(this.recording, t('recording', { name: recorder.name }))
+		if (known && this.links.hidden) this.links.append(sharing(this.id, known.link))
+		this.links.hidden = !known
 		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		if (view) {
 			this.network.show(view, this.live.node?.peer_id ?? '')
-			if (this.links.childElementCount === 1) this.links.append(sharing(this.id, view.link))
 			if (before) this.announce(before, view)
 		}
 	}
