@@ -58,7 +58,9 @@ func (l *Link) offerAgain(seen uint32) {
 	case l.current == nil:
 		l.ask()
 	case !l.answered && newer(l.generation, seen):
-		l.signal(l.offered)
+		if l.pace.Allow() { // an offer is a hundred times what asks for it
+			l.signal(l.offered)
+		}
 	case time.Since(l.offeredAt) >= offerPause && l.pace.Allow():
 		l.replace()
 		l.offer()
