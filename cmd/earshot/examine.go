@@ -63,8 +63,11 @@ func (p *program) examine(none *protocol.Problem, now time.Time) web.Diagnosis {
 		}
 	}
 	headline := "No node runs here. Nothing was found that would keep one from running."
-	if wrong > 0 {
-		headline = fmt.Sprintf("No node runs here, and %s in the way of one.", map[bool]string{true: "something is", false: "several things are"}[wrong == 1])
+	switch {
+	case wrong == 1:
+		headline = "No node runs here, and something is in the way of one."
+	case wrong > 1:
+		headline = "No node runs here, and several things are in the way of one."
 	}
 	four, six := families(addrs)
 	untried := web.Reach{Reach: "unknown", NAT: "unknown", UDP: "unknown", IPv4: four, IPv6: six,

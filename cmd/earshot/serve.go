@@ -37,6 +37,9 @@ func (p *program) nodeConfig() (node.Config, error) {
 		return node.Config{}, err
 	}
 	mediaPort, err := strconv.Atoi(s.text("media-port"))
+	if err != nil {
+		return node.Config{}, err
+	}
 	return node.Config{
 		Home:      s.home(),
 		Name:      name,
@@ -56,7 +59,7 @@ func (p *program) nodeConfig() (node.Config, error) {
 		Page:      p.page(),
 		Version:   version,
 		Log:       p.log,
-	}, err
+	}, nil
 }
 
 // page is the page's files where EARSHOT_PAGE names a directory of them, for who

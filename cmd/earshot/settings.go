@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/earshot-audio/earshot/node/rtc"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -50,7 +51,7 @@ func allSettings() []setting {
 		{name: "max-upload", plain: "none", help: "send other nodes at most `RATE`, such as 2M (bits a second) or 250KB (bytes); none: no limit", check: checkRate, up: true},
 		{name: "relay-only", kind: boolKind, help: "let nobody but a room's relay learn this node's address; it carries no rooms", up: true},
 		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", words: []string{"all", "rooms", "off"}, up: true},
-		{name: "media-port", plain: "41642", help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},
+		{name: "media-port", plain: strconv.Itoa(rtc.Port), help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
 		{name: "no-portmap", kind: boolKind, help: "don't ask the router to open ports", up: true},

@@ -31,10 +31,6 @@ const (
 // ErrNoEntry says that no entry point of the public network answered.
 var ErrNoEntry = errors.New("none of the public network's entry points answers; is this machine on the Internet?")
 
-// DefaultBootstrapPeers are the entry points of libp2p's public DHT. See Public
-// for who runs them.
-func DefaultBootstrapPeers() []peer.AddrInfo { return kad.GetDefaultBootstrapPeerAddrInfos() }
-
 // PublicConfig says what Public needs.
 type PublicConfig struct {
 	// Host is found by others for two days afterwards; they can reach it under the
@@ -42,7 +38,7 @@ type PublicConfig struct {
 	// of its own only looks, and this node's identity stays unknown.
 	Host      host.Host
 	Network   string              // "": the common one
-	Bootstrap []peer.AddrInfo     // nil: DefaultBootstrapPeers
+	Bootstrap []peer.AddrInfo     // the entry points; nil: libp2p's, see Public for who runs them
 	Found     func(peer.AddrInfo) // it must not wait
 	Log       *slog.Logger        // nil: nothing is logged
 }
@@ -68,7 +64,7 @@ func Public(ctx context.Context, c PublicConfig) (int, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Bootstrap == nil {
-		c.Bootstrap = DefaultBootstrapPeers()
+		c.Bootstrap = kad.GetDefaultBootstrapPeerAddrInfos()
 	}
 	h := c.Host
 	if h == nil {

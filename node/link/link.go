@@ -7,9 +7,24 @@
 // again when it breaks, and lives while either side wants it. When both sides
 // open one at once, the stream of the lower peer ID stays.
 //
+// A link goes on over another connection when there is a better one, or its own has
+// died, and loses no message by that. Beside it go Frames: packets of the media
+// path that UDP does not carry.
+//
 // One goroutine owns the table of links (Run). Each link has one reader and one
 // writer. What a peer sends is bounded in size and rate; one that breaks a bound
 // is cut off and held off for some seconds.
+//
+//	link.go       Links, their options and what is known of each
+//	table.go      the owner: who is dialled, taken, refused
+//	handshake.go  from a stream to a link
+//	stream.go     one link's messages
+//	carrier.go    the stream that a link goes on now
+//	move.go       to another one
+//	sent.go       what is sent again there
+//	health.go     Ping and Pong
+//	frames.go     packets out, which wait in backlog.go
+//	intake.go     packets in
 package link
 
 import (

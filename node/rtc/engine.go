@@ -1,6 +1,6 @@
 // Package rtc is a node's media path and the only importer of pion. Between
 // nodes it keeps one PeerConnection a pair, over which the frames of all their
-// rooms travel; to programs and browsers on this machine it speaks WHIP
+// rooms travel, or where UDP does not work a Detour; to programs and browsers on this machine it speaks WHIP
 // (RFC 9725) and WHEP.
 package rtc
 
