@@ -67,7 +67,7 @@ func (n *Node) openVoice(ctx context.Context, name string) (*carried, protocol.S
 	}
 	if errors.Is(err, protocol.ErrNoRight) {
 		err = &protocol.Problem{Code: protocol.CodeNotOnStage, Message: "you are not on this room's stage",
-			Hint: "its host lets you on it by opening a room with --speaker " + n.self.String() + " or --stage open", Cause: err}
+			Hint: "raise your hand: earshot hand up " + c.id.Short() + "; its host lets you on the stage", Cause: err}
 	}
 	return c, s, err
 }

@@ -33,6 +33,12 @@ type Backend interface {
 	Play(ctx context.Context, room, offer string) (session, answer string, err error)
 	// EndSession ends what Publish or Play began; false if there is none.
 	EndSession(session string) bool
+	// Hand raises this node's hand in a room, or lowers it.
+	Hand(ctx context.Context, room string, up bool) error
+	// Grant gives somebody a role, Lower takes a hand down; the host may. who is
+	// a name in the room, the beginning of a peer ID, or one.
+	Grant(ctx context.Context, room, who, role string) error
+	Lower(ctx context.Context, room, who string) error
 	Leave(ctx context.Context, room string) error
 	Close(ctx context.Context, room string) error
 	Reopen(ctx context.Context, room string) (Opened, error)
@@ -162,9 +168,10 @@ type RoomView struct {
 type Member struct {
 	Peer      string        `json:"peer"` // peer ID
 	Name      protocol.Name `json:"name"`
-	Role      string        `json:"role"` // host, speaker, carrier or listener
-	Muted     bool          `json:"muted"`
-	Hand      int           `json:"hand"` // place in the queue; 0: down
+	Role      string        `json:"role"`       // host, speaker, carrier or listener
+	Muted     bool          `json:"muted"`      // on the stage, and the microphone is off
+	Hand      int           `json:"hand"`       // place in the queue; 0: down
+	WaitingMS int64         `json:"waiting_ms"` // with the hand up
 	Speaking  bool          `json:"speaking"`
 	Listening bool          `json:"listening"`
 	Recording bool          `json:"recording"`

@@ -76,7 +76,7 @@ func statusOf(code string) int {
 		return http.StatusForbidden
 	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeNoFile:
 		return http.StatusNotFound
-	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNotInRoom:
+	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom:
 		return http.StatusConflict
 	case protocol.CodeNotOggOpus, protocol.CodeBadAudio:
 		return http.StatusUnprocessableEntity

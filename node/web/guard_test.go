@@ -40,6 +40,8 @@ func requests() []request {
 		{"POST", room + "/leave", "", ""},
 		{"POST", room + "/close", "", ""},
 		{"POST", room + "/reopen", "", ""},
+		{"POST", room + "/hand", "application/json", `{"up":true}`},
+		{"POST", room + "/members/ana", "application/json", `{"role":"speaker"}`},
 		{"POST", room + "/listen", "", ""},
 		{"POST", room + "/listen?recording=1", "application/x-earshot", " "},
 		{"POST", room + "/speak", "application/x-earshot", " "},

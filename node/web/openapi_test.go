@@ -96,7 +96,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		web.Status{}, web.RoomLine{}, web.OpenRequest{}, web.Opened{}, web.RoomView{}, web.Member{}, web.LinkLine{},
 		web.SourceLine{}, web.Summary{}, web.SourceSummary{}, web.SpeakSummary{}, web.Failure{}, web.Page{},
 		web.RoomsChange{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
-		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{},
+		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.HandRequest{}, web.MemberRequest{},
 	} {
 		shapes[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}
@@ -157,6 +157,8 @@ func fields(shape reflect.Type, s *schema) {
 // typed gives the schema of a field.
 func typed(shape reflect.Type) schema {
 	switch shape.Kind() {
+	case reflect.Pointer:
+		return typed(shape.Elem())
 	case reflect.Bool:
 		return schema{Type: "boolean"}
 	case reflect.String:

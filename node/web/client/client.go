@@ -128,14 +128,9 @@ func (c *Client) tell(ctx context.Context, path string) error {
 // ask sends a request, with a JSON body unless it is nil, and reads the answer.
 func ask[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
 	var answer T
-	var header http.Header
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return answer, err
-		}
-		header, content = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b)
+	header, content, err := asJSON(body)
+	if err != nil {
+		return answer, err
 	}
 	response, err := c.send(ctx, method, path, header, content)
 	if err != nil {
@@ -150,6 +145,18 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 		return answer, notANode(err)
 	}
 	return answer, nil
+}
+
+// asJSON gives a body with its header; of nil, none.
+func asJSON(body any) (http.Header, io.Reader, error) {
+	if body == nil {
+		return nil, nil, nil
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	return http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(b), nil
 }
 
 // send makes a request and gives a response that is no error.
