@@ -25,7 +25,8 @@ name in the environment, or in config.toml in the home: see earshot config.
 
 With --relay-only the node carries no room and no connection of others, and
 nobody but the relay of a room that it is in learns its address from that room.
-Those through whom it meets others (--bootstrap) see where it comes from, too.`,
+Those through whom it meets others (--bootstrap) see where it comes from, too.
+It takes no part in the DHT, and does not show itself on the local network.`,
 		Example: `  earshot up
   earshot up --bootstrap /ip4/192.0.2.7/udp/41641/quic-v1/p2p/12D3Koo…
   earshot up --home ./second --no-browser  a second node on this machine`,
