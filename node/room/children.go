@@ -53,14 +53,16 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 
 // takeAttach takes a child, or tells it whom to ask.
 func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
-	p := r.pathTo(id)
+	p, now := r.pathTo(id), r.cfg.Now()
 	switch {
 	case r.genesis == nil:
 		r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
 	case p.way == nil: // the far side's path came up first
 		p.early = m
-	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, r.cfg.Now()):
-		r.redirect(id)
+	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, now):
+		if p.mayTell(now) {
+			r.redirect(id)
+		}
 	case !p.child && !r.hasPlace(id):
 		if !p.redirected { // once: a crowd that asks again each second has read it
 			p.redirected = true
@@ -71,10 +73,10 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 		known := p.child
 		again := known && p.childMode == m.Mode // it has begun anew, and knows nothing
 		p.child, p.childMode = true, m.Mode
-		if again {
-			r.closeOutlet(id, p)
-		}
-		if again || !known {
+		if (again || !known) && p.mayTell(now) { // else it asks again
+			if again {
+				r.closeOutlet(id, p)
+			}
 			r.accept(id)
 		}
 		r.aim(id)

@@ -3,6 +3,8 @@ package room
 import (
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
@@ -11,6 +13,8 @@ import (
 type path struct {
 	way   Path // nil until frames can pass
 	early *pb.Attach
+
+	tells *rate.Limiter // how often the far side is told all that it takes to follow the room
 
 	child      bool // the far side gets the room from here
 	childMode  pb.Attach_Mode
@@ -33,10 +37,20 @@ type binding struct {
 
 const maxInHandles = 2 * protocol.MaxSources
 
+// An honest node asks once a second, and anew when it has lost something; what it
+// is told is a thousand times its question.
+const (
+	tellsASecond = 1
+	tellsAtOnce  = 8
+)
+
+// mayTell says whether the far side may be told all once more, and counts it.
+func (p *path) mayTell(now time.Duration) bool { return p.tells.AllowN(time.Unix(0, int64(now)), 1) }
+
 func (r *Room) pathTo(id protocol.PeerID) *path {
 	p := r.paths[id]
 	if p == nil {
-		p = &path{out: map[protocol.Source]*binding{}, in: map[protocol.Handle]protocol.Source{}, later: map[protocol.Handle]*pb.Bind{}}
+		p = &path{tells: rate.NewLimiter(tellsASecond, tellsAtOnce), out: map[protocol.Source]*binding{}, in: map[protocol.Handle]protocol.Source{}, later: map[protocol.Handle]*pb.Bind{}}
 		r.paths[id] = p
 	}
 	return p

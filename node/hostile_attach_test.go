@@ -1,0 +1,37 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// TestAskingToAttachIsNoWayToBeSentMuch has a stranger ask again and again: each
+// answer has the room's rights in it, and what else a child needs.
+func TestAskingToAttachIsNoWayToBeSentMuch(t *testing.T) {
+	s := newStage(t, "host")
+	for _, v := range s.nodes {
+		h := newEnemy(t)
+		h.at(v)
+		bytes := 0
+		for range 300 { // as fast as a link's messages may come
+			h.attach(v, s.id, pb.Attach_WARM)
+			time.Sleep(3 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		answers := told(h, v, func(m *pb.LinkMessage) *pb.LinkMessage {
+			if m.GetAccept() != nil || m.GetRedirect() != nil {
+				bytes += proto.Size(m)
+				return m
+			}
+			return nil
+		})
+		if n := len(answers); n == 0 || n > 16 {
+			t.Errorf("%s answers %d times, %d bytes", v.name, n, bytes)
+		}
+	}
+	s.unhurt()
+}
