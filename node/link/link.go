@@ -19,7 +19,7 @@
 //	table.go      the owner: who is dialled, taken, refused
 //	handshake.go  from a stream to a link
 //	stream.go     one link's messages
-//	carrier.go    the stream that a link goes on now
+//	bearer.go    the stream that a link goes on now
 //	move.go       to another one
 //	sent.go       what is sent again there
 //	health.go     Ping and Pong

@@ -20,7 +20,7 @@ import (
 // look begins a move, if this side opened the link and there is reason to: it
 // runs through a circuit although there is a direct connection, or its connection
 // has died.
-func (k *link) look(c *carrier) {
+func (k *link) look(c *bearer) {
 	if k.direction != network.DirOutbound || k.move || time.Now().Before(k.again) {
 		return
 	}
@@ -57,8 +57,8 @@ func (k *link) mediaCame() bool {
 	return k.came != before
 }
 
-// depart begins a move; dead: the carrier's connection carries nothing any more.
-func (k *link) depart(c *carrier, dead bool) {
+// depart begins a move; dead: the bearer's connection carries nothing any more.
+func (k *link) depart(c *bearer, dead bool) {
 	k.move, k.doubts = true, 0
 	k.again = time.Now().Add(moveAgain)
 	if dead {
@@ -79,8 +79,8 @@ func (k *link) depart(c *carrier, dead bool) {
 	})
 }
 
-// offer hands ride another carrier.
-func (k *link) offer(next *carrier) error {
+// offer hands ride another bearer.
+func (k *link) offer(next *bearer) error {
 	select {
 	case k.moves <- next:
 		return nil
@@ -90,7 +90,7 @@ func (k *link) offer(next *carrier) error {
 }
 
 // transfer opens another stream for the link, and says Hello there.
-func (k *link) transfer(c *carrier, dead bool) (*carrier, error) {
+func (k *link) transfer(c *bearer, dead bool) (*bearer, error) {
 	ctx, cancel := context.WithTimeout(k.ctx, moveTimeout)
 	defer cancel()
 	s, err := k.reopen(ctx, dead)
@@ -101,7 +101,7 @@ func (k *link) transfer(c *carrier, dead bool) (*carrier, error) {
 		hangUp(s)
 		return nil, errNoBetter
 	}
-	next := newCarrier(s, newReader(s))
+	next := newBearer(s, newReader(s))
 	next.moved = true
 	next.told = k.tally.freeze()
 	h, err := k.links.greet(ctx, s, next.in, &pb.Hello{Link: k.name, Moves: true, Taken: next.told})
@@ -146,7 +146,7 @@ func (l *Links) resume(s network.Stream, in *reader, h *pb.Hello) error {
 	if err := k.sent.holds(h.Taken); err != nil {
 		return err
 	}
-	next := newCarrier(s, in)
+	next := newBearer(s, in)
 	next.moved, next.answers, next.heard = true, true, h.Taken
 	if k.offer(next) != nil {
 		return errNoLink // it has ended just now
@@ -154,8 +154,8 @@ func (l *Links) resume(s network.Stream, in *reader, h *pb.Hello) error {
 	return nil
 }
 
-// moveTo leaves a carrier for another.
-func (k *link) moveTo(c, next *carrier) {
+// moveTo leaves a bearer for another.
+func (k *link) moveTo(c, next *bearer) {
 	old, conn := c.stream.Conn(), next.stream.Conn()
 	c.stream.ResetWithError(network.StreamSupplanted)
 	if old != conn && !(circuit(old) && !circuit(conn)) {
@@ -164,7 +164,7 @@ func (k *link) moveTo(c, next *carrier) {
 	if taken := k.tally.thaw(); !next.answers {
 		next.again = taken - next.told
 	}
-	k.carrier.Store(next)
+	k.bearer.Store(next)
 	k.links.counts.moved.Add(1)
 	k.move, k.doubts = false, 0
 	k.health.moved()

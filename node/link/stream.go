@@ -16,7 +16,7 @@ import (
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
-// link is one that is up. It goes on a carrier, a stream past its handshake, with
+// link is one that is up. It goes on a bearer, a stream past its handshake, with
 // one reader and one writer.
 type link struct {
 	links     *Links
@@ -25,13 +25,13 @@ type link struct {
 	name      uint64 // its opener's number for it
 	agent     string
 	since     time.Time
-	carrier   atomic.Pointer[carrier] // written by serve
+	bearer    atomic.Pointer[bearer] // written by serve
 	health    health
 	frames    *Frames
 	ctx       context.Context // until the link ends
 	cancel    context.CancelFunc
 
-	// What one peer may send, on all carriers together, and how often move.
+	// What one peer may send, on all bearers together, and how often move.
 	messages, bytes, movable *rate.Limiter
 
 	outbox  chan []byte   // framed messages
@@ -43,7 +43,7 @@ type link struct {
 	leaving chan struct{} // closed by the owner: say Bye
 	quit    chan struct{} // closed by end
 
-	moves   chan *carrier  // to serve: go on there
+	moves   chan *bearer   // to serve: go on there
 	unmoved chan error     // to serve: a move came to nothing
 	poke    chan struct{}  // to serve: there may be a better connection
 	work    sync.WaitGroup // moves
@@ -69,7 +69,7 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, h *pb
 		probe:    make(chan struct{}, 1),
 		leaving:  make(chan struct{}),
 		quit:     make(chan struct{}),
-		moves:    make(chan *carrier),
+		moves:    make(chan *bearer),
 		unmoved:  make(chan error),
 		poke:     make(chan struct{}, 1),
 	}
@@ -77,13 +77,13 @@ func (l *Links) newLink(s network.Stream, d network.Direction, in *reader, h *pb
 	k.frames = newFrames(k.ctx, l, k.peer, k.probe)
 	k.health.farWanted = now // whoever opens a link wants it
 	k.health.last = now
-	c := newCarrier(s, in)
+	c := newBearer(s, in)
 	c.answers = d == network.DirInbound
-	k.carrier.Store(c)
+	k.bearer.Store(c)
 	return k
 }
 
-func (k *link) conn() network.Conn { return k.carrier.Load().stream.Conn() }
+func (k *link) conn() network.Conn { return k.bearer.Load().stream.Conn() }
 
 func (k *link) state() PeerLink {
 	conn := k.conn()
@@ -100,7 +100,7 @@ func (k *link) state() PeerLink {
 // serve reads and writes until the link ends, and tells the owner.
 func (k *link) serve() {
 	k.work.Go(k.frames.run)
-	c := k.carrier.Load()
+	c := k.bearer.Load()
 	for next := k.ride(c); next != nil; next = k.ride(c) {
 		k.moveTo(c, next)
 		c = next
@@ -146,7 +146,7 @@ func (k *link) post(b []byte) bool {
 
 // read takes messages until the far side says goodbye, falls silent, or breaks
 // a bound.
-func (k *link) read(c *carrier) error {
+func (k *link) read(c *bearer) error {
 	for {
 		c.stream.SetReadDeadline(time.Now().Add(k.links.cfg.Dead))
 		if err := c.alive(); err != nil {
@@ -168,7 +168,7 @@ func (k *link) read(c *carrier) error {
 	}
 }
 
-func (k *link) take(c *carrier, m *pb.LinkMessage) error {
+func (k *link) take(c *bearer, m *pb.LinkMessage) error {
 	switch what := m.What.(type) {
 	case *pb.LinkMessage_Ping:
 		k.health.pinged(what.Ping, time.Now())
@@ -191,7 +191,7 @@ func (k *link) take(c *carrier, m *pb.LinkMessage) error {
 }
 
 // hear takes a message that counts: what rooms say, or a newer version.
-func (k *link) hear(c *carrier, m *pb.LinkMessage) error {
+func (k *link) hear(c *bearer, m *pb.LinkMessage) error {
 	if c.again > 0 {
 		c.again--
 		return nil
@@ -223,7 +223,7 @@ func (k *link) ponged(stamp uint64) {
 
 // outflow bounds how long the far side may take to read.
 type outflow struct {
-	*carrier
+	*bearer
 	within time.Duration
 }
 
@@ -241,7 +241,7 @@ func (o outflow) Write(b []byte) (int, error) {
 
 // write sends what is posted, Pings and Pongs, gathered as far as they are at
 // hand at once.
-func (k *link) write(c *carrier) error {
+func (k *link) write(c *bearer) error {
 	w := bufio.NewWriter(outflow{c, k.links.cfg.Dead})
 	ticker := time.NewTicker(k.links.cfg.Beat)
 	defer ticker.Stop()
@@ -271,9 +271,9 @@ func (k *link) write(c *carrier) error {
 	return err
 }
 
-// introduce writes what comes first on a carrier: the Hello that the far side waits
+// introduce writes what comes first on a bearer: the Hello that the far side waits
 // for, a Ping, and what it has not taken of what was sent.
-func (k *link) introduce(c *carrier, w *bufio.Writer) error {
+func (k *link) introduce(c *bearer, w *bufio.Writer) error {
 	if c.answers {
 		h := &pb.Hello{Link: k.name}
 		if c.moved {
@@ -320,7 +320,7 @@ func (k *link) ping(w *bufio.Writer) error {
 
 // farewell sends what is still queued, then Bye. The far side's end of the
 // stream then shows that it was heard.
-func (k *link) farewell(c *carrier, w *bufio.Writer) error {
+func (k *link) farewell(c *bearer, w *bufio.Writer) error {
 	for range len(k.outbox) {
 		if _, err := w.Write(<-k.outbox); err != nil {
 			return err

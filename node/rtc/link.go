@@ -87,7 +87,7 @@ type Link struct {
 	offered    Signal
 	offeredAt  time.Time
 	answered   bool
-	carriers
+	bearers
 }
 
 func newLink(e *Engine, p protocol.PeerID) *Link {
@@ -138,7 +138,7 @@ func (l *Link) want(loopback bool, ev Events) {
 	}
 }
 
-// poke has run look after the link's carriers.
+// poke has run look after the link's bearers.
 func (l *Link) poke() {
 	select {
 	case l.poked <- struct{}{}:

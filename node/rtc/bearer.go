@@ -20,9 +20,9 @@ const (
 	acknowledging = 50 * time.Millisecond
 )
 
-// carriers is how a link's packets go, and what is done about it. It is part of
+// bearers is how a link's packets go, and what is done about it. It is part of
 // Link, and run's own.
-type carriers struct {
+type bearers struct {
 	udp      *sending  // of the connection that is up; nil: none
 	diverted *Detour   // by which packets go; nil: not by one
 	trusted  time.Time // since when udp carries packets; zero: it does not
@@ -110,7 +110,7 @@ func (l *Link) forgive(now time.Time) {
 	l.trusted = time.Time{}
 }
 
-// choose finds the carrier of the link's packets: UDP while it works, else the
+// choose finds the bearer of the link's packets: UDP while it works, else the
 // detour if there is one.
 func (l *Link) choose(now time.Time) {
 	d := l.detour.Load()

@@ -8,11 +8,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// carrier is a stream that carries a link, for a while: a link moves to another
+// bearer is a stream that carries a link, for a while: a link moves to another
 // one when there is a better connection, or when its own has died. Both sides say
 // in their Hellos how many messages they took so far, and send again what came
 // after: none is lost, none comes twice, and their order stays.
-type carrier struct {
+type bearer struct {
 	stream  network.Stream
 	in      *reader
 	answers bool          // the far side opened it: our Hello has yet to be said
@@ -23,13 +23,13 @@ type carrier struct {
 	quit    chan struct{} // closed: the link ended, or goes on elsewhere
 }
 
-func newCarrier(s network.Stream, in *reader) *carrier {
-	return &carrier{stream: s, in: in, quit: make(chan struct{})}
+func newBearer(s network.Stream, in *reader) *bearer {
+	return &bearer{stream: s, in: in, quit: make(chan struct{})}
 }
 
-// alive says that the carrier is still the link's. Asked after a deadline is set,
+// alive says that the bearer is still the link's. Asked after a deadline is set,
 // since ride sets one too.
-func (c *carrier) alive() error {
+func (c *bearer) alive() error {
 	select {
 	case <-c.quit:
 		return ErrClosed // the link has the reason
@@ -38,9 +38,9 @@ func (c *carrier) alive() error {
 	}
 }
 
-// ride reads and writes on a carrier until the link ends, then it gives nil, or
+// ride reads and writes on a bearer until the link ends, then it gives nil, or
 // goes on on another.
-func (k *link) ride(c *carrier) (next *carrier) {
+func (k *link) ride(c *bearer) (next *bearer) {
 	var work sync.WaitGroup
 	failed := make(chan error, 2)
 	work.Go(func() {
@@ -56,7 +56,7 @@ func (k *link) ride(c *carrier) (next *carrier) {
 	}()
 	look := time.NewTicker(min(lookout, k.links.cfg.Beat))
 	defer look.Stop()
-	var why error                 // the carrier failed
+	var why error                 // the bearer failed
 	var patience <-chan time.Time // until the link ends for it
 	for {
 		select {
@@ -96,11 +96,11 @@ func (k *link) ride(c *carrier) (next *carrier) {
 	}
 }
 
-// patience is how long a link whose carrier failed waits for another one; 0: it
+// patience is how long a link whose bearer failed waits for another one; 0: it
 // ends now. It waits where a move is under way, where the far side says that it
 // moves, and where there is another connection to move to; but no longer than it
 // would have stayed up in silence.
-func (k *link) patience(c *carrier, err error) time.Duration {
+func (k *link) patience(c *bearer, err error) time.Duration {
 	select {
 	case <-k.leaving:
 		return 0
