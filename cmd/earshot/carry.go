@@ -64,15 +64,7 @@ func (p *program) roomAct(name, short string, act func(context.Context, *caller,
 		Args:              words("ROOM"),
 		ValidArgsFunction: p.completeRoom,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			room, err := roomWord(args[0])
-			if err != nil {
-				return err
-			}
-			node, err := p.node()
-			if err != nil {
-				return err
-			}
-			view, err := node.Room(cmd.Context(), room)
+			node, view, err := p.nodeAndRoom(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -44,6 +44,37 @@ func (p *program) completeRoom(cmd *cobra.Command, args []string, _ string) ([]c
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
+	return p.completeBy(cmd, func(ctx context.Context, node *caller) (found []cobra.Completion) {
+		rooms, _ := node.Rooms(ctx) // without them nothing is offered
+		for _, r := range rooms {
+			found = append(found, cobra.CompletionWithDesc(shortRoom(r.Room), r.Title))
+		}
+		return found
+	})
+}
+
+// completeRoomThenMember offers a room, then who is in it: raised hands first.
+func (p *program) completeRoomThenMember(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return p.completeRoom(cmd, args, start)
+	}
+	found, _ := p.completeBy(cmd, func(ctx context.Context, node *caller) (found []cobra.Completion) {
+		view, _ := node.Room(ctx, args[0]) // without it nobody is offered
+		for _, m := range queued(view) {
+			found = append(found, cobra.CompletionWithDesc(string(m.Name), fmt.Sprintf("hand %d", m.Hand)))
+		}
+		for _, m := range view.Members {
+			if m.Hand == 0 && !stands(view, m) && !m.You {
+				found = append(found, cobra.CompletionWithDesc(string(m.Name), m.Role))
+			}
+		}
+		return found
+	})
+	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+}
+
+// completeBy asks the running node what to offer; without one, nothing is.
+func (p *program) completeBy(cmd *cobra.Command, ask func(context.Context, *caller) []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
 	home, err := resolveHome(cmd.Flags(), p.env)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -59,15 +90,7 @@ func (p *program) completeRoom(cmd *cobra.Command, args []string, _ string) ([]c
 	}
 	ctx, cancel := context.WithTimeout(ctx, completionWait)
 	defer cancel()
-	rooms, err := node.Rooms(ctx)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	found := make([]cobra.Completion, 0, len(rooms))
-	for _, r := range rooms {
-		found = append(found, cobra.CompletionWithDesc(shortRoom(r.Room), r.Title))
-	}
-	return found, cobra.ShellCompDirectiveNoFileComp
+	return ask(ctx, node), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeRoomThenFile offers a room, then an Ogg file.

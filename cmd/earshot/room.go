@@ -146,8 +146,7 @@ func stands(_ web.RoomView, m web.Member) bool {
 
 // raised lists the hands in their order.
 func raised(v web.RoomView) string {
-	up := slices.DeleteFunc(slices.Clone(v.Members), func(m web.Member) bool { return m.Hand <= 0 })
-	slices.SortFunc(up, func(a, b web.Member) int { return a.Hand - b.Hand })
+	up := queued(v)
 	words := make([]string, len(up))
 	for i, m := range up {
 		words[i] = fmt.Sprintf("%d %s", m.Hand, shown(m))

@@ -161,6 +161,11 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"reopen 7k2m", []string{"reopen"}},
 		{"leave 7k2m", []string{"leave"}},
 		{"close 7k2m", []string{"close"}},
+		{"hand up 7k2m", []string{"hand"}},
+		{"hand down 7k2m", []string{"hand"}},
+		{"hand list 7k2m", []string{"hand.list", "hand.list"}},
+		{"stage grant 7k2m eko", []string{"stage"}},
+		{"stage lower 7k2m eko", []string{"stage"}},
 		{"up", []string{"up.ready"}}, // of the node that is up
 		{"listen 7k2m", []string{"listen.joined", "listen.first_frame", "listen.first_frame", "listen.relay", "listen.gap", "listen.summary"}},
 		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},
