@@ -186,9 +186,10 @@ func (l *Links) supplant(p protocol.PeerID) {
 // UDP on the way to the peer does so on the way to them, and circuits through a
 // dead connection would not come up. Where there are direct addresses, too,
 // libp2p dials circuits half a second later: by then this is done.
+//
+// The peer says which relays these are, and may fall silent on purpose: one that
+// is merely far away must not lose its connection by that.
 func (l *Links) revive(ctx context.Context, p protocol.PeerID) {
-	ctx, cancel := context.WithTimeout(ctx, doubt)
-	defer cancel()
 	relays := map[protocol.PeerID]bool{}
 	for _, a := range l.cfg.Host.Peerstore().Addrs(p) {
 		if id, err := a.ValueForProtocol(multiaddr.P_P2P); err == nil && protocol.IsCircuit(a) {
@@ -203,6 +204,8 @@ func (l *Links) revive(ctx context.Context, p protocol.PeerID) {
 			continue
 		}
 		pings.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, doubt+2*l.trip(relay))
+			defer cancel()
 			<-ping.Ping(network.WithNoDial(ctx, "a relay's connection"), l.cfg.Host, relay)
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				l.supplant(relay)
@@ -210,6 +213,14 @@ func (l *Links) revive(ctx context.Context, p protocol.PeerID) {
 		})
 	}
 	pings.Wait()
+}
+
+// trip gives the round trip to a peer that is connected, as far as it is known.
+func (l *Links) trip(p protocol.PeerID) time.Duration {
+	if rtt, ok := l.RTT(p); ok {
+		return rtt
+	}
+	return l.cfg.Host.Peerstore().LatencyEWMA(p)
 }
 
 // overUDP says whether a connection may die without a word when a network begins
