@@ -196,6 +196,12 @@ func (r *Reach) Run(ctx context.Context) error {
 	if r.asks {
 		r.tasks.Go(func() { r.keepMapped(ctx) })
 	}
+	r.attend(ctx, events.Out())
+	return nil
+}
+
+// attend takes in what comes, and does what follows, until ctx ends.
+func (r *Reach) attend(ctx context.Context, events <-chan any) {
 	for _, p := range r.host.Network().Peers() {
 		r.look(p)
 	}
@@ -207,8 +213,8 @@ func (r *Reach) Run(ctx context.Context) error {
 	for ; ; wake.Reset(r.review(ctx)) {
 		select {
 		case <-ctx.Done():
-			return nil
-		case e := <-events.Out():
+			return
+		case e := <-events:
 			r.hear(e)
 		case a := <-r.inbound:
 			r.evidence.visited(a)
