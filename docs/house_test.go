@@ -107,6 +107,7 @@ var only = []exclusive{
 	{"github.com/libp2p/go-libp2p-kad-dht", "discovery/dht"},
 	{"github.com/ipfs", "discovery/dht"},
 	{"go.etcd.io/bbolt", "node/store"},
+	{"golang.org/x/crypto/acme", "node/guest"},
 	{"github.com/prometheus", "node"},
 	{"github.com/spf13", "cmd/earshot"},
 	{"github.com/BurntSushi/toml", "cmd/earshot"},

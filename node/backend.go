@@ -31,6 +31,9 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
 	}
 	s.Dropped, s.Upload = n.dropped(), n.capacity.status()
+	if n.door != nil && n.door.IsOpen() {
+		s.Door, s.Guests = n.door.Address(), len(n.door.Guests())
+	}
 	s.Reach, s.Alone = shownReach(n.reach.State()), s.Neighbors == 0 && n.knows() == 0
 	n.mu.Lock()
 	s.Warnings = append(s.Warnings, n.warnings...)
@@ -158,6 +161,7 @@ func (n *Node) enterOwn(ctx context.Context, e entry) (web.Opened, error) {
 		return web.Opened{}, err
 	}
 	o := web.Opened{Room: e.id.String(), Link: n.linkOf(e.id, discovery.Entry{})}
+	o.GuestLink = n.guestLink(o.Link)
 	o.Notice = "Anyone can see this room and your Internet address."
 	if e.genesis.Unlisted {
 		o.Notice = "Only people with the link find this room; they can see your Internet address."
@@ -239,6 +243,7 @@ func emptyView(g *protocol.Genesis) web.RoomView {
 func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.Entry) web.RoomView {
 	out := emptyView(v.Genesis)
 	out.Link = n.linkOf(c.id, d)
+	out.Guests, out.GuestLink = n.guestsIn(c.id), n.guestLink(out.Link)
 	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
 	for _, m := range v.Members {

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -83,7 +84,30 @@ func (n *Node) near(child protocol.PeerID) bool {
 		return false
 	}
 	ip, _ := protocol.IPOf(at.Remote)
+	return n.costless(ip)
+}
+
+// costless says so of an address.
+func (n *Node) costless(ip netip.Addr) bool {
 	return ip.IsLoopback() || n.cfg.MaxUpload == 0 && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
+}
+
+// guest takes a place for a guest at an address, and gives the way to give it back;
+// false: there is none.
+func (c *capacity) guest(from netip.Addr) (giveBack func(), ok bool) {
+	if c.n.costless(from) {
+		return func() {}, true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.places.Ask(c.n.now()) {
+		return nil, false
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.places.Leave()
+	}, true
 }
 
 // Run weighs each second what this node sends and what of it is lost.

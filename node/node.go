@@ -38,6 +38,7 @@ import (
 	"github.com/earshot-audio/earshot/discovery/bootstrap"
 	"github.com/earshot-audio/earshot/discovery/dht"
 	"github.com/earshot-audio/earshot/discovery/gossip"
+	"github.com/earshot-audio/earshot/node/guest"
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/rtc"
@@ -64,6 +65,7 @@ type Config struct {
 	PortMap   bool            // ask the router to open ports
 	MaxUpload int64           // bits a second to other nodes; 0: no limit
 	MediaPort int             // UDP, for sound; another one is taken where it is in use. 0: any
+	Guests    Guests          // how people without a node listen
 	PublicDHT []peer.AddrInfo // where libp2p's public DHT is entered, if a person asks for it; nil: the usual places
 	Page      fs.FS           // the page's files, for who works on them; nil: those in the program
 	Version   string
@@ -95,6 +97,7 @@ type Node struct {
 	api       net.Listener
 	token     string
 	web       *web.Server
+	door      *guest.Door // nil: none
 	changes   *fanout[struct{}]
 
 	ready  chan struct{} // closed once other programs can use the node
@@ -133,6 +136,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {
+		return nil, err
+	}
+	if err = n.newDoor(); err != nil {
 		return nil, err
 	}
 	if n.token, err = n.store.APIToken(); err != nil {
@@ -212,7 +218,7 @@ func (n *Node) openMedia() (err error) {
 	if loopbackOnly(n.host.Addrs()) {
 		at = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	cfg := rtc.Config{Self: n.self, Listen: netip.AddrPortFrom(at, uint16(n.cfg.MediaPort)), Wrap: n.sockets.media, Log: n.log}
+	cfg := rtc.Config{Self: n.self, Listen: netip.AddrPortFrom(at, uint16(n.cfg.MediaPort)), Guests: n.doorway(), Wrap: n.sockets.media, Log: n.log}
 	if n.media, err = rtc.New(cfg); errors.Is(err, syscall.EADDRINUSE) && n.cfg.MediaPort != 0 {
 		n.log.Info("the port for sound is taken", "port", n.cfg.MediaPort)
 		cfg.Listen = netip.AddrPortFrom(at, 0)
@@ -225,6 +231,9 @@ func (n *Node) openMedia() (err error) {
 func (n *Node) release() {
 	if n.api != nil {
 		n.api.Close()
+	}
+	if n.door != nil {
+		n.door.Close()
 	}
 	if n.gossip != nil {
 		stopped, stop := context.WithCancel(context.Background())
@@ -262,7 +271,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

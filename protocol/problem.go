@@ -49,6 +49,8 @@ const (
 	CodeBadToken       = "bad_token"       // missing or wrong
 	CodeBadRequest     = "bad_request"     // malformed API request
 	CodeUnknownPeer    = "unknown_peer"    // no such peer here
+	CodeNoDoor         = "no_door"         // the node has no guest door
+	CodeUnknownGuest   = "unknown_guest"   // no such guest is in
 	CodeNobodyFound    = "nobody_found"    // of those that were looked for
 	CodeConfig         = "config"          // config.toml or environment
 	CodeInternal       = "internal"        // ours to mend

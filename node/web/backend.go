@@ -47,6 +47,7 @@ type Backend interface {
 	Doctor(ctx context.Context, of string) (Diagnosis, error)
 	// Meet looks for other nodes in one way. To find nobody is no error.
 	Meet(ctx context.Context, r MeetRequest) (Met, error)
+	Reception
 }
 
 // Listening is one local listener of a room.
@@ -89,7 +90,9 @@ type Status struct {
 	Alone     bool             `json:"alone"`     // nobody is connected, and nobody known who could be
 	Reach     Reach            `json:"reach"`
 	Upload    Upload           `json:"upload"`
-	Rooms     []string         `json:"rooms"` // this node is in
+	Door      string           `json:"guest_door"` // its URL; "": there is none, or it is shut
+	Guests    int              `json:"guests"`     // who listen through it
+	Rooms     []string         `json:"rooms"`      // this node is in
 	Links     []LinkLine       `json:"links"`
 	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
 	Warnings  []string         `json:"warnings"`
@@ -135,6 +138,9 @@ type OpenRequest struct {
 type Opened struct {
 	Room string `json:"room"`
 	Link string `json:"link"`
+	// GuestLink is where people without a node hear the room; "" without an open
+	// guest door.
+	GuestLink string `json:"guest_link,omitempty"`
 	// Notice says in one line who can see the room and this node's address.
 	Notice string `json:"notice,omitempty"`
 }
@@ -156,6 +162,8 @@ type RoomView struct {
 	Relay       string     `json:"relay"`       // peer ID; "" while unknown
 	Standby     string     `json:"standby"`     // peer ID; "" while unknown
 	Independent bool       `json:"independent"` // relay and standby are not neighbours
+	Guests      int        `json:"guests"`      // of this node's door
+	GuestLink   string     `json:"guest_link"`  // where they hear it; "": nowhere
 	Members     []Member   `json:"members"`
 	Links       []LinkLine `json:"links"`
 	Log         string     `json:"log"` // hash of its head; "" until rooms have logs

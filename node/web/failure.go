@@ -74,9 +74,9 @@ func statusOf(code string) int {
 		return http.StatusUnauthorized
 	case protocol.CodeNotOnStage, protocol.CodeNotHost:
 		return http.StatusForbidden
-	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeNoFile:
+	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeUnknownGuest, protocol.CodeNoFile:
 		return http.StatusNotFound
-	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom:
+	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor:
 		return http.StatusConflict
 	case protocol.CodeNotOggOpus, protocol.CodeBadAudio:
 		return http.StatusUnprocessableEntity

@@ -95,8 +95,9 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 	for _, v := range []any{
 		web.Status{}, web.RoomLine{}, web.OpenRequest{}, web.Opened{}, web.RoomView{}, web.Member{}, web.LinkLine{},
 		web.SourceLine{}, web.Summary{}, web.SourceSummary{}, web.SpeakSummary{}, web.Failure{}, web.Page{},
-		web.RoomsChange{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
+		web.RoomsChange{}, web.ListenBegin{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
 		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.HandRequest{}, web.MemberRequest{},
+		web.Guests{}, web.GuestLine{},
 	} {
 		shapes[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

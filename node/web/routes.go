@@ -49,6 +49,11 @@ func (s *Server) routes() []route {
 		{method: "POST", path: "/api/v1/page", serve: s.newPage},
 		{method: "GET", path: "/api/v1/events", streams: true, serve: s.events},
 
+		{method: "GET", path: "/api/v1/guests", serve: s.guests},
+		{method: "POST", path: "/api/v1/guests/open", serve: s.openDoor},
+		{method: "POST", path: "/api/v1/guests/close", serve: s.shutDoor},
+		{method: "POST", path: "/api/v1/guests/{id}/remove", serve: s.removeGuest},
+
 		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
 		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
 		{method: "GET", path: room, serve: s.room},

@@ -1,0 +1,165 @@
+package guest
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// What one household may take. A household is an IPv4 address, or an IPv6 /64: what
+// a line at home usually is (RFC 6177).
+const (
+	maxHouseholdConns   = 24
+	maxHouseholdStreams = 8 // of events
+
+	requestRate  = 20 // a second
+	requestBurst = 80
+	offerRate    = 1 // a second
+	offerBurst   = 8
+
+	maxHouseholds = 8192
+	forgetAfter   = time.Minute // without anything
+)
+
+func householdOf(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := 64
+	if addr.Is4() {
+		bits = 32
+	}
+	home, err := addr.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{} // all without an address are one
+	}
+	return home
+}
+
+// household is what one takes.
+type household struct {
+	requests, offers *rate.Limiter
+	conns, streams   int
+	seen             time.Time
+}
+
+// census counts what households take.
+type census struct {
+	mu    sync.Mutex
+	known map[netip.Prefix]*household
+}
+
+func newCensus() *census { return &census{known: map[netip.Prefix]*household{}} }
+
+// of gives a household, nil if there are too many. It is called with mu held.
+func (c *census) of(addr netip.Addr) *household {
+	home, now := householdOf(addr), time.Now()
+	h := c.known[home]
+	if h == nil {
+		if len(c.known) >= maxHouseholds {
+			c.forget(now)
+		}
+		if len(c.known) >= maxHouseholds {
+			return nil
+		}
+		h = &household{requests: rate.NewLimiter(requestRate, requestBurst), offers: rate.NewLimiter(offerRate, offerBurst)}
+		c.known[home] = h
+	}
+	h.seen = now
+	return h
+}
+
+func (c *census) forget(now time.Time) {
+	for home, h := range c.known {
+		if h.conns == 0 && h.streams == 0 && now.Sub(h.seen) > forgetAfter {
+			delete(c.known, home)
+		}
+	}
+}
+
+// request says whether one more is within the household's rate, and offer so of an
+// offer.
+func (c *census) request(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	return h != nil && h.requests.Allow()
+}
+
+func (c *census) offer(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	return h != nil && h.offers.Allow()
+}
+
+// connect counts a connection, if there may be one more; disconnect takes it back.
+func (c *census) connect(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	if h == nil || h.conns >= maxHouseholdConns {
+		return false
+	}
+	h.conns++
+	return true
+}
+
+func (c *census) disconnect(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known[householdOf(addr)].conns-- // it is kept while it has any
+}
+
+// follow counts a stream of events, if there may be one more; unfollow takes it back.
+func (c *census) follow(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	if h == nil || h.streams >= maxHouseholdStreams {
+		return false
+	}
+	h.streams++
+	return true
+}
+
+func (c *census) unfollow(addr netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known[householdOf(addr)].streams--
+}
+
+// counted is a listener that takes no more connections of a household than it may
+// have.
+type counted struct {
+	net.Listener
+	census *census
+}
+
+// Accept waits for one that may come in.
+func (l *counted) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := addrPortOf(conn.RemoteAddr()).Addr()
+		if l.census.connect(from) {
+			return &countedConn{Conn: conn, leave: func() { l.census.disconnect(from) }}, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+type countedConn struct {
+	net.Conn
+	once  sync.Once
+	leave func()
+}
+
+// Close closes it and gives its place back.
+func (c *countedConn) Close() error {
+	c.once.Do(c.leave)
+	return c.Conn.Close()
+}

@@ -1,0 +1,82 @@
+package guest
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Codes of what the door tells guests; the page has words for each.
+const (
+	codeRequest   = protocol.CodeBadRequest
+	codeUnknown   = protocol.CodeUnknownRoom
+	codeFull      = protocol.CodeFullRoom
+	codeInternal  = protocol.CodeInternal
+	codeShut      = "door_shut" // by who runs the node
+	codeRemoved   = "removed"   // the guest was
+	codeHousehold = "household" // too many from there
+	codeRate      = "rate"      // too many requests
+)
+
+// retryAfter is when a guest who finds no place may ask again, in seconds.
+const retryAfter = 10
+
+// refusal is why a request is not served, with the status that tells it.
+type refusal struct {
+	status        int
+	code, message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func refuse(status int, code, message string) error { return &refusal{status, code, message} }
+
+var (
+	errNothing = refuse(http.StatusNotFound, codeRequest, "there is nothing at this path")
+	errUnknown = refuse(http.StatusNotFound, codeUnknown, "no such room can be heard here")
+	errShut    = refuse(http.StatusServiceUnavailable, codeShut, "the door is shut for now")
+	errRate    = refuse(http.StatusTooManyRequests, codeRate, "too many requests from your address: wait a moment")
+)
+
+// refusalOf finds what to tell a guest of an error: less than a node's own person is
+// told.
+func refusalOf(err error) *refusal {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		return r
+	}
+	p, ok := errors.AsType[*protocol.Problem](err)
+	if !ok {
+		return &refusal{http.StatusInternalServerError, codeInternal, "something went wrong inside the node"}
+	}
+	switch p.Code {
+	case protocol.CodeBadRequest:
+		return &refusal{http.StatusBadRequest, codeRequest, "the SDP offer can't be answered"}
+	case protocol.CodeFullRoom:
+		return &refusal{http.StatusServiceUnavailable, codeFull, "this node has no upload to spare for another guest"}
+	}
+	return &refusal{http.StatusNotFound, codeUnknown, "no such room can be heard here"}
+}
+
+// Failure is how the door tells a problem.
+type Failure struct {
+	Event   string `json:"event"` // "error"
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// fail answers a request with a problem.
+func (d *Door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	told := refusalOf(err)
+	if told.status == http.StatusInternalServerError && r.Context().Err() == nil {
+		d.log.Error("a guest's request failed", "method", r.Method, "pattern", r.Pattern, "err", err)
+	}
+	if told.status == http.StatusServiceUnavailable || told.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close") // of the body some may be unread
+	}
+	answer(w, told.status, Failure{"error", told.code, told.message})
+}

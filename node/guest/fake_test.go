@@ -1,0 +1,152 @@
+package guest_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/earshot-audio/earshot/node/guest"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// sky is the room that can be heard; there is no other.
+var sky = protocol.RoomID{1, 2, 3}
+
+var noRoom = &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this node is in no such room"}
+
+// backend is a node with one room, which plays to whoever offers anything.
+type backend struct {
+	acts    atomic.Int64 // offers answered
+	changed chan struct{}
+
+	mu    sync.Mutex
+	room  guest.Room
+	gone  bool // the room has ended
+	fault error
+	left  map[string]func() // sessions that go on
+}
+
+func newBackend() *backend {
+	return &backend{changed: make(chan struct{}, 1), left: map[string]func(){},
+		room: guest.Room{Title: "Why the sky is <dark>", Language: "en", Stage: []guest.Speaker{{Name: "ana", Speaking: true, Sources: []uint32{7}}}, Listeners: 3}}
+}
+
+func (b *backend) Room(_ context.Context, id protocol.RoomID) (guest.Room, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id != sky || b.gone {
+		return guest.Room{}, noRoom
+	}
+	room := b.room
+	room.Stage = append([]guest.Speaker(nil), room.Stage...)
+	return room, nil
+}
+
+func (b *backend) Changes() (<-chan struct{}, func()) { return b.changed, func() {} }
+
+func (b *backend) Play(_ context.Context, v guest.Visit, offer string, closed func()) (guest.Session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if v.Room != sky || b.fault != nil {
+		if b.fault != nil {
+			return guest.Session{}, b.fault
+		}
+		return guest.Session{}, noRoom
+	}
+	id := fmt.Sprintf("session-%d", b.acts.Add(1))
+	end := sync.OnceFunc(func() {
+		b.mu.Lock()
+		delete(b.left, id)
+		b.mu.Unlock()
+		closed()
+	})
+	b.left[id] = end
+	return guest.Session{ID: id, Answer: "v=0 to " + v.From.String() + " at " + v.At.String(), End: end}, nil
+}
+
+// change alters what the node shows, and says so.
+func (b *backend) change(f func()) {
+	b.mu.Lock()
+	f()
+	b.mu.Unlock()
+	select {
+	case b.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (b *backend) playing() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.left)
+}
+
+// run opens a door on loopback; it shuts with the test.
+func run(t testing.TB, b *backend, change func(*guest.Config)) *guest.Door {
+	t.Helper()
+	listener, err := guest.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := guest.Config{Listener: listener, Backend: b, Changed: func() { b.change(func() {}) }}
+	if change != nil {
+		change(&cfg)
+	}
+	d := guest.New(cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// from gives a client of another address, one of 127.0.0.0/8.
+func from(t testing.TB, home int) *http.Client {
+	t.Helper()
+	local := &net.TCPAddr{IP: net.IPv4(127, 0, byte(home>>8), byte(1+home%250))}
+	transport := &http.Transport{DialContext: (&net.Dialer{LocalAddr: local, Timeout: 3 * time.Second}).DialContext, DisableKeepAlives: true}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// send makes one request.
+func send(t testing.TB, d *guest.Door, client *http.Client, method, path string, header http.Header, body string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequest(method, "http://"+d.Addr().String()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		if name == "Host" {
+			request.Host = values[0]
+			continue
+		}
+		request.Header[name] = values
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	return response
+}
+
+func offer(t testing.TB, d *guest.Door, client *http.Client) *http.Response {
+	t.Helper()
+	return send(t, d, client, "POST", "/api/rooms/"+sky.String()+"/whep", http.Header{"Content-Type": {"application/sdp"}}, "v=0\r\n")
+}

@@ -1,0 +1,167 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// heartbeat is how often a comment goes to those who follow, so that a dead
+// connection is noticed.
+const heartbeat = 15 * time.Second
+
+// roomOf gives the room that the path names, by its whole ID: the beginning of one
+// is no proof of having been told.
+func roomOf(r *http.Request) (protocol.RoomID, error) {
+	id, err := protocol.ParseRoomID(r.PathValue("id"))
+	if err != nil {
+		return id, errUnknown
+	}
+	return id, nil
+}
+
+// look gives a room as guests see it.
+func (d *Door) look(ctx context.Context, id protocol.RoomID) (Room, error) {
+	if !d.IsOpen() {
+		return Room{}, errShut
+	}
+	room, err := d.cfg.Backend.Room(ctx, id)
+	if err != nil {
+		return Room{}, err
+	}
+	room.Guests = d.guests.count(id)
+	if room.Stage == nil {
+		room.Stage = []Speaker{}
+	}
+	for i := range room.Stage {
+		if room.Stage[i].Sources == nil {
+			room.Stage[i].Sources = []uint32{}
+		}
+	}
+	return room, nil
+}
+
+func (d *Door) room(w http.ResponseWriter, r *http.Request) error {
+	id, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	room, err := d.look(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, room)
+}
+
+// play lets a guest listen (draft-ietf-wish-whep). Candidates do not trickle and ICE
+// does not restart.
+func (d *Door) play(w http.ResponseWriter, r *http.Request) error {
+	id, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	from := fromOf(r)
+	if !d.census.offer(from) {
+		return errRate
+	}
+	offer, err := whole(w, r, maxSDPBytes)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(string(offer), "v=0") { // RFC 8866 section 5.1
+		return refuse(http.StatusBadRequest, codeRequest, "the body is not an SDP offer")
+	}
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	s, err := d.guests.admit(id, from)
+	if err != nil {
+		return err
+	}
+	session, err := d.cfg.Backend.Play(r.Context(), Visit{Room: id, From: from, At: atOf(r)}, string(offer), func() { d.guests.leave(s) })
+	if err != nil {
+		d.guests.leave(s)
+		return err
+	}
+	d.guests.begin(s, session)
+	w.Header().Set("Content-Type", typeSDP)
+	w.Header().Set("Location", "/api/sessions/"+session.ID)
+	w.WriteHeader(http.StatusCreated)
+	io.WriteString(w, session.Answer) // an error means that nobody waits for it
+	return nil
+}
+
+func (d *Door) hangUp(w http.ResponseWriter, r *http.Request) error {
+	if !d.guests.hangUp(r.PathValue("sid")) {
+		return refuse(http.StatusNotFound, codeRequest, "there is no such session, or no longer")
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// events streams one room as server-sent events (WHATWG HTML section 9.2): `room`,
+// whole each time, so that whoever comes back has missed nothing, and `over` when
+// it can't be heard any more.
+func (d *Door) events(w http.ResponseWriter, r *http.Request) error {
+	id, err := roomOf(r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", typeEvents)
+		return nil
+	}
+	from := fromOf(r)
+	if !d.census.follow(from) {
+		return errRate
+	}
+	defer d.census.unfollow(from)
+	follower, err := d.feed.join(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	defer d.feed.part(follower)
+	w.Header().Set("Content-Type", typeEvents)
+	w.Header().Set("Connection", "close")
+	rc := http.NewResponseController(w)
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		text, last := []byte(":\n\n"), false
+		select {
+		case <-r.Context().Done():
+			return nil
+		case room, keeps := <-follower.views:
+			text, last = eventOf(room), !keeps
+		case <-beat.C:
+		}
+		rc.SetWriteDeadline(time.Now().Add(writePatience))
+		if _, err := w.Write(text); err != nil || rc.Flush() != nil || last {
+			return nil
+		}
+	}
+}
+
+// eventOf gives a view as it goes over the wire; nil: there is none any more.
+func eventOf(view []byte) []byte {
+	if view == nil {
+		return []byte("event: over\ndata: {}\n\n")
+	}
+	return fmt.Appendf(nil, "event: room\ndata: %s\n\n", view)
+}
+
+// viewOf encodes a room on one line.
+func viewOf(room Room) ([]byte, error) {
+	text, err := json.Marshal(room)
+	return bytes.TrimSpace(text), err
+}

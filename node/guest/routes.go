@@ -1,0 +1,135 @@
+package guest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Media types.
+const (
+	typeJSON   = "application/json"
+	typeSDP    = "application/sdp"
+	typeEvents = "text/event-stream"
+)
+
+// route is one method of one path.
+type route struct {
+	method, path string
+	body         string // media type of the request's body; "": it takes none
+	query        bool   // it may have one, which says nothing
+	shut         bool   // it is there while the door is shut, too
+	serve        func(http.ResponseWriter, *http.Request) error
+}
+
+// routes is all that can be asked of the door.
+func (d *Door) routes() []route {
+	const room = "/api/rooms/{id}"
+	return []route{
+		// Those who pass a link on may add a query to it.
+		{method: "GET", path: pagePath, query: true, shut: true, serve: d.page},
+		{method: "GET", path: filePath + "{file}", shut: true, serve: d.static},
+		{method: "GET", path: room, serve: d.room},
+		{method: "GET", path: room + "/events", serve: d.events},
+		{method: "POST", path: room + "/whep", body: typeSDP, serve: d.play},
+		{method: "DELETE", path: "/api/sessions/{sid}", serve: d.hangUp},
+	}
+}
+
+// routed puts the routes on a mux. A path's other methods get a 405 that names
+// those it has (RFC 9110 section 15.5.6).
+func (d *Door) routed() *http.ServeMux {
+	mux := http.NewServeMux()
+	methods := map[string][]string{}
+	for _, rt := range d.routes() {
+		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+			if err := d.run(rt, w, r); err != nil {
+				d.fail(w, r, err)
+			}
+		})
+		methods[rt.path] = append(methods[rt.path], rt.method)
+		if rt.method == "GET" {
+			methods[rt.path] = append(methods[rt.path], "HEAD")
+		}
+	}
+	for path, has := range methods {
+		slices.Sort(has)
+		allow := strings.Join(has, ", ")
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", allow)
+			d.fail(w, r, refuse(http.StatusMethodNotAllowed, codeRequest, "this path does not take "+r.Method))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNothing) })
+	return mux
+}
+
+// serve is the way of every request.
+func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
+	shield(w.Header())
+	// What is refused need not be read.
+	rc := http.NewResponseController(w)
+	rc.EnableFullDuplex()
+	defer func() { rc.SetReadDeadline(time.Now().Add(bodyPatience)) }()
+	if err := d.guard(r); err != nil {
+		d.log.Debug("refused a guest's request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
+		d.fail(w, r, err)
+		return
+	}
+	d.mux.ServeHTTP(w, r)
+}
+
+// run checks a request's form by its route, and serves it.
+func (d *Door) run(rt route, w http.ResponseWriter, r *http.Request) error {
+	if !rt.shut && !d.IsOpen() {
+		return errShut
+	}
+	if r.URL.RawQuery != "" && !rt.query {
+		return refuse(http.StatusBadRequest, codeRequest, "this path takes no query")
+	}
+	if r.ContentLength == 0 && rt.body == "" {
+		return rt.serve(w, r)
+	}
+	if rt.body == "" {
+		return refuse(http.StatusBadRequest, codeRequest, "this request takes no body")
+	}
+	if kinds := r.Header["Content-Type"]; len(kinds) == 1 {
+		if kind, _, err := mime.ParseMediaType(kinds[0]); err == nil && kind == rt.body {
+			return rt.serve(w, r)
+		}
+	}
+	return refuse(http.StatusUnsupportedMediaType, codeRequest, "the body is of another type")
+}
+
+// whole reads a request's body.
+func whole(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(http.StatusRequestEntityTooLarge, codeRequest, "the request's body is too large")
+	}
+	if err != nil {
+		return nil, refuse(http.StatusBadRequest, codeRequest, "the request's body was cut")
+	}
+	return text, nil
+}
+
+// answer sends v as JSON.
+func answer(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(v); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", typeJSON)
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	w.Write(b.Bytes()) // an error means that nobody waits for it
+	return nil
+}
