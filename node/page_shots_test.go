@@ -58,7 +58,7 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 		must(t, os.WriteFile(filepath.Join(dir, state+"-"+s.name+".png"), png, 0o644))
 	}
 	empty := s.visit(t, b, alone)
-	empty.eventually("the empty world is shown", `document.querySelector('.echo')?.checkVisibility()`)
+	empty.eventually("the empty world is shown", `document.querySelector('.empty .trial')?.checkVisibility()`)
 	draw(empty, "empty")
 
 	s.visit(t, b, n) // holds the stream: what another tab is told stays as it is

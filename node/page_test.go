@@ -34,6 +34,7 @@ func TestPage(t *testing.T) {
 	t.Run("shares its events between tabs", func(t *testing.T) { testTabs(t, b, ana, budi) })
 	t.Run("opens a room", func(t *testing.T) { testOpening(t, b, ana) })
 	t.Run("does not join by a link", func(t *testing.T) { testLinkAsks(t, b, ana, budi) })
+	t.Run("has one microphone, and lets it go", func(t *testing.T) { testMicrophone(t, b, ana) })
 	t.Run("speaks and is heard", func(t *testing.T) { testPagesTalk(t, b, ana, budi) })
 	t.Run("can be used by everybody", func(t *testing.T) { testAccess(t, b, ana, budi) })
 	t.Run("echoes in an empty world", func(t *testing.T) { testEcho(t, b) })
@@ -126,6 +127,12 @@ func testOpening(t *testing.T, b *browser, n *running) {
 	p.tabTo(`.bar button.danger, .floor .acts button`)
 	must(t, n.Close(p.ctx, v.Room))
 	p.shows(`.state`, "This room has ended")
+	p.tabTo(`.floor .acts button`)
+	p.presses(kb.Enter)
+	p.shows(`.state`, "You join only when you press Listen")
+	if v, err = n.Room(p.ctx, link); err != nil || v.Closed {
+		t.Errorf("the room is not open again: %+v, %v", v, err)
+	}
 }
 
 func testLinkAsks(t *testing.T, b *browser, ana, budi *running) {
@@ -192,10 +199,42 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 		speaker.eventually("it is silent once Space is let go", `!document.querySelector('.mic').hasAttribute('data-live')`)
 	}
 	speaker.key(input.KeyUp, "Space")
-	speaker.tabTo(`.bar button`)
+	speaker.tabTo(`.leave`)
 	speaker.presses(kb.Enter)
 	speaker.shows(`h1`, "Live now")
 	budi.eventually(5*time.Second, "ana left the stage", not(budi.seesSpeaking(o.Room, ana)))
+}
+
+// testMicrophone has one tab hold the microphone, and a person leave while the
+// browser still asks whether the page may have it.
+func testMicrophone(t *testing.T, b *browser, n *running) {
+	first, second := b.visit(t, n.Page()), b.visit(t, n.Page())
+	o := n.open(first.ctx, "One microphone", "open")
+	first.enters(o.Room)
+	second.enters(o.Room)
+	first.tabTo(`.mic`)
+	first.presses(kb.Enter)
+	first.eventually("the microphone is live", `document.querySelector('.mic').hasAttribute('data-live')`)
+	second.tabTo(`.mic`)
+	second.presses(kb.Enter)
+	second.shows(`.bar .problem`, "Another tab of this browser has the microphone")
+	first.presses(kb.Enter)
+	n.eventually(5*time.Second, "nobody speaks", not(n.seesSpeaking(o.Room, n)))
+
+	second.call(`(() => {
+		const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+		navigator.mediaDevices.getUserMedia = wish => new Promise(done => { window.allow = async () => done(window.late = await real(wish)) })
+	})()`, nil)
+	second.presses(kb.Enter)
+	second.eventually("it is asked for", `window.allow`)
+	second.tabTo(`.leave`)
+	second.presses(kb.Enter)
+	second.shows(`h1`, "Live now")
+	second.call(`allow()`, nil)
+	second.eventually("a microphone that comes too late is let go", `late.getTracks()[0].readyState === 'ended'`)
+	if n.seesSpeaking(o.Room, n)() {
+		t.Error("somebody who left is heard")
+	}
 }
 
 // testEcho has somebody who knows nobody hear themselves, until there is a room.
@@ -205,11 +244,11 @@ func testEcho(t *testing.T, b *browser) {
 	p.shows(`.empty`, "No one in earshot yet")
 	p.checkNames("empty world")
 	p.checkWidth("empty world", 320)
-	p.tabTo(`.echo button`)
+	p.tabTo(`.trial button`)
 	p.presses(kb.Enter)
-	p.eventually("one's own voice moves the line", `document.querySelector('.echo button[data-live] .level')?.style.getPropertyValue('--level') > 0.2`)
+	p.eventually("one's own voice moves the line", `document.querySelector('.trial button[data-live] .level')?.style.getPropertyValue('--level') > 0.2`)
 	p.presses(kb.Enter)
-	p.eventually("it ends", `!document.querySelector('.echo button').hasAttribute('data-live')`)
+	p.eventually("it ends", `!document.querySelector('.trial button').hasAttribute('data-live')`)
 	n.open(p.ctx, "Now there is one", "host")
 	p.shows(`.rows`, "Now there is one")
 }

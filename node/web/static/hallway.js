@@ -5,9 +5,9 @@
  */
 
 import { inWords, post } from './api.js'
-import { Echo } from './echo.js'
 import { open } from './opening.js'
 import { glyph } from './rings.js'
+import { Trial } from './trial.js'
 import { List, h, say } from './view.js'
 import { fold, isolate, language, languageName, span, t } from './words.js'
 
@@ -45,7 +45,7 @@ export class Hallway {
 	 */
 	constructor(live, presence, go) {
 		this.live = live
-		this.echo = new Echo(() => presence)
+		this.echo = new Trial({ capture: () => presence, start: 'try', stop: 'try.stop', about: 'try.say', echo: 1 })
 		this.go = go
 		/** @type {Filter} */
 		this.filter = { text: '', language: '', topic: '' }

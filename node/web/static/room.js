@@ -159,13 +159,18 @@ export class Room {
 			away: [button('listen', () => this.listen())],
 			over: [button('listen', () => this.listen())],
 			silenced: [button('play', () => this.presence.hearing?.play())],
-			ended: [h('a', { class: 'button', href: '#' }, t('hall'))],
+			ended: [h('a', { class: 'button', href: '#' }, t('hall')), this.far?.host === this.live.node?.peer_id && button('reopen', () => this.reopen())].filter(Boolean),
 		}[now] ?? [])
 	}
 
 	listen() {
 		this.presence.listen(this.id, this.far?.link)
 		this.ring.focus()
+	}
+
+	/** Opens one's own room again, under the same link. */
+	reopen() {
+		post(roomPath(this.id, 'reopen')).catch(e => say(this.words, inWords(e)))
 	}
 
 	/** Somebody on stage. */
@@ -287,7 +292,7 @@ class Bar {
 		this.microphone = h('button', { class: 'mic', onclick: () => this.toggle() }, icon('mic'), this.word, this.level)
 		this.say = h('p', { class: 'problem', role: 'alert' })
 		this.hint = h('p', { class: 'soft', hidden: true }, t('mic.hold'))
-		this.leaving = h('button', { onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
+		this.leaving = h('button', { class: 'leave', onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
 		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
 		this.element = h('div', { class: 'bar' }, this.say, this.hint,
 			h('div', { class: 'buttons' }, this.leaving, this.microphone,

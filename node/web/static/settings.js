@@ -1,14 +1,12 @@
 // @ts-check
 /**
- * Settings: microphone, keys, language, appearance; and one's own level, before
- * anybody else hears it.
+ * Settings: microphone, keys, language, appearance.
  * @module
  */
 
 import { keysOn, setKeys } from './keys.js'
-import { whyNot } from './presence.js'
-import { Microphone } from './sound.js'
-import { h, say, set } from './view.js'
+import { Trial } from './trial.js'
+import { h, set } from './view.js'
 import { language, languages, setLanguage, t } from './words.js'
 
 /** @typedef {import('./presence.js').Presence} Presence */
@@ -30,7 +28,7 @@ export async function settings(presence, translated) {
 	const single = h('input', { type: 'checkbox', checked: keysOn() })
 	const tongue = h('select', {}, ...Object.entries(languages).map(([tag, name]) => option(tag, name, tag === language(), tag)))
 	const theme = h('select', {}, ...['system', 'light', 'dark'].map(value => option(value, t('theme.' + value), value === currentTheme())))
-	const check = new Check(() => ({ device: device.value, music: music.checked }))
+	const check = new Trial({ capture: () => ({ device: device.value, music: music.checked }), start: 'mic.check', stop: 'mic.check.stop', about: 'mic.check.say' })
 	const dialog = h('dialog', { class: 'settings', 'aria-labelledby': 'settings' },
 		h('h2', { id: 'settings' }, t('settings')),
 		h('label', {}, t('mic.device'), device), check.element,
@@ -40,7 +38,7 @@ export async function settings(presence, translated) {
 		h('div', { class: 'pair' }, h('label', {}, t('language'), tongue), h('label', {}, t('theme'), theme)),
 		h('div', { class: 'acts' }, h('button', { class: 'main', onclick: () => dialog.close() }, t('close'))))
 	dialog.addEventListener('close', () => {
-		check.close()
+		check.stop()
 		dialog.remove()
 		setKeys(single.checked)
 		setTheme(theme.value)
@@ -53,40 +51,6 @@ export async function settings(presence, translated) {
 	dialog.showModal()
 	for (const d of (await navigator.mediaDevices?.enumerateDevices()) ?? []) {
 		if (d.kind === 'audioinput' && d.deviceId && d.deviceId !== 'default') device.append(option(d.deviceId, d.label || t('mic'), d.deviceId === presence.device))
-	}
-}
-
-/** One's own level, before anybody else hears it. */
-class Check {
-	/** @param {() => import('./sound.js').Capture} capture */
-	constructor(capture) {
-		this.capture = capture
-		/** @type {object | null} what is wanted: another, or none, makes a microphone that comes late void */
-		this.wanted = null
-		this.word = h('p', { class: 'soft', role: 'status' })
-		this.line = h('span', { class: 'level' })
-		this.element = h('div', { class: 'check' }, h('button', { type: 'button', onclick: () => this.start() }, t('mic.check'), this.line), this.word)
-	}
-
-	async start() {
-		this.close()
-		const wanted = (this.wanted = {})
-		try {
-			const microphone = await Microphone.open(this.capture())
-			if (this.wanted !== wanted) return microphone.close()
-			this.microphone = microphone
-			say(this.word, t('mic.check.say'))
-			this.beat = setInterval(() => this.line.style.setProperty('--level', microphone.level().toFixed(2)), 50)
-		} catch (e) {
-			say(this.word, whyNot(e))
-		}
-	}
-
-	close() {
-		this.wanted = null
-		clearInterval(this.beat)
-		this.microphone?.close()
-		this.microphone = undefined
 	}
 }
 
