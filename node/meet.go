@@ -72,7 +72,7 @@ func (n *Node) meetThese(ctx context.Context, these []peer.AddrInfo) (func(proto
 
 // meetStrangers asks libp2p's public network, as the person wished.
 func (n *Node) meetStrangers(ctx context.Context, wanted func(protocol.PeerID) bool) error {
-	cfg := dht.PublicConfig{Host: n.host, Network: n.cfg.Network, Bootstrap: n.cfg.PublicDHT, Found: n.bootstrap.Add, Log: n.log}
+	cfg := dht.PublicConfig{Host: n.host, Network: n.cfg.Network, Found: n.bootstrap.Add, Log: n.log}
 	if n.cfg.RelayOnly {
 		cfg.Host = nil // it only looks
 	}

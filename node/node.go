@@ -3,6 +3,7 @@
 //
 //	host.go       the libp2p host and its addresses
 //	reached.go    how it can be reached, and helps others to be
+//	circuits.go   how it comes to others through a third one
 //	capacity.go   how many children its upload bears
 //	doctor.go     what keeps nodes apart
 //	meet.go       first neighbours, when a person asks for them
@@ -55,19 +56,18 @@ type Config struct {
 	Network   string                // "": the common one
 	Listen    []multiaddr.Multiaddr // none: all interfaces, the usual port if it is free
 	Bootstrap []multiaddr.Multiaddr
-	API       string          // HOST:PORT
-	APIGiven  bool            // the person chose it, so no other port will do
-	MDNS      bool            // look for neighbours on this network
-	DHT       bool            // find rooms by their IDs alone, and have those that this node relays found
-	Lend      bool            // carry rooms that this node is in
-	RelayOnly bool            // nobody but a room's relay learns this node's address; it carries no rooms
-	Circuits  string          // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
-	PortMap   bool            // ask the router to open ports
-	MaxUpload int64           // bits a second to other nodes; 0: no limit
-	MediaPort int             // UDP, for sound; another one is taken where it is in use. 0: any
-	Guests    Guests          // how people without a node listen
-	PublicDHT []peer.AddrInfo // where libp2p's public DHT is entered, if a person asks for it; nil: the usual places
-	Page      fs.FS           // the page's files, for who works on them; nil: those in the program
+	API       string // HOST:PORT
+	APIGiven  bool   // the person chose it, so no other port will do
+	MDNS      bool   // look for neighbours on this network
+	DHT       bool   // find rooms by their IDs alone, and have those that this node relays found
+	Lend      bool   // carry rooms that this node is in
+	RelayOnly bool   // nobody but a room's relay learns this node's address; it carries no rooms
+	Circuits  string // whose connections it passes on: "all" (or ""), "rooms" it is in, or "off"
+	PortMap   bool   // ask the router to open ports
+	MaxUpload int64  // bits a second to other nodes; 0: no limit
+	MediaPort int    // UDP, for sound; another one is taken where it is in use. 0: any
+	Guests    Guests // how people without a node listen
+	Page      fs.FS  // the page's files, for who works on them; nil: those in the program
 	Version   string
 	Log       *slog.Logger
 }
