@@ -246,3 +246,19 @@ func TestGarbageOnLinkStreams(t *testing.T) {
 	})
 	s.unhurt()
 }
+
+// TestACircuitIsNotThisMachine: whoever comes by a relay on this machine must not
+// have it send to programs here that listen on loopback.
+func TestACircuitIsNotThisMachine(t *testing.T) {
+	v := start(t, "victim")
+	_, near := newKey(t)
+	_, far := newKey(t)
+	here := multiaddr.StringCast("/ip4/127.0.0.1/tcp/9")
+	v.pairs.LinkUp(near, here)
+	v.pairs.LinkUp(far, here.Encapsulate(multiaddr.StringCast("/p2p/"+near.String()+"/p2p-circuit")))
+	if !v.pairs.at(near).loopback || v.pairs.at(far).loopback {
+		t.Error("who comes by a circuit is taken to be on this machine")
+	}
+	v.pairs.LinkDown(near, nil)
+	v.pairs.LinkDown(far, nil)
+}

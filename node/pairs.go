@@ -62,7 +62,8 @@ func newPairs(n *Node) *pairs {
 func (p *pairs) LinkUp(id protocol.PeerID, remote multiaddr.Multiaddr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	loopback := manet.IsIPLoopback(remote)
+	// A circuit that leads through this machine's own relay may come from anywhere.
+	loopback := manet.IsIPLoopback(remote) && !protocol.IsCircuit(remote)
 	at := &pair{loopback: loopback, media: p.n.media.Connect(id, loopback, p), redirects: rate.NewLimiter(redirectsASecond, redirectsAtOnce)}
 	if frames := p.n.links.Frames(id); frames != nil {
 		at.media.SetDetour(frames)

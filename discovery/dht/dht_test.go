@@ -282,6 +282,7 @@ func TestScope(t *testing.T) {
 		"this machine": {[]string{loopback, "/ip6/::1/tcp/1"}, all[:7]},
 		"this network": {[]string{private, loopback}, all[2:7]},
 		"the world":    {[]string{private, loopback, public}, all[5:7]},
+		"by a circuit": {[]string{loopback, loopback + circuit}, all[5:7]},
 	} {
 		var got []string
 		for _, a := range filter(hostAt{network: networkAt{others: c.others}})(addrs) {

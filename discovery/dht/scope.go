@@ -6,6 +6,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // scope is how far a node's connections go.
@@ -25,6 +27,8 @@ func scopeOf(h host.Host) scope {
 	far := machine
 	for _, c := range conns {
 		switch a := c.RemoteMultiaddr(); {
+		case protocol.IsCircuit(a): // wherever its relay is
+			return world
 		case manet.IsIPLoopback(a):
 		case manet.IsPrivateAddr(a):
 			far = site

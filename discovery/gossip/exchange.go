@@ -121,8 +121,9 @@ func (g *Gossip) neighbour(p peer.ID) bool {
 // a loopback address only by this machine, a private one only by a private one.
 // Else strangers would learn of our network, or have us dial about in it. Names
 // are left out, since they may stand for any address. A circuit is where its
-// relay is.
+// relay is; but who comes by one may be anywhere.
 func tellable(addrs []multiaddr.Multiaddr, remote multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	far := protocol.IsCircuit(remote)
 	return slices.DeleteFunc(slices.Clone(addrs), func(a multiaddr.Multiaddr) bool {
 		switch {
 		case len(a) == 0 || a[0].Code() != multiaddr.P_IP4 && a[0].Code() != multiaddr.P_IP6:
@@ -130,9 +131,9 @@ func tellable(addrs []multiaddr.Multiaddr, remote multiaddr.Multiaddr) []multiad
 		case manet.IsPublicAddr(a):
 			return false
 		case manet.IsIPLoopback(a):
-			return !manet.IsIPLoopback(remote)
+			return far || !manet.IsIPLoopback(remote)
 		case manet.IsPrivateAddr(a) && !manet.IsIP6LinkLocal(a): // which needs a zone, and zones are local
-			return !manet.IsPrivateAddr(remote) // which loopback is
+			return far || !manet.IsPrivateAddr(remote) // which loopback is
 		}
 		return true // nothing that can be dialled
 	})

@@ -41,17 +41,18 @@ func TestTellable(t *testing.T) {
 		addrs = append(addrs, multiaddr.StringCast(s))
 	}
 	for remote, want := range map[string][]string{
-		"/ip4/127.0.0.1/tcp/9":        {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
-		"/ip6/::1/tcp/9":              {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
-		"/ip4/10.0.0.1/tcp/9":         {private, private6, private + relay, public, public6, public + relay},
-		"/ip4/10.0.0.1/tcp/9" + relay: {private, private6, private + relay, public, public6, public + relay},
-		"/ip4/8.8.4.4/tcp/9":          {public, public6, public + relay},
-		"/ip4/8.8.4.4/tcp/9" + relay:  {public, public6, public + relay},
-		"/ip6/2a00::9/tcp/9":          {public, public6, public + relay},
-		"/ip4/203.0.113.9/tcp/9":      {public, public6, public + relay}, // in no range at all
-		"/dns4/example.org/tcp/9":     {public, public6, public + relay},
-		"/ip6/fd00::9/udp/9/quic":     {private, private6, private + relay, public, public6, public + relay},
-		"/ip4/169.254.7.7/tcp/999":    {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/127.0.0.1/tcp/9":         {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
+		"/ip6/::1/tcp/9":               {loopback, loopback6, loopback + relay, private, private6, private + relay, public, public6, public + relay},
+		"/ip4/10.0.0.1/tcp/9":          {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/10.0.0.1/tcp/9" + relay:  {public, public6, public + relay}, // a router's mapping lets strangers come by that relay
+		"/ip4/127.0.0.1/tcp/9" + relay: {public, public6, public + relay},
+		"/ip4/8.8.4.4/tcp/9":           {public, public6, public + relay},
+		"/ip4/8.8.4.4/tcp/9" + relay:   {public, public6, public + relay},
+		"/ip6/2a00::9/tcp/9":           {public, public6, public + relay},
+		"/ip4/203.0.113.9/tcp/9":       {public, public6, public + relay}, // in no range at all
+		"/dns4/example.org/tcp/9":      {public, public6, public + relay},
+		"/ip6/fd00::9/udp/9/quic":      {private, private6, private + relay, public, public6, public + relay},
+		"/ip4/169.254.7.7/tcp/999":     {private, private6, private + relay, public, public6, public + relay},
 	} {
 		var got []string
 		for _, a := range tellable(addrs, multiaddr.StringCast(remote)) {
