@@ -123,6 +123,9 @@ func (s *Server) socketListen(ctx context.Context, conn *websocket.Conn, room st
 		return err
 	}
 	defer hearing.Close()
+	if tellSocket(ctx, conn, ListenBegin{"joined"}) != nil {
+		return nil
+	}
 	for {
 		frame, err := hearing.Next(open)
 		if open.Err() != nil {

@@ -77,6 +77,9 @@ func TestSocketIsHeard(t *testing.T) {
 	b := newBackend()
 	server, _ := up(t, b)
 	conn := dialSocket(t, server, socketPath, "earshot-listen")
+	if e, _ := told(t, conn); e.GetEvent() != `{"event":"joined"}` {
+		t.Fatalf("told %v", e)
+	}
 	for _, packet := range []string{"one", "two"} {
 		b.listening.events <- frame(packet)
 		if e, _ := told(t, conn); string(e.GetFrame().GetPacket()) != packet || e.GetFrame().GetSource() != 9 {
@@ -161,6 +164,7 @@ func TestSocketIsBounded(t *testing.T) {
 	b := newBackend()
 	server, _ := up(t, b)
 	ear := dialSocket(t, server, socketPath, "earshot-listen")
+	told(t, ear) // that it has joined
 	if err := ear.Write(t.Context(), websocket.MessageBinary, frameOf([]byte("one"))); err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +191,7 @@ func TestSocketEndsWithTheServer(t *testing.T) {
 	b := newBackend()
 	server, stop := alone(t, b)
 	ear, mouth := dialSocket(t, server, socketPath, "earshot-listen"), dialSocket(t, server, socketPath, "earshot-speak")
+	told(t, ear)
 	told(t, mouth)
 	began := time.Now()
 	stop()

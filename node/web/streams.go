@@ -28,6 +28,11 @@ const (
 	drainPatience = 200 * time.Millisecond
 )
 
+// ListenBegin is the first event of a socket that listens.
+type ListenBegin struct {
+	Event string `json:"event"` // "joined"
+}
+
 // ListenEnd is the last event of a listening.
 type ListenEnd struct {
 	Event string `json:"event"` // "summary"

@@ -2,11 +2,13 @@
 /**
  * Sound between this page and its node: WHEP (three m-lines, onto which the node
  * switches the loudest speakers) and WHIP. Who is heard, getContributingSources()
- * says. A connection that breaks is made again until the person leaves.
+ * says. Where ICE has no way, a socket carries it. A connection that breaks is
+ * made again until the person leaves.
  * @module
  */
 
 import { Problem, negotiate, remove, roomPath } from './api.js'
+import { Ear, Mouth, able } from './codecs.js'
 
 /** @typedef {'joining' | 'heard' | 'silenced' | 'lost' | 'full' | 'over'} State */
 
@@ -15,6 +17,15 @@ const pauses = [250, 500, 1000, 2000, 4000] // ms before another try
 const heardFor = 400 // ms: an older contributing source is over
 const silence = 3000 // ms: a connection that is lost for longer is made anew
 const ended = ['failed', 'closed']
+const tried = 4000 // ms that ICE may take to the same machine
+
+/**
+ * What a line has with the node for a while.
+ * @typedef {{over: Promise<void>, end: () => Promise<void>}} Session
+ */
+
+/** ICE finds no way to the node. */
+class NoWay extends Error {}
 
 /** @param {RTCPeerConnection} pc */
 async function gathered(pc) {
@@ -27,48 +38,86 @@ async function gathered(pc) {
 }
 
 /**
- * One session: offered, answered, watched.
+ * One session: offered, answered, connected.
  * @param {RTCPeerConnection} pc
  * @param {string} path
  * @param {(sdp: string) => string} [edit] of the answer
- * @returns {Promise<string>} the session's path
+ * @returns {Promise<Session>}
  */
 async function connect(pc, path, edit = sdp => sdp) {
-	await pc.setLocalDescription(await pc.createOffer())
-	await gathered(pc)
-	const { answer, session } = await negotiate(path, pc.localDescription?.sdp ?? '')
-	await pc.setRemoteDescription({ type: 'answer', sdp: edit(answer) })
-	return session
+	let session = ''
+	const end = async () => {
+		// One that is over ended with the node, or by it.
+		if (session && !isOver(pc)) await remove(session).catch(() => {})
+		pc.close()
+	}
+	try {
+		await pc.setLocalDescription(await pc.createOffer())
+		await gathered(pc)
+		const offer = pc.localDescription?.sdp ?? ''
+		if (!offer.includes('a=candidate:')) throw new NoWay()
+		const made = await negotiate(path, offer)
+		session = made.session
+		await pc.setRemoteDescription({ type: 'answer', sdp: edit(made.answer) })
+		await connected(pc)
+		return { over: over(pc), end }
+	} catch (e) {
+		await end()
+		throw e
+	}
+}
+
+/**
+ * Resolves when ICE and DTLS are through.
+ * @param {RTCPeerConnection} pc
+ * @returns {Promise<void>}
+ */
+function connected(pc) {
+	return new Promise((done, fail) => {
+		const none = () => fail(new NoWay())
+		const late = setTimeout(none, tried)
+		const look = () => {
+			if (pc.connectionState === 'connected') done()
+			else if (ended.includes(pc.connectionState)) none()
+			else return
+			clearTimeout(late)
+		}
+		pc.addEventListener('connectionstatechange', look)
+		look()
+	})
+}
+
+/** @param {RTCPeerConnection} pc of one transport for all it has */
+function transportOf(pc) {
+	return pc.getSenders().find(s => s.track)?.transport ?? pc.getReceivers()[0]?.transport
 }
 
 /**
  * Whether a connection is over. When the node ends a session it closes DTLS; the
  * connection's own state stays "connected" then.
  * @param {RTCPeerConnection} pc
- * @param {RTCDtlsTransport | null | undefined} transport
  */
-function isOver(pc, transport) {
-	return ended.includes(pc.connectionState) || ended.includes(transport?.state ?? '')
+function isOver(pc) {
+	return ended.includes(pc.connectionState) || ended.includes(transportOf(pc)?.state ?? '')
 }
 
 /**
  * Resolves when a connection is over. When the node dies, ICE is "disconnected"
  * long before it says "failed".
  * @param {RTCPeerConnection} pc
- * @param {RTCDtlsTransport | null | undefined} transport
  * @returns {Promise<void>}
  */
-function over(pc, transport) {
+function over(pc) {
 	return new Promise(done => {
 		/** @type {ReturnType<typeof setTimeout> | undefined} */
 		let patience
 		const look = () => {
 			clearTimeout(patience)
-			if (isOver(pc, transport)) done()
+			if (isOver(pc)) done()
 			else if (pc.connectionState === 'disconnected') patience = setTimeout(done, silence)
 		}
 		pc.addEventListener('connectionstatechange', look)
-		transport?.addEventListener('statechange', look)
+		transportOf(pc)?.addEventListener('statechange', look)
 		look()
 	})
 }
@@ -104,16 +153,23 @@ class Line extends EventTarget {
 	}
 
 	/**
-	 * Asks the node for a session.
-	 * @param {RTCPeerConnection} _pc
-	 * @returns {Promise<{session: string, transport: RTCDtlsTransport | null}>}
+	 * Asks the node for a session by ICE.
+	 * @returns {Promise<Session>}
 	 */
-	async ask(_pc) {
+	async ask() {
 		throw new Error('a line asks for something')
 	}
 
-	/** The session is up. @param {RTCPeerConnection} _pc */
-	begun(_pc) {
+	/**
+	 * Asks for one over a socket.
+	 * @returns {Promise<Session>}
+	 */
+	async askSocket() {
+		throw new Error('a line asks for something')
+	}
+
+	/** The session is up. */
+	begun() {
 		this.become('heard')
 	}
 
@@ -121,22 +177,24 @@ class Line extends EventTarget {
 		const { signal } = this.left
 		const left = new Promise(done => signal.addEventListener('abort', done, { once: true }))
 		for (let tries = 0; !signal.aborted; tries++) {
-			const pc = new RTCPeerConnection()
-			let asked = null
+			/** @type {Session | null} */
+			let session = null
 			try {
-				asked = await this.ask(pc)
+				session = await this.ask().catch(e => {
+					if (e instanceof NoWay && able && !signal.aborted) return this.askSocket()
+					throw e
+				})
 				if (!signal.aborted) {
 					this.held = true
 					tries = 0
-					this.begun(pc)
-					await Promise.race([over(pc, asked.transport), left])
+					this.begun()
+					await Promise.race([session.over, left])
 				}
 				if (!signal.aborted) this.become('lost')
 			} catch (e) {
 				this.failed(e)
 			}
-			if (asked && !isOver(pc, asked.transport)) await remove(asked.session).catch(() => {}) // it ended with the node
-			pc.close()
+			await session?.end()
 			await Promise.race([new Promise(done => setTimeout(done, pauses[Math.min(tries, pauses.length - 1)])), left])
 		}
 		this.close()
@@ -180,30 +238,48 @@ export class Hearing extends Line {
 		this.players = Array.from({ length: slots }, () => Object.assign(document.createElement('audio'), { autoplay: true }))
 		/** @type {RTCRtpReceiver[]} */
 		this.receivers = []
+		/** @type {Ear | null} in place of receivers */
+		this.ear = null
+		/** @type {object | null} another one for each session that is up */
+		this.up = null
 		/** @type {Map<number, number>} by source: 0 to 1, for this person alone */
 		this.volumes = new Map()
 		this.gone = this.run()
 	}
 
-	/** @override @param {RTCPeerConnection} pc */
-	async ask(pc) {
+	/** @override */
+	async ask() {
+		this.up = null
+		const pc = new RTCPeerConnection()
 		this.receivers = Array.from({ length: slots }, () => pc.addTransceiver('audio', { direction: 'recvonly' }).receiver)
 		this.receivers.forEach((receiver, i) => (this.players[i].srcObject = new MediaStream([receiver.track])))
-		const session = await connect(pc, roomPath(this.name, 'whep'))
-		return { session, transport: this.receivers[0].transport }
+		return connect(pc, roomPath(this.name, 'whep'))
 	}
 
-	/** @override @param {RTCPeerConnection} pc */
-	begun(pc) {
-		this.pc = pc
+	/** @override */
+	async askSocket() {
+		this.receivers = []
+		const ear = (this.ear = await Ear.open(this.name))
+		return { over: ear.over, end: () => this.deafen(ear) }
+	}
+
+	/** @param {Ear} ear */
+	async deafen(ear) {
+		if (this.ear === ear) this.ear = null
+		await ear.end()
+	}
+
+	/** @override */
+	begun() {
+		this.up = {}
 		this.play()
 	}
 
 	/** Plays; a browser that wants a gesture first leaves it `silenced`. */
 	async play() {
-		const { pc } = this
-		const heard = await Promise.all(this.players.map(p => p.play())).then(() => true, () => false)
-		if (pc === this.pc && pc?.connectionState !== 'closed' && !this.left.signal.aborted) this.become(heard ? 'heard' : 'silenced')
+		const { up } = this
+		const heard = this.ear ? await this.ear.play() : await Promise.all(this.players.map(p => p.play())).then(() => true, () => false)
+		if (up && up === this.up && !this.left.signal.aborted) this.become(heard ? 'heard' : 'silenced')
 	}
 
 	/**
@@ -211,6 +287,7 @@ export class Hearing extends Line {
 	 * @returns {Map<number, number>}
 	 */
 	levels() {
+		if (this.ear) return this.ear.levels(this.volumes)
 		const out = new Map()
 		const now = performance.timeOrigin + performance.now()
 		this.receivers.forEach((receiver, i) => {
@@ -230,6 +307,7 @@ export class Hearing extends Line {
 	leave() {
 		this.receivers = []
 		for (const p of this.players) p.srcObject = null
+		this.ear?.end()
 		super.leave()
 	}
 }
@@ -304,12 +382,17 @@ export class Speaking extends Line {
 		this.gone = this.run()
 	}
 
-	/** @override @param {RTCPeerConnection} pc */
-	async ask(pc) {
+	/** @override */
+	async ask() {
 		const { track, stream } = this.microphone
-		const { sender } = pc.addTransceiver(track, { direction: 'sendonly', streams: [stream] })
-		const session = await connect(pc, roomPath(this.name, 'whip'), sdp => withOpus(sdp, this.music))
-		return { session, transport: sender.transport }
+		const pc = new RTCPeerConnection()
+		pc.addTransceiver(track, { direction: 'sendonly', streams: [stream] })
+		return connect(pc, roomPath(this.name, 'whip'), sdp => withOpus(sdp, this.music))
+	}
+
+	/** @override */
+	async askSocket() {
+		return Mouth.open(this.name, this.microphone, this.music)
 	}
 
 	/** Sends, or is silent without ending: for push-to-talk. @param {boolean} open */
