@@ -67,6 +67,37 @@ func TestNobodyOffTheStageIsHeard(t *testing.T) {
 	s.unhurt()
 }
 
+// TestNobodyOffTheStageIsHeardByStream does so where packets go by the link's
+// streams: with a voice of its own, and by guessed handles.
+func TestNobodyOffTheStageIsHeardByStream(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "host")
+	h := newEnemy(t)
+	h.byStream = true
+	const packets = 20
+	for _, v := range s.nodes {
+		h.at(v)
+		h.child(v, s.id, pb.Attach_LIVE)
+		raw, source := voice(t, h.key, s.id)
+		m := h.bind(v, s.id, raw, source)
+		if !m.answered() {
+			t.Errorf("%s lets the voice in", v.name)
+		}
+		m.say('x', packets)
+		for guess := range protocol.Handle(40) {
+			out := h.paths[v.self].Outlet(guess)
+			out.Bind(source, guess)
+			out.Send(&protocol.Frame{Source: source, Packet: packetOf('x', 0)})
+		}
+		h.eventually("packets by stream", func() bool {
+			state, _ := h.links.Peer(v.self)
+			return state.Frames.Sent >= packets
+		})
+	}
+	s.ana().eventually(2*time.Second, "frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*packets })
+	s.unhurt()
+}
+
 // TestNobodySpeaksForAnother replays a speaker's own Voice message.
 func TestNobodySpeaksForAnother(t *testing.T) {
 	s := newStage(t, "open")

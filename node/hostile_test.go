@@ -36,6 +36,8 @@ type enemy struct {
 
 	// deaf to descriptions: no media path comes up but what the test says.
 	deaf bool
+	// byStream sends packets by the link's streams alone, as where UDP is blocked.
+	byStream bool
 	// hears, if set, sees each message first; true: that was all.
 	hears atomic.Pointer[func(from protocol.PeerID, m *pb.LinkMessage) bool]
 
@@ -98,6 +100,9 @@ func (h *enemy) LinkUp(p protocol.PeerID, _ multiaddr.Multiaddr) {
 	defer h.mu.Unlock()
 	if !h.deaf {
 		h.paths[p] = h.media.Connect(p, true, h)
+		if frames := h.links.Frames(p); h.byStream && frames != nil {
+			h.paths[p].SetDetour(frames)
+		}
 	}
 }
 
@@ -130,6 +135,9 @@ func (h *enemy) LinkMessage(p protocol.PeerID, m *pb.LinkMessage) bool {
 }
 
 func (h *enemy) Signal(p protocol.PeerID, s rtc.Signal) {
+	if h.byStream {
+		return
+	}
 	h.links.Send(p, &pb.LinkMessage{What: &pb.LinkMessage_Description{Description: &pb.Description{Kind: s.Kind, Generation: s.Generation, Sdp: s.SDP}}})
 }
 
