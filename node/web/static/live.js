@@ -9,7 +9,7 @@
 /**
  * @typedef {{room: string, title: string, link: string, host: string, speakers: number, listeners: number,
  *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean}} RoomLine
- * @typedef {{peer: string, name: string, role: string, muted: boolean, hand: number, speaking: boolean,
+ * @typedef {{peer: string, name: string, role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
  *   listening: boolean, recording: boolean, you: boolean}} Member
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
  *   sent: number, received: number, via?: string}} Link

@@ -5,6 +5,7 @@
  */
 
 import { get, inWords, post, roomPath } from './api.js'
+import { Hands } from './hands.js'
 import { keys } from './keys.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
@@ -55,6 +56,7 @@ export class Room {
 		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
 		this.people = h('ul', { class: 'people' })
 		this.network = new Network()
+		this.hands = new Hands(this)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())
@@ -62,11 +64,12 @@ export class Room {
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.recording),
 			h('div', { class: 'floor' }, this.words, this.act, this.ring),
-			h('aside', {}, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
+			h('aside', {}, this.hands.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
 			KeyM: { down: () => this.bar.toggle() },
+			KeyR: { down: () => this.hands.toggle() },
 			KeyN: { down: () => this.network.toggle() },
 			KeyS: { down: () => this.sayWho() },
 		})
@@ -91,6 +94,7 @@ export class Room {
 		this.closed = true
 		this.narrow.onchange = null
 		clearInterval(this.beat)
+		this.hands.close()
 		this.offKeys()
 		this.element.remove()
 	}
@@ -135,6 +139,7 @@ export class Room {
 		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		if (view) {
+			this.hands.show(view)
 			this.network.show(view, this.live.node?.peer_id ?? '')
 			if (before) this.announce(before, view)
 		}
@@ -193,7 +198,7 @@ export class Room {
 				peer = m.peer
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [t(m.role), m.you && t('you'), m.speaking ? '' : t('silent')].filter(Boolean).join(' · '))
+				say(role, [t(m.role), m.you && t('you'), m.muted && t('silent')].filter(Boolean).join(' · '))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
 				loud.hidden = m.you
 				set(element, { 'data-speaking': m.speaking })
@@ -273,6 +278,7 @@ export class Room {
 		const was = new Set(before.members.filter(onStage).map(m => m.peer))
 		const is = new Set(now.members.filter(onStage).map(m => m.peer))
 		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you) this.tell(t('came', { name: m.name }))
+		this.hands.announce(before, now)
 		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
 		if (before.relay && now.relay && before.relay !== now.relay) {
 			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
@@ -282,7 +288,7 @@ export class Room {
 	}
 }
 
-/** The control bar: leave, microphone, network, keys. */
+/** The control bar: leave, microphone, hand, network, keys. */
 class Bar {
 	/** @param {Room} room */
 	constructor(room) {
@@ -294,8 +300,8 @@ class Bar {
 		this.hint = h('p', { class: 'soft', hidden: true }, t('mic.hold'))
 		this.leaving = h('button', { class: 'leave', onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
 		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
-		this.element = h('div', { class: 'bar' }, this.say, this.hint,
-			h('div', { class: 'buttons' }, this.leaving, this.microphone,
+		this.element = h('div', { class: 'bar' }, room.hands.invited, this.say, this.hint,
+			h('div', { class: 'buttons' }, this.leaving, this.microphone, room.hands.button,
 				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))),
 				h('button', { class: 'settings', onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
 	}

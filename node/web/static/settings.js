@@ -11,7 +11,7 @@ import { language, languages, setLanguage, t } from './words.js'
 
 /** @typedef {import('./presence.js').Presence} Presence */
 
-const keyWords = [['Space', 'keys.space'], ['M', 'keys.m'], ['S', 'keys.s'], ['N', 'keys.n'], ['?', 'keys.help']]
+const keyWords = [['Space', 'keys.space'], ['M', 'keys.m'], ['R', 'keys.r'], ['S', 'keys.s'], ['N', 'keys.n'], ['?', 'keys.help']]
 
 /** @param {string} value @param {string} name @param {boolean} selected @param {string} [lang] */
 const option = (value, name, selected, lang) => h('option', { value, selected, lang }, name)
