@@ -59,7 +59,7 @@ export class Hallway {
 		this.name = h('bdi')
 		this.element = h('div', { class: 'hallway' },
 			h('section', { class: 'list', 'aria-labelledby': 'live' },
-				h('div', { class: 'head' }, h('h1', { id: 'live', tabindex: '-1' }, t('live')), h('div', { class: 'filters' }, this.search, this.tongue, this.topic)),
+				h('div', { class: 'head' }, h('h1', { id: 'live', tabindex: '-1' }, t('live')), (this.filters = h('div', { class: 'filters' }, this.search, this.tongue, this.topic))),
 				this.rows, this.empty),
 			h('aside', {},
 				h('button', { class: 'main', onclick: () => open(room => this.go(room)) }, t('open')),
@@ -97,6 +97,7 @@ export class Hallway {
 		const all = [...this.live.rooms.values()]
 		const rooms = arrange(all, [language(), ...navigator.languages], this.filter)
 		this.list.show(rooms)
+		this.filters.hidden = all.length === 0
 		choices(this.tongue, t('language.any'), [...new Set(all.map(r => r.language).filter(Boolean))].map(l => [l, languageName(l)]), this.filter.language)
 		choices(this.topic, t('topic.any'), [...new Map(all.flatMap(r => r.topics).map(x => [fold(x), x]))], this.filter.topic)
 		say(this.name, this.live.node?.peer ?? '')
