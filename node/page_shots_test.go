@@ -81,7 +81,7 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 	p.presses(kb.Enter)
 	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
 	p.call(`for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i)`, nil)
-	for state, members := range map[string][]web.Member{"few": people(3, 4), "eight": people(8, 60), "many": people(12, 60), "quiet": people(1, 0)} {
+	for state, members := range map[string][]web.Member{"few": people(3, 4), "eight": people(8, 60), "many": people(12, 60), "quiet": people(1, 0), "hands": asking(people(3, 9), 5)} {
 		p.tell("room", viewWith(o, n, members))
 		p.eventually("they are shown", fmt.Sprintf(`document.querySelectorAll('.seat').length === %d`, stageOf(members)))
 		if state != "quiet" {
@@ -92,7 +92,7 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0); s.removeAttribute('data-heard') })`, nil)
 	}
 	p.tell("room", viewWith(o, n, people(5, 9)))
-	p.call(`document.querySelector('.bar .buttons button:nth-child(3)').click()`, nil)
+	p.call(`document.querySelector('.bar .buttons button:nth-child(4)').click()`, nil)
 	time.Sleep(700 * time.Millisecond)
 	draw(p, "network")
 	p.presses(kb.Escape)
@@ -105,6 +105,15 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 	p.call(`location.hash = ''`, nil)
 	p.eventually("the strip is shown", `document.querySelector('.strip').checkVisibility()`)
 	draw(p, "strip")
+}
+
+// asking has the last few of these people ask to speak, the host's listeners.
+func asking(members []web.Member, hands int) []web.Member {
+	for i := range hands {
+		m := &members[len(members)-hands+i]
+		m.Hand, m.WaitingMS = i+1, int64(hands-i)*170_000
+	}
+	return members
 }
 
 // visit opens a node's page as this shot wants it.
@@ -155,7 +164,7 @@ func people(stage, audience int) (members []web.Member) {
 		case i == 0:
 			m.Role, m.Speaking = "host", true
 		case i < stage:
-			m.Role, m.Speaking = "speaker", i%3 != 2
+			m.Role, m.Speaking, m.Muted = "speaker", i%3 != 2, i%3 == 2
 		}
 		members = append(members, m)
 	}

@@ -120,10 +120,16 @@ func TestTheHeirKeepsTheQueue(t *testing.T) {
 		asking(t, seed, 7, func(w *world) {
 			w.raise(w.nodes[5], w.nodes[3], w.nodes[6])
 			w.lines("fdg", soon, w.nodes...)
+			former := w.relay().room.term
 			w.relay().kill()
 			w.sleep(100 * ms)
 			w.agrees(promised, w.nodes...)
 			w.lines("fdg", soon, w.nodes...)
+			for p, h := range w.relay().room.hands {
+				if h.stamp.Term != former {
+					t.Errorf("seed %d: %s has a stamp of term %d, not %d", seed, w.letter(p), h.stamp.Term, former)
+				}
+			}
 			w.raise(w.nodes[4])
 			w.lines("fdge", soon, w.nodes...)
 			w.sleep(forgetting)
