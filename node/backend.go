@@ -31,8 +31,8 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
 	}
 	s.Dropped, s.Upload = n.dropped(), n.capacity.status()
-	if n.door != nil && n.door.IsOpen() {
-		s.Door, s.Guests = n.door.Address(), len(n.door.Guests())
+	if s.Door = n.Door(); s.Door != "" {
+		s.Guests = len(n.door.Guests())
 	}
 	s.Reach, s.Alone = shownReach(n.reach.State()), s.Neighbors == 0 && n.knows() == 0
 	n.mu.Lock()

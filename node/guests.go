@@ -115,14 +115,15 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 	if v.Genesis == nil {
 		return guest.Room{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody has told this node of the room yet"}
 	}
-	return shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{})), nil
+	return shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{}), c.listens() > r.n.guestsIn(id)), nil
 }
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.
-func shownToGuests(v web.RoomView) guest.Room {
+// This node counts as a listener if somebody other than its guests listens there.
+func shownToGuests(v web.RoomView, listens bool) guest.Room {
 	out := guest.Room{Title: v.Title, Language: v.Language}
 	for _, m := range v.Members {
-		if m.Listening {
+		if m.Listening && (!m.You || listens) {
 			out.Listeners++
 		}
 		if m.Role != "host" && m.Role != "speaker" && !m.Speaking {
@@ -174,6 +175,14 @@ func (n *Node) openDoor() (*guest.Door, error) {
 		return nil, &protocol.Problem{Code: protocol.CodeNoDoor, Message: "this node has no guest door", Hint: "start it with: earshot up --guests"}
 	}
 	return n.door, nil
+}
+
+// Door gives the URL of the guest door; "": there is none, or it is shut.
+func (n *Node) Door() string {
+	if n.door == nil || !n.door.IsOpen() {
+		return ""
+	}
+	return n.door.Address()
 }
 
 // Guests gives the guest door and who is in.

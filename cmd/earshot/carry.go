@@ -48,7 +48,7 @@ func (p *program) reopenCommand() *cobra.Command {
 				return err
 			}
 			if p.json {
-				return p.line(openedLine{"reopened", opened.Room, opened.Link, opened.Notice})
+				return p.line(openedLine{"reopened", opened.Room, opened.Link, opened.GuestLink, opened.Notice})
 			}
 			return p.sayOpened(v.Title, "is open again", opened)
 		})

@@ -37,10 +37,11 @@ returns, and the room goes on until it is closed.`,
 
 // openedLine is what `open` and `reopen` print for scripts.
 type openedLine struct {
-	Event  string `json:"event"`
-	Room   string `json:"room"`
-	Link   string `json:"link"`
-	Notice string `json:"notice,omitempty"`
+	Event     string `json:"event"`
+	Room      string `json:"room"`
+	Link      string `json:"link"`
+	GuestLink string `json:"guest_link,omitempty"`
+	Notice    string `json:"notice,omitempty"`
 }
 
 func (p *program) open(ctx context.Context, request web.OpenRequest) error {
@@ -56,7 +57,7 @@ func (p *program) open(ctx context.Context, request web.OpenRequest) error {
 		return err
 	}
 	if p.json {
-		return p.line(openedLine{"opened", opened.Room, opened.Link, opened.Notice})
+		return p.line(openedLine{"opened", opened.Room, opened.Link, opened.GuestLink, opened.Notice})
 	}
 	return p.sayOpened(request.Title, "is open", opened)
 }
@@ -64,6 +65,11 @@ func (p *program) open(ctx context.Context, request web.OpenRequest) error {
 func (p *program) sayOpened(title, how string, opened web.Opened) error {
 	if err := p.say("%s %s as %s.\n  %s\n", p.bold(title), how, shortRoom(opened.Room), opened.Link); err != nil {
 		return err
+	}
+	if opened.GuestLink != "" {
+		if err := p.say("Without a node, in a browser:\n  %s\n", opened.GuestLink); err != nil {
+			return err
+		}
 	}
 	if opened.Notice != "" {
 		return p.say("%s\n", opened.Notice)

@@ -70,6 +70,9 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 		row("dropped", "%s", dropped)
 	}
 	row("link", "%s", v.Link)
+	if v.GuestLink != "" {
+		row("guests", "%d, at %s", v.Guests, v.GuestLink)
+	}
 	return b.String()
 }
 

@@ -112,7 +112,7 @@ node and opens its page; the other commands talk to the node that is running.`,
 	)
 	root.SetHelpCommandGroupID(groupMore)
 	root.AddCommand(
-		p.upCommand(), p.statusCommand(), p.doctorCommand(), p.meetCommand(), grouped(demoCommand(p), groupNode), p.configCommand(),
+		p.upCommand(), p.statusCommand(), p.doctorCommand(), p.meetCommand(), p.guestsCommand(), grouped(demoCommand(p), groupNode), p.configCommand(),
 		p.roomsCommand(), p.openCommand(), p.roomCommand(), p.listenCommand(), p.speakCommand(),
 		p.handCommand(), p.stageCommand(),
 		p.leaveCommand(), p.closeCommand(), p.reopenCommand(),

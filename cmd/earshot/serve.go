@@ -40,6 +40,10 @@ func (p *program) nodeConfig() (node.Config, error) {
 	if err != nil {
 		return node.Config{}, err
 	}
+	guests, err := s.doorConfig()
+	if err != nil {
+		return node.Config{}, err
+	}
 	return node.Config{
 		Home:      s.home(),
 		Name:      name,
@@ -56,6 +60,7 @@ func (p *program) nodeConfig() (node.Config, error) {
 		PortMap:   !s.on("no-portmap"),
 		MaxUpload: maxUpload,
 		MediaPort: mediaPort,
+		Guests:    guests,
 		Page:      p.page(),
 		Version:   version,
 		Log:       p.log,
@@ -146,5 +151,5 @@ func readyOf(n *node.Node) readyLine {
 	for _, a := range n.Addresses() {
 		addrs = append(addrs, a.String())
 	}
-	return readyLine{"ready", string(name), id.String(), addrs, n.API(), n.Page()}
+	return readyLine{"ready", string(name), id.String(), addrs, n.API(), n.Page(), n.Door()}
 }

@@ -28,6 +28,7 @@ type setting struct {
 	name  string
 	kind  kind
 	plain string // when nothing sets it
+	alone string // when its flag stands alone, without a value; "": it can't
 	help  string
 	words []string           // it is one of these; nil: anything that check takes
 	check func(string) error // of the text, or of each of a list
@@ -52,6 +53,11 @@ func allSettings() []setting {
 		{name: "relay-only", kind: boolKind, help: "let nobody but a room's relay learn this node's address; it carries no rooms", up: true},
 		{name: "circuits", plain: "all", help: "carry connections that routers keep out, of `WHOM`: all, rooms (those in a room with you) or off", words: []string{"all", "rooms", "off"}, up: true},
 		{name: "media-port", plain: strconv.Itoa(rtc.Port), help: "send and take sound at UDP `PORT`, or another one if it is in use; 0: any", check: checkPort, up: true},
+		{name: "guests", alone: doorPlain, help: "let people without a node listen, by a page at `HOST:PORT` (alone: port 8734 of all addresses)", check: checkHostPort, up: true},
+		{name: "max-guests", plain: "50", help: "let `N` guests listen at once", check: checkGuests, up: true},
+		{name: "guests-cert", help: "serve guests by TLS with the certificate in `FILE` (PEM)", up: true},
+		{name: "guests-key", help: "and with its key in `FILE` (PEM)", up: true},
+		{name: "domain", help: "serve guests at `NAME`, with a certificate of Let's Encrypt, which asks for port 443", check: checkDomain, up: true},
 		{name: "no-browser", kind: boolKind, help: "don't open the page", up: true},
 		{name: "no-mdns", kind: boolKind, help: "don't look for nodes on the local network", up: true},
 		{name: "no-portmap", kind: boolKind, help: "don't ask the router to open ports", up: true},
@@ -74,6 +80,7 @@ func (s setting) addFlag(flags *pflag.FlagSet) {
 		flags.StringArray(s.name, nil, s.help)
 	default:
 		flags.String(s.name, s.plain, s.help)
+		flags.Lookup(s.name).NoOptDefVal = s.alone
 	}
 }
 
@@ -194,7 +201,7 @@ func (s *settings) agree() error {
 			fmt.Sprintf("a node that hides (relay-only, by %s) can't carry others' connections: they would learn its address", s.value("relay-only").from),
 			"leave one of the two out"), circuits.code())
 	}
-	return nil
+	return s.agreeOnGuests()
 }
 
 // resolve finds the setting's value by the order of precedence.

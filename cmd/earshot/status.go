@@ -61,6 +61,9 @@ func (p *program) describeNode(s web.Status) string {
 	if sends := sending(s.Upload); sends != "" {
 		row("upload", "%s", sends)
 	}
+	if s.Door != "" {
+		row("guests", "%s at %s", count(s.Guests, "guest"), s.Door)
+	}
 	rooms := make([]string, len(s.Rooms))
 	for i, r := range s.Rooms {
 		rooms[i] = shortRoom(r)

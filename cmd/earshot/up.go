@@ -29,9 +29,10 @@ Those through whom it meets others (--bootstrap) see where it comes from, too.
 It takes no part in the DHT, and does not show itself on the local network.`,
 		Example: `  earshot up
   earshot up --bootstrap /ip4/192.0.2.7/udp/41641/quic-v1/p2p/12D3Koo…
+  earshot up --guests                      people without a node may listen
   earshot up --home ./second --no-browser  a second node on this machine`,
 		GroupID: groupNode,
-		Args:    words(),
+		Args:    doorAddress,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return p.up(cmd.Context()) },
 	}
 	upFlags(cmd)
@@ -46,6 +47,7 @@ type readyLine struct {
 	Addrs  []string `json:"addrs"`
 	API    string   `json:"api"`
 	Page   string   `json:"page"`
+	Door   string   `json:"guest_door"` // "": none
 }
 
 // up runs the node until Ctrl-C. If one runs in this home already, its page is
@@ -73,7 +75,7 @@ func (p *program) running(ctx context.Context) (readyLine, error) {
 	if err != nil {
 		return readyLine{}, err
 	}
-	return readyLine{"ready", string(s.Peer), s.PeerID, s.Addrs, s.API, page}, nil
+	return readyLine{"ready", string(s.Peer), s.PeerID, s.Addrs, s.API, page, s.Door}, nil
 }
 
 const upHint = "Ctrl-C stops the node. `earshot rooms` in another terminal lists what is live.\n"
@@ -83,8 +85,12 @@ func (p *program) ready(r readyLine, how, hint string) error {
 	if p.json {
 		return p.line(r)
 	}
-	return p.say("Earshot %s as %s (%s).\n  page      %s\n  reach     %s\n%s",
-		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), listening(r.Addrs), hint)
+	guests := ""
+	if r.Door != "" {
+		guests = fmt.Sprintf("  guests    %s  for people without a node: `earshot open` gives the link\n", r.Door)
+	}
+	return p.say("Earshot %s as %s (%s).\n  page      %s\n%s  reach     %s\n%s",
+		how, p.bold(r.Peer), shortPeer(r.PeerID), p.openPage(r), guests, listening(r.Addrs), hint)
 }
 
 // aloneLine tells scripts that a node knows nobody. It comes after the ready

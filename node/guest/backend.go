@@ -54,7 +54,7 @@ type Room struct {
 	Title     string    `json:"title"`
 	Language  string    `json:"language"`
 	Stage     []Speaker `json:"stage"`
-	Listeners int       `json:"listeners"` // nodes that do
+	Listeners int       `json:"listeners"` // nodes whose people do
 	Guests    int       `json:"guests"`    // of this door
 }
 

@@ -57,11 +57,13 @@ func atOf(r *http.Request) netip.Addr {
 
 // shield sets what keeps a browser from framing, sniffing, storing or sharing what
 // the door says, and the page from anything but playing sound.
-func shield(h http.Header) {
+func shield(h http.Header, secure bool) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
 	h.Set("Permissions-Policy", "microphone=(), camera=(), geolocation=(), display-capture=()")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if secure { // browsers complain of it elsewhere
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")

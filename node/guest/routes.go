@@ -73,7 +73,7 @@ func (d *Door) routed() *http.ServeMux {
 
 // serve is the way of every request.
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
-	shield(w.Header())
+	shield(w.Header(), r.TLS != nil)
 	// What is refused need not be read.
 	rc := http.NewResponseController(w)
 	rc.EnableFullDuplex()

@@ -73,7 +73,7 @@ class Page {
 		document.title = `${room.title} · Earshot`
 		say(at('title'), room.title)
 		at('title').lang = room.language
-		const facts = t('facts', { listeners: room.listeners, guests: room.guests })
+		const facts = t('facts', { listeners: room.listeners + room.guests, guests: room.guests })
 		say(at('facts'), room.stage.length ? facts : `${t('quiet')} ${facts}`)
 		this.faces.clear()
 		at('stage').replaceChildren(...room.stage.map(s => this.face(s)))
