@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"code":      exitCode,
 			"fits":      fitsSchema,
 			"keep":      keep,
+			"queue":     queueSeen,
 			"recording": recordingSeen,
 			"same":      samePackets,
 			"spoil":     spoil,
@@ -129,6 +130,18 @@ func warned(ts *testscript.TestScript, _ bool, args []string) {
 func another(ts *testscript.TestScript, _ bool, args []string) {
 	at, _, _ := strings.Cut(args[1], "/p2p/")
 	ts.Setenv(args[0], at+"/p2p/12D3KooWMC3qbrFudvZonM1agmzcYm69zpq38ffDfkd92hrZXyiM")
+}
+
+// queueSeen is `queue HOME ROOM NAME...`: until that home's node shows these
+// people's hands, in this order, and no others.
+func queueSeen(ts *testscript.TestScript, _ bool, args []string) {
+	until(ts, "the queue "+strings.Join(args[2:], ", "), func() bool {
+		api, token, err := store.ReadAPIFile(args[0])
+		ts.Check(err)
+		view, err := client.New(api, token).Room(context.Background(), args[1])
+		ts.Check(err)
+		return slices.EqualFunc(queued(view), args[2:], func(m web.Member, name string) bool { return string(m.Name) == name })
+	})
 }
 
 // recordingSeen is `recording HOME ROOM`: until that home's node knows that
