@@ -43,10 +43,12 @@ export function set(element, props) {
 	for (const [name, value] of Object.entries(props)) {
 		if (name.startsWith('on')) {
 			element.addEventListener(name.slice(2), value)
+		} else if (value === null || value === undefined) {
+			element.removeAttribute(name)
 		} else if (name in element && !(element instanceof SVGElement) && typeof value !== 'string') {
 			const target = /** @type {any} */ (element)
 			if (target[name] !== value) target[name] = value
-		} else if (value === false || value === null || value === undefined) {
+		} else if (value === false) {
 			element.removeAttribute(name)
 		} else if (element.getAttribute(name) !== String(value)) {
 			element.setAttribute(name, value === true ? '' : String(value))
