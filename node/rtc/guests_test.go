@@ -2,6 +2,7 @@ package rtc
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -76,5 +77,20 @@ func TestPlayGuestRefuses(t *testing.T) {
 	speaks, _ := client(t, webrtc.RTPTransceiverDirectionSendonly, 1, webrtc.NetworkTypeUDP4)
 	if _, _, err := e.PlayGuest(t.Context(), loopback, offerOf(t, speaks), Playing{}); !errors.Is(err, ErrOffer) {
 		t.Errorf("one that sends: %v", err)
+	}
+}
+
+// What goes to guests passes what stands before the sockets: a limit on the upload.
+func TestGuestsAreWrapped(t *testing.T) {
+	wrapped := map[bool]int{}
+	for _, door := range []bool{false, true} {
+		cfg := Config{Wrap: func(c net.PacketConn) net.PacketConn { wrapped[door]++; return c }}
+		if door {
+			cfg.Guests = netip.MustParseAddrPort("127.0.0.1:0")
+		}
+		newSide(t, "one", cfg)
+	}
+	if wrapped[true] != wrapped[false]+1 {
+		t.Errorf("wrapped %v sockets", wrapped)
 	}
 }
