@@ -26,12 +26,7 @@ type ownHand struct {
 	up   bool
 	said bool          // in this life: before, the relay may know better
 	at   time.Duration // when it was said last
-	due  bool          // it has changed too soon after that
 }
-
-// handPace is the shortest time between two words of this node on its hand: who
-// can't decide is to stay within what others take of a sender.
-const handPace = 400 * time.Millisecond
 
 // strangersASecond bounds the hands of people without a duty that a node takes
 // note of anew; who is left out says it again with its next presence.
@@ -85,9 +80,6 @@ func (r *Room) setHand(up bool, now time.Duration) error {
 }
 
 func (r *Room) sayHand(now time.Duration) {
-	if r.own.due = r.own.said && now-r.own.at < handPace; r.own.due {
-		return
-	}
 	up := r.own.up
 	r.own.said, r.own.at = true, now
 	r.say(&protocol.Message{Hand: &up})
@@ -183,9 +175,6 @@ func (r *Room) tendHands(now time.Duration) {
 	}
 	if r.own.up && r.seated(r.cfg.Self, now) {
 		_ = r.setHand(false, now) // down: always done
-	}
-	if r.own.due {
-		r.sayHand(now)
 	}
 	for p, h := range r.hands {
 		if p == r.cfg.Self && r.own.up {

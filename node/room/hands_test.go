@@ -102,23 +102,6 @@ func TestHandsStandInOrder(t *testing.T) {
 	})
 }
 
-// Who can't decide is heard by the last word, soon.
-func TestAHandThatWavers(t *testing.T) {
-	asking(t, 1, 5, func(w *world) {
-		for i := range 9 {
-			w.nodes[4].raises(i%2 == 0)
-		}
-		w.lines("e", soon+handPace, w.nodes...)
-		for i := range 9 {
-			w.nodes[4].raises(i%2 == 1)
-			w.sleep(50 * ms)
-		}
-		w.lines("", soon+handPace, w.nodes...)
-		w.sleep(15 * time.Second)
-		w.lines("", 0, w.nodes...)
-	})
-}
-
 func TestANewcomerSeesTheQueue(t *testing.T) {
 	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
 		w.gathers(w.nodes[:4]...)

@@ -23,7 +23,7 @@ const (
 
 // messagesASecond bounds what one sender may say of each kind; an election's
 // urgent pulses come between the regular 2.5.
-var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 3, queues: 36, others: 32}
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 8, queues: 36, others: 32}
 
 func kindOf(m *protocol.Message) kind {
 	switch {
