@@ -40,12 +40,13 @@ func TestPageHands(t *testing.T) {
 	host.tabTo(`.queue button:nth-of-type(2)`)
 	host.presses(kb.Enter)
 	guest.shows(`.bar .hand`, "Raise hand")
+	host.eventually("the queue is empty again", `document.querySelector('.hands').hidden`)
 	guest.presses(kb.Enter)
 	host.shows(`.queue`, "budi")
 	if guest.is(`document.querySelector('.queue .acts')?.checkVisibility()`) {
 		t.Error("a guest is to let people on stage")
 	}
-	host.tabTo(`.queue button`)
+	host.tabTo(`.queue button:first-of-type`)
 	host.presses(kb.Enter)
 	guest.shows(`.bar .invited`, "\u2068ana\u2069 invites you to speak")
 	guest.eventually("the microphone is off, and can be turned on", `!document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)

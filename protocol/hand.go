@@ -7,6 +7,12 @@ import (
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
+// Hand says whether its sender asks to speak.
+type Hand struct {
+	Up     bool
+	Raised uint64 // which raising of its boot: a later one has a higher number
+}
+
 // Stamp is the place that a relay gave a raised hand. Term and N name the
 // raising: a hand that goes down and up again gets another.
 type Stamp struct {
@@ -48,7 +54,7 @@ func Queues(stamps []Stamp) []*Queue {
 func (m *Message) fillHands(b *pb.RoomBody) error {
 	switch {
 	case m.Hand != nil:
-		b.What = &pb.RoomBody_Hand{Hand: &pb.Hand{Up: *m.Hand}}
+		b.What = &pb.RoomBody_Hand{Hand: &pb.Hand{Up: m.Hand.Up, Raised: m.Hand.Raised}}
 	case m.Lowered != nil:
 		s, err := m.Lowered.wire()
 		b.What = &pb.RoomBody_Lowered{Lowered: s}

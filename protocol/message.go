@@ -24,7 +24,7 @@ type Message struct {
 	Certificate *pb.Certificate // OpenCertificate checks it
 	Voice       *Voice
 	Closed      *bool // by the founder
-	Hand        *bool // up or down
+	Hand        *Hand
 	Queue       *Queue
 	Lowered     *Stamp // by the founder
 
@@ -186,7 +186,7 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 	case *pb.RoomBody_Closed:
 		m.Closed = &w.Closed.Closed
 	case *pb.RoomBody_Hand:
-		m.Hand = &w.Hand.Up
+		m.Hand = &Hand{Up: w.Hand.Up, Raised: w.Hand.Raised}
 	case *pb.RoomBody_Queue:
 		m.Queue, err = takeQueue(w.Queue)
 	case *pb.RoomBody_Lowered:

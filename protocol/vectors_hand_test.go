@@ -5,6 +5,11 @@ import (
 	"time"
 )
 
+type handFields struct {
+	Up     bool   `json:"up"`
+	Raised uint64 `json:"raised"`
+}
+
 type queueFields struct {
 	Part   uint32        `json:"part"`
 	Parts  uint32        `json:"parts"`

@@ -21,7 +21,7 @@ type messageFields struct {
 	Certificate *hexBytes       `json:"certificate,omitempty"`
 	Voice       *voiceFields    `json:"voice,omitempty"`
 	Closed      *bool           `json:"closed,omitempty"`
-	Hand        *bool           `json:"hand,omitempty"`
+	Hand        *handFields     `json:"hand,omitempty"`
 	Queue       *queueFields    `json:"queue,omitempty"`
 	Lowered     *stampFields    `json:"lowered,omitempty"`
 }
@@ -86,7 +86,7 @@ func (f messageFields) body() message {
 	case f.Closed != nil:
 		return m.part(8, message{}.flag(1, *f.Closed))
 	case f.Hand != nil:
-		return m.part(9, message{}.flag(1, *f.Hand))
+		return m.part(9, message{}.flag(1, f.Hand.Up).number(2, f.Hand.Raised))
 	case f.Queue != nil:
 		return m.part(10, f.Queue.wire())
 	case f.Lowered != nil:
@@ -110,7 +110,7 @@ func words(t testing.TB, m *Message) messageFields {
 		must(t, err)
 		return b
 	}
-	f := messageFields{Signer: key(m.From), Boot: m.Boot, Sequence: m.Sequence, Closed: m.Closed, Hand: m.Hand}
+	f := messageFields{Signer: key(m.From), Boot: m.Boot, Sequence: m.Sequence, Closed: m.Closed, Hand: (*handFields)(m.Hand)}
 	f.Queue, f.Lowered = handWords(t, m)
 	if c := m.Claim; c != nil {
 		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses)}
@@ -148,7 +148,7 @@ func (f messageFields) message(t testing.TB) *Message {
 		must(t, err)
 		return p
 	}
-	m := &Message{Boot: f.Boot, Sequence: f.Sequence, Closed: f.Closed, Hand: f.Hand}
+	m := &Message{Boot: f.Boot, Sequence: f.Sequence, Closed: f.Closed, Hand: (*Hand)(f.Hand)}
 	f.hands(t, m)
 	if c := f.Claim; c != nil {
 		m.Claim = &RelayClaim{Claim{Era: c.Era, Key: Key{Term: c.Term}, Standby: peer(c.Standby), Solo: c.Solo},
@@ -196,8 +196,8 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("certificate", messageFields{Certificate: &certificate})
 	add("closed", messageFields{Closed: &yes})
 	add("open again", messageFields{Closed: &no})
-	add("hand up", messageFields{Hand: &yes})
-	add("hand down", messageFields{Hand: &no})
+	add("hand up", messageFields{Hand: &handFields{Up: true, Raised: 300}})
+	add("hand down", messageFields{Hand: &handFields{}})
 	add("queue without a hand", messageFields{Queue: &queueFields{Parts: 1}})
 	add("queue, its second part", messageFields{Queue: &queueFields{Part: 1, Parts: 2, Stamps: []stampFields{
 		{Peer: c.stranger.pub, Term: 257, N: 9, Waited: 86400}, {Peer: c.delegate.pub, Term: 258, N: 1}}}})

@@ -16,7 +16,9 @@ type hand struct {
 	since   time.Duration  // when it went up, by the relay's count once it is stamped
 	order   int            // in which hands became known here: what a relay stamps by
 	stamp   protocol.Stamp // Term 0: it has no place in the queue yet
-	lowered bool           // by the founder; who asked has not taken note yet
+	lowered bool           // by the founder, as long as it is not raised anew
+	boot    uint64         // of who asks, and the number of the raising; 0: not heard yet
+	raised  uint64
 }
 
 func (h *hand) placed() bool { return h.stamp.Term != 0 && !h.lowered }
@@ -26,6 +28,8 @@ type ownHand struct {
 	up   bool
 	said bool          // in this life: before, the relay may know better
 	at   time.Duration // when it was said last
+
+	raised uint64 // the number of the raising
 }
 
 // strangersASecond bounds the hands of people without a duty that a node takes
@@ -63,12 +67,10 @@ func (r *Room) setHand(up bool, now time.Duration) error {
 		return ErrSeated
 	case up && r.own.up && r.hands[r.cfg.Self] != nil && r.hands[r.cfg.Self].placed():
 		return nil
-	case up && r.own.up: // the relay knows it as lowered, or not at all
-		r.own.up = false
-		r.sayHand(now)
 	}
 	r.own.up = up
 	if up {
+		r.own.raised = r.sequence + 1
 		r.noteHand(r.cfg.Self, now)
 	} else {
 		delete(r.hands, r.cfg.Self)
@@ -80,9 +82,8 @@ func (r *Room) setHand(up bool, now time.Duration) error {
 }
 
 func (r *Room) sayHand(now time.Duration) {
-	up := r.own.up
 	r.own.said, r.own.at = true, now
-	r.say(&protocol.Message{Hand: &up})
+	r.say(&protocol.Message{Hand: &protocol.Hand{Up: r.own.up, Raised: r.own.raised}})
 }
 
 // lower is the founder's word that a hand goes down.
@@ -112,23 +113,40 @@ func (r *Room) seated(p protocol.PeerID, now time.Duration) bool {
 }
 
 // takeHand notes that somebody raised their hand, still has it up, or lowered it.
-func (r *Room) takeHand(p protocol.PeerID, up bool, now time.Duration) {
+func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
+	p := m.From
+	if h := r.hands[p]; h != nil && h.anew(m) {
+		delete(r.hands, p) // the word that it went down is late, or lost
+	}
 	switch h := r.hands[p]; {
-	case !up && h == nil:
-	case !up:
+	case !m.Hand.Up && h == nil:
+	case !m.Hand.Up:
 		delete(r.hands, p)
 		r.changed()
 	case h != nil:
-		h.at = now
+		h.at, h.boot, h.raised = now, m.Boot, m.Hand.Raised
 	case r.seated(p, now):
 	case len(r.hands) >= protocol.MaxHands:
 		r.drop("more hands than the queue takes")
 	case !r.hasDuty(p, now) && !r.mayAsk(now):
 		r.drop("hands too often")
 	default:
-		r.noteHand(p, now)
+		h := r.noteHand(p, now)
+		h.boot, h.raised = m.Boot, m.Hand.Raised
 	}
 	r.tendHands(now)
+}
+
+// anew says whether m tells of another raising than h. In a later life it is the
+// same one, unless that was lowered.
+func (h *hand) anew(m *protocol.Message) bool {
+	switch {
+	case !m.Hand.Up || h.boot == 0:
+		return false
+	case h.boot != m.Boot:
+		return h.lowered
+	}
+	return m.Hand.Raised > h.raised
 }
 
 // mayAsk counts the hands of strangers.

@@ -239,7 +239,7 @@ func TestTheHostLowersAHand(t *testing.T) {
 	})
 }
 
-func up(b bool) protocol.Message { return protocol.Message{Hand: &b} }
+func up(b bool) protocol.Message { return protocol.Message{Hand: &protocol.Hand{Up: b, Raised: 1}} }
 
 func (s *stillness) line() (out []int) {
 	for _, stamp := range s.stamps(s.clock) {
@@ -320,6 +320,37 @@ func TestAQueueInParts(t *testing.T) {
 	s.says(1, 1, 5, s.stamped(7, 2))
 	if got := s.line(); !slices.Equal(got, []int{2}) {
 		t.Errorf("with one part again it is %v", got)
+	}
+}
+
+// A hand that went up anew is another one, also where the word between, that it
+// went down, was overtaken and so is not taken.
+func TestARaisingAnewNeedsNoWordBetween(t *testing.T) {
+	s := still(t, protocol.StageHost, 4, 0)
+	s.machine.Open(s.clock)
+	s.elect(s.clock)
+	raise := func(n int, sequence, raised uint64) {
+		s.says(n, 1, sequence, protocol.Message{Hand: &protocol.Hand{Up: true, Raised: raised}})
+	}
+	for n := 1; n < 3; n++ {
+		s.says(n, 1, 1, presence("ana"))
+		raise(n, 2, 2)
+	}
+	raise(1, 3, 2)
+	if got := s.line(); !slices.Equal(got, []int{1, 2}) {
+		t.Fatalf("said again, the queue is %v", got)
+	}
+	if err := s.lower(s.nodes[1].id, s.clock); err != nil {
+		t.Fatal(err)
+	}
+	raise(1, 4, 2) // not yet knowing
+	if got := s.line(); !slices.Equal(got, []int{2}) {
+		t.Errorf("lowered, the queue is %v", got)
+	}
+	raise(1, 6, 6)
+	s.says(1, 1, 5, up(false))
+	if got := s.line(); !slices.Equal(got, []int{2, 1}) {
+		t.Errorf("raised anew, the queue is %v", got)
 	}
 }
 

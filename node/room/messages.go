@@ -224,7 +224,7 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 			r.end = ErrClosed
 		}
 	case m.Hand != nil:
-		r.takeHand(m.From, *m.Hand, now)
+		r.takeHand(m, now)
 	case m.Queue != nil:
 		r.takeQueue(m, now)
 	case m.Lowered != nil:

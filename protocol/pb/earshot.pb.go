@@ -1481,6 +1481,7 @@ func (x *Closed) GetClosed() bool {
 type Hand struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Up            bool                   `protobuf:"varint,1,opt,name=up,proto3" json:"up,omitempty"`
+	Raised        uint64                 `protobuf:"varint,2,opt,name=raised,proto3" json:"raised,omitempty"` // which raising of this boot: a later one has a higher number
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1520,6 +1521,13 @@ func (x *Hand) GetUp() bool {
 		return x.Up
 	}
 	return false
+}
+
+func (x *Hand) GetRaised() uint64 {
+	if x != nil {
+		return x.Raised
+	}
+	return 0
 }
 
 // Queue is one part of the relay's word on who asks to speak, in order.
@@ -3342,9 +3350,10 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05ended\x18\x02 \x01(\bR\x05ended\" \n" +
 	"\x06Closed\x12\x16\n" +
-	"\x06closed\x18\x01 \x01(\bR\x06closed\"\x16\n" +
+	"\x06closed\x18\x01 \x01(\bR\x06closed\".\n" +
 	"\x04Hand\x12\x0e\n" +
-	"\x02up\x18\x01 \x01(\bR\x02up\"Y\n" +
+	"\x02up\x18\x01 \x01(\bR\x02up\x12\x16\n" +
+	"\x06raised\x18\x02 \x01(\x04R\x06raised\"Y\n" +
 	"\x05Queue\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\rR\x04part\x12\x14\n" +
 	"\x05parts\x18\x02 \x01(\rR\x05parts\x12&\n" +
