@@ -131,10 +131,11 @@ func TestOtherNetworkRefused(t *testing.T) {
 	eventually(t, 2*time.Second, "refusal known to both", func() bool {
 		return errors.Is(a.Trouble(high.ID()), protocol.ErrNetwork) && b.Counts().OtherNetwork == 1
 	})
-	a.none(t, 1500*time.Millisecond) // held off: no second attempt
+	tried := a.Counts().Dials        // more than once, if the machine was slow
+	a.none(t, 1500*time.Millisecond) // held off: no further attempt
 	b.none(t, 0)
-	if n := a.Counts().Dials; n != 1 {
-		t.Errorf("%d dials of a peer that is held off", n)
+	if n := a.Counts().Dials; n != tried {
+		t.Errorf("%d dials of a peer that is held off", n-tried)
 	}
 }
 
