@@ -91,7 +91,13 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 	for _, v := range s.nodes {
 		h.feed(v, s.id, make([]byte, protocol.MaxMessageBytes+1))
 	}
-	s.ana().eventually(5*time.Second, "what was wrong is counted", func() bool {
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("malformed", s.dropped("malformed"), "wrongly signed", s.dropped("wrongly signed"), "without right", s.dropped("without right"),
+				"gossip", s.dropped("gossip that nobody could take"), s.dropped("gossip of signers without right"))
+		}
+	})
+	s.ana().eventually(15*time.Second, "what was wrong is counted", func() bool {
 		return s.dropped("malformed") >= 3*4 && s.dropped("wrongly signed") >= 3*2 && s.dropped("without right") >= 3*6 &&
 			s.dropped("gossip that nobody could take") >= 3*4 && s.dropped("gossip of signers without right") >= 3*3
 	})
