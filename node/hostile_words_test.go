@@ -84,6 +84,10 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 		for _, v := range s.nodes {
 			h.feed(v, s.id, b)
 		}
+	}
+	// What is ignored first: once the scores are counted after some that are
+	// rejected, nothing more of hers is looked at.
+	for _, b := range slices.Backward(bad) {
 		if len(b) > 0 {
 			must(t, topic.Publish(b))
 		}
@@ -99,7 +103,7 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 	})
 	s.ana().eventually(15*time.Second, "what was wrong is counted", func() bool {
 		return s.dropped("malformed") >= 3*4 && s.dropped("wrongly signed") >= 3*2 && s.dropped("without right") >= 3*6 &&
-			s.dropped("gossip that nobody could take") >= 3*4 && s.dropped("gossip of signers without right") >= 3*3
+			s.dropped("gossip that nobody could take") >= 3 && s.dropped("gossip of signers without right") >= 3*3
 	})
 	for _, v := range s.nodes {
 		if now := v.view(s.room); now.Term != before.Term || now.Relay != before.Relay || now.Standby != before.Standby {
