@@ -46,6 +46,9 @@ func newFederation(t *testing.T) *federation {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no signals to end a process by")
 	}
+	if raced && os.Getenv("EARSHOT_LONG") == "" {
+		t.Skip("the race detector watches nodes in package node; processes run under it with EARSHOT_LONG=1, and here without it")
+	}
 	f := &federation{TB: t, dir: t.TempDir(), news: make(chan struct{}), stood: standstill(t), within: map[string]string{}}
 	t.Cleanup(f.end)
 	return f
