@@ -382,6 +382,8 @@ func (s *stage) unhurt(certified ...byte) {
 	s.stop()
 	<-s.spoken
 	for i, e := range s.ears {
+		e.cancel()
+		<-e.done // nothing comes any more
 		e.mu.Lock()
 		for source, ps := range e.packets {
 			if ps[0][1] == 'a' {
