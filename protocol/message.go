@@ -40,8 +40,10 @@ type RelayClaim struct {
 
 // Presence is what somebody in a room says of themselves.
 type Presence struct {
-	Name                                                   Name
-	Listening, Speaking, Recording, Muted, Offers, Leaving bool
+	Name                                            Name
+	Listening, Speaking, Recording, Offers, Leaving bool
+	Muted                                           bool   // on the stage, and nothing comes from their microphone
+	LiveParent, WarmParent                          PeerID // whose sound they take, or would, and who stands by for that; "": nobody
 }
 
 // Voice opens one source of its sender, or ends it.
@@ -127,9 +129,11 @@ func (m *Message) fill(b *pb.RoomBody) error {
 		}
 		b.What = &pb.RoomBody_Pulse{Pulse: p}
 	case m.Presence != nil:
-		p := m.Presence
-		b.What = &pb.RoomBody_Presence{Presence: &pb.Presence{Name: string(p.Name), Listening: p.Listening, Speaking: p.Speaking,
-			Recording: p.Recording, Muted: p.Muted, Offers: p.Offers, Leaving: p.Leaving}}
+		p, err := wirePresence(m.Presence)
+		if err != nil {
+			return err
+		}
+		b.What = &pb.RoomBody_Presence{Presence: p}
 	case m.Certificate != nil:
 		b.What = &pb.RoomBody_Certificate{Certificate: m.Certificate}
 	case m.Voice != nil:
@@ -229,13 +233,36 @@ func takePulse(m *Message, w *pb.Pulse) (*Pulse, error) {
 	return p, err
 }
 
+func wirePresence(p *Presence) (w *pb.Presence, err error) {
+	w = &pb.Presence{Name: string(p.Name), Listening: p.Listening, Speaking: p.Speaking, Recording: p.Recording,
+		Muted: p.Muted, Offers: p.Offers, Leaving: p.Leaving}
+	if p.LiveParent != "" {
+		if w.LiveParent, err = PeerKey(p.LiveParent); err != nil {
+			return nil, err
+		}
+	}
+	if p.WarmParent != "" {
+		w.WarmParent, err = PeerKey(p.WarmParent)
+	}
+	return w, err
+}
+
 func takePresence(w *pb.Presence) (*Presence, error) {
 	name, err := ParseName(w.Name)
 	if err != nil || string(name) != w.Name {
 		return nil, ErrName
 	}
-	return &Presence{Name: name, Listening: w.Listening, Speaking: w.Speaking, Recording: w.Recording,
-		Muted: w.Muted, Offers: w.Offers, Leaving: w.Leaving}, nil
+	p := &Presence{Name: name, Listening: w.Listening, Speaking: w.Speaking, Recording: w.Recording,
+		Muted: w.Muted, Offers: w.Offers, Leaving: w.Leaving}
+	if len(w.LiveParent) > 0 {
+		if p.LiveParent, err = PeerOf(w.LiveParent); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.WarmParent) > 0 {
+		p.WarmParent, err = PeerOf(w.WarmParent)
+	}
+	return p, err
 }
 
 // Verify checks the signature of a parsed message for room.

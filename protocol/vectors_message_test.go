@@ -46,13 +46,15 @@ type pulseFields struct {
 }
 
 type presenceFields struct {
-	Name      string `json:"name"`
-	Listening bool   `json:"listening"`
-	Speaking  bool   `json:"speaking"`
-	Recording bool   `json:"recording"`
-	Muted     bool   `json:"muted"`
-	Offers    bool   `json:"offers"`
-	Leaving   bool   `json:"leaving"`
+	Name      string   `json:"name"`
+	Listening bool     `json:"listening"`
+	Speaking  bool     `json:"speaking"`
+	Recording bool     `json:"recording"`
+	Muted     bool     `json:"muted"`
+	Offers    bool     `json:"offers"`
+	Leaving   bool     `json:"leaving"`
+	Live      hexBytes `json:"live_parent,omitempty"`
+	Warm      hexBytes `json:"warm_parent,omitempty"`
 }
 
 type voiceFields struct {
@@ -78,7 +80,7 @@ func (f messageFields) body() message {
 	case f.Presence != nil:
 		p := f.Presence
 		return m.part(5, message{}.text(1, p.Name).flag(2, p.Listening).flag(3, p.Speaking).flag(4, p.Recording).
-			flag(5, p.Muted).flag(6, p.Offers).flag(7, p.Leaving))
+			flag(5, p.Muted).flag(6, p.Offers).flag(7, p.Leaving).bytes(8, p.Live).bytes(9, p.Warm))
 	case f.Certificate != nil:
 		return m.part(6, *f.Certificate)
 	case f.Voice != nil:
@@ -125,7 +127,7 @@ func words(t testing.TB, m *Message) messageFields {
 		}
 	}
 	if p := m.Presence; p != nil {
-		f.Presence = &presenceFields{string(p.Name), p.Listening, p.Speaking, p.Recording, p.Muted, p.Offers, p.Leaving}
+		f.Presence = &presenceFields{string(p.Name), p.Listening, p.Speaking, p.Recording, p.Muted, p.Offers, p.Leaving, key(p.LiveParent), key(p.WarmParent)}
 	}
 	if m.Certificate != nil {
 		b := hexBytes(marshal(t, m.Certificate))
@@ -158,7 +160,8 @@ func (f messageFields) message(t testing.TB) *Message {
 		m.Pulse = &Pulse{Era: p.Era, Class: p.Class, Max: Key{p.Term, peer(p.Relay)}, Suspects: p.Suspects, Yields: p.Yields, Bye: p.Bye}
 	}
 	if p := f.Presence; p != nil {
-		m.Presence = &Presence{Name(p.Name), p.Listening, p.Speaking, p.Recording, p.Muted, p.Offers, p.Leaving}
+		m.Presence = &Presence{Name: Name(p.Name), Listening: p.Listening, Speaking: p.Speaking, Recording: p.Recording, Muted: p.Muted,
+			Offers: p.Offers, Leaving: p.Leaving, LiveParent: peer(p.Live), WarmParent: peer(p.Warm)}
 	}
 	if f.Certificate != nil {
 		m.Certificate = &pb.Certificate{}
@@ -191,6 +194,8 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("pulse that leaves", messageFields{Pulse: &pulseFields{Bye: true}})
 	add("presence", messageFields{Presence: &presenceFields{Name: "ana", Listening: true, Offers: true}})
 	add("presence that leaves", messageFields{Presence: &presenceFields{Name: "ána", Speaking: true, Recording: true, Muted: true, Leaving: true}})
+	add("presence with parents", messageFields{Presence: &presenceFields{Name: "ana", Listening: true, Live: c.delegate.pub, Warm: c.stranger.pub}})
+	add("presence with one parent", messageFields{Presence: &presenceFields{Name: "ana", Live: c.delegate.pub}})
 	add("voice", messageFields{Voice: &voiceFields{Session: session}})
 	add("voice that ended", messageFields{Voice: &voiceFields{Session: session, Ended: true}})
 	add("certificate", messageFields{Certificate: &certificate})
@@ -258,6 +263,8 @@ func (c cast) badMessages(room []byte) (all []refused) {
 		{"name that can't be seen", "\u200d"}} {
 		said("presence: "+n.name, messageFields{Presence: &presenceFields{Name: n.text}}, "ErrName")
 	}
+	said("presence: parent of 31 bytes", messageFields{Presence: &presenceFields{Name: "ana", Live: c.delegate.pub[:31]}}, "ErrPeer")
+	said("presence: warm parent of 33 bytes", messageFields{Presence: &presenceFields{Name: "ana", Warm: append(bytes.Clone(c.delegate.pub), 1)}}, "ErrPeer")
 	said("presence: name not UTF-8", messageFields{Presence: &presenceFields{Name: "a\xff"}}, "ErrMalformed")
 	c.badHands(said)
 	said("voice without session", messageFields{Voice: &voiceFields{}}, "ErrMalformed")

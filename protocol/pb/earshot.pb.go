@@ -1294,9 +1294,11 @@ type Presence struct {
 	Listening     bool                   `protobuf:"varint,2,opt,name=listening,proto3" json:"listening,omitempty"`
 	Speaking      bool                   `protobuf:"varint,3,opt,name=speaking,proto3" json:"speaking,omitempty"`
 	Recording     bool                   `protobuf:"varint,4,opt,name=recording,proto3" json:"recording,omitempty"`
-	Muted         bool                   `protobuf:"varint,5,opt,name=muted,proto3" json:"muted,omitempty"`
+	Muted         bool                   `protobuf:"varint,5,opt,name=muted,proto3" json:"muted,omitempty"`   // on the stage, and nothing comes from its microphone
 	Offers        bool                   `protobuf:"varint,6,opt,name=offers,proto3" json:"offers,omitempty"` // would carry
 	Leaving       bool                   `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	LiveParent    []byte                 `protobuf:"bytes,8,opt,name=live_parent,json=liveParent,proto3" json:"live_parent,omitempty"` // whose sound it takes, or would; empty: nobody's
+	WarmParent    []byte                 `protobuf:"bytes,9,opt,name=warm_parent,json=warmParent,proto3" json:"warm_parent,omitempty"` // who stands by for that
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1378,6 +1380,20 @@ func (x *Presence) GetLeaving() bool {
 		return x.Leaving
 	}
 	return false
+}
+
+func (x *Presence) GetLiveParent() []byte {
+	if x != nil {
+		return x.LiveParent
+	}
+	return nil
+}
+
+func (x *Presence) GetWarmParent() []byte {
+	if x != nil {
+		return x.WarmParent
+	}
+	return nil
 }
 
 // Voice opens a source: its number is the hash of room, signer and session.
@@ -3337,7 +3353,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x03max\x18\x03 \x01(\v2\f.earshot.KeyR\x03max\x12\x1a\n" +
 	"\bsuspects\x18\x04 \x01(\bR\bsuspects\x12\x16\n" +
 	"\x06yields\x18\x05 \x01(\bR\x06yields\x12\x10\n" +
-	"\x03bye\x18\x06 \x01(\bR\x03bye\"\xbe\x01\n" +
+	"\x03bye\x18\x06 \x01(\bR\x03bye\"\x80\x02\n" +
 	"\bPresence\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tlistening\x18\x02 \x01(\bR\tlistening\x12\x1a\n" +
@@ -3345,7 +3361,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\trecording\x18\x04 \x01(\bR\trecording\x12\x14\n" +
 	"\x05muted\x18\x05 \x01(\bR\x05muted\x12\x16\n" +
 	"\x06offers\x18\x06 \x01(\bR\x06offers\x12\x18\n" +
-	"\aleaving\x18\a \x01(\bR\aleaving\"7\n" +
+	"\aleaving\x18\a \x01(\bR\aleaving\x12\x1f\n" +
+	"\vlive_parent\x18\b \x01(\fR\n" +
+	"liveParent\x12\x1f\n" +
+	"\vwarm_parent\x18\t \x01(\fR\n" +
+	"warmParent\"7\n" +
 	"\x05Voice\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05ended\x18\x02 \x01(\bR\x05ended\" \n" +
