@@ -21,9 +21,11 @@ const (
 	MaxAddressBytes      = 128
 	MaxClaimAddresses    = 4 // of a relay, of a standby
 	MaxCertificates      = 64
-	MaxChain             = 2  // founder -> delegate -> announcer
-	MaxHands             = 64 // in a room's queue
-	MaxStamps            = 10 // of hands, in one message: with the largest numbers they fit
+	MaxChain             = 2    // founder -> delegate -> announcer
+	MaxHands             = 64   // in a room's queue
+	MaxStamps            = 10   // of hands, in one message: with the largest numbers they fit
+	MaxNamedGuests       = 8    // of one node, in one room
+	MaxGuests            = 1000 // of one node, as it tells the room: more count as that
 
 	// The founder's node certifies this many carriers by itself.
 	Carriers = 12

@@ -44,6 +44,8 @@ type Presence struct {
 	Listening, Speaking, Recording, Offers, Leaving bool
 	Muted                                           bool   // on the stage, and nothing comes from their microphone
 	LiveParent, WarmParent                          PeerID // whose sound they take, or would, and who stands by for that; "": nobody
+	Guests                                          Guests
+	Door                                            PeerID // of a guest: the node through whose guest door it comes; "": it is no guest
 }
 
 // Voice opens one source of its sender, or ends it.
@@ -242,9 +244,16 @@ func wirePresence(p *Presence) (w *pb.Presence, err error) {
 		}
 	}
 	if p.WarmParent != "" {
-		w.WarmParent, err = PeerKey(p.WarmParent)
+		if w.WarmParent, err = PeerKey(p.WarmParent); err != nil {
+			return nil, err
+		}
 	}
-	return w, err
+	if p.Door != "" {
+		if w.Door, err = PeerKey(p.Door); err != nil {
+			return nil, err
+		}
+	}
+	return w, p.Guests.fill(w)
 }
 
 func takePresence(w *pb.Presence) (*Presence, error) {
@@ -260,8 +269,16 @@ func takePresence(w *pb.Presence) (*Presence, error) {
 		}
 	}
 	if len(w.WarmParent) > 0 {
-		p.WarmParent, err = PeerOf(w.WarmParent)
+		if p.WarmParent, err = PeerOf(w.WarmParent); err != nil {
+			return nil, err
+		}
 	}
+	if len(w.Door) > 0 {
+		if p.Door, err = PeerOf(w.Door); err != nil {
+			return nil, err
+		}
+	}
+	p.Guests, err = takeGuests(w)
 	return p, err
 }
 

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,15 +47,18 @@ type pulseFields struct {
 }
 
 type presenceFields struct {
-	Name      string   `json:"name"`
-	Listening bool     `json:"listening"`
-	Speaking  bool     `json:"speaking"`
-	Recording bool     `json:"recording"`
-	Muted     bool     `json:"muted"`
-	Offers    bool     `json:"offers"`
-	Leaving   bool     `json:"leaving"`
-	Live      hexBytes `json:"live_parent,omitempty"`
-	Warm      hexBytes `json:"warm_parent,omitempty"`
+	Name      string     `json:"name"`
+	Listening bool       `json:"listening"`
+	Speaking  bool       `json:"speaking"`
+	Recording bool       `json:"recording"`
+	Muted     bool       `json:"muted"`
+	Offers    bool       `json:"offers"`
+	Leaving   bool       `json:"leaving"`
+	Live      hexBytes   `json:"live_parent,omitempty"`
+	Warm      hexBytes   `json:"warm_parent,omitempty"`
+	Guests    int        `json:"guests,omitempty"`
+	Named     []hexBytes `json:"named_guests,omitempty"`
+	Door      hexBytes   `json:"door,omitempty"`
 }
 
 type voiceFields struct {
@@ -80,7 +84,8 @@ func (f messageFields) body() message {
 	case f.Presence != nil:
 		p := f.Presence
 		return m.part(5, message{}.text(1, p.Name).flag(2, p.Listening).flag(3, p.Speaking).flag(4, p.Recording).
-			flag(5, p.Muted).flag(6, p.Offers).flag(7, p.Leaving).bytes(8, p.Live).bytes(9, p.Warm))
+			flag(5, p.Muted).flag(6, p.Offers).flag(7, p.Leaving).bytes(8, p.Live).bytes(9, p.Warm).
+			number(10, uint64(p.Guests)).list(11, raws(p.Named)).bytes(12, p.Door))
 	case f.Certificate != nil:
 		return m.part(6, *f.Certificate)
 	case f.Voice != nil:
@@ -95,6 +100,13 @@ func (f messageFields) body() message {
 		return m.part(11, f.Lowered.wire())
 	}
 	return m
+}
+
+func raws(keys []hexBytes) (out [][]byte) {
+	for _, k := range keys {
+		out = append(out, k)
+	}
+	return out
 }
 
 func (p *person) say(room, body []byte) message {
@@ -127,7 +139,12 @@ func words(t testing.TB, m *Message) messageFields {
 		}
 	}
 	if p := m.Presence; p != nil {
-		f.Presence = &presenceFields{string(p.Name), p.Listening, p.Speaking, p.Recording, p.Muted, p.Offers, p.Leaving, key(p.LiveParent), key(p.WarmParent)}
+		f.Presence = &presenceFields{string(p.Name), p.Listening, p.Speaking, p.Recording, p.Muted, p.Offers, p.Leaving, key(p.LiveParent), key(p.WarmParent), p.Guests.Count, nil, key(p.Door)}
+		for _, g := range p.Guests.Named {
+			if g != "" {
+				f.Presence.Named = append(f.Presence.Named, key(g))
+			}
+		}
 	}
 	if m.Certificate != nil {
 		b := hexBytes(marshal(t, m.Certificate))
@@ -161,7 +178,10 @@ func (f messageFields) message(t testing.TB) *Message {
 	}
 	if p := f.Presence; p != nil {
 		m.Presence = &Presence{Name: Name(p.Name), Listening: p.Listening, Speaking: p.Speaking, Recording: p.Recording, Muted: p.Muted,
-			Offers: p.Offers, Leaving: p.Leaving, LiveParent: peer(p.Live), WarmParent: peer(p.Warm)}
+			Offers: p.Offers, Leaving: p.Leaving, LiveParent: peer(p.Live), WarmParent: peer(p.Warm), Door: peer(p.Door), Guests: Guests{Count: p.Guests}}
+		for i, g := range p.Named {
+			m.Presence.Guests.Named[i] = peer(g)
+		}
 	}
 	if f.Certificate != nil {
 		m.Certificate = &pb.Certificate{}
@@ -196,6 +216,8 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("presence that leaves", messageFields{Presence: &presenceFields{Name: "ána", Speaking: true, Recording: true, Muted: true, Leaving: true}})
 	add("presence with parents", messageFields{Presence: &presenceFields{Name: "ana", Listening: true, Live: c.delegate.pub, Warm: c.stranger.pub}})
 	add("presence with one parent", messageFields{Presence: &presenceFields{Name: "ana", Live: c.delegate.pub}})
+	add("presence of a node with guests", messageFields{Presence: &presenceFields{Name: "ana", Listening: true, Guests: 3, Named: []hexBytes{c.delegate.pub, c.stranger.pub}}})
+	add("presence of a guest", messageFields{Presence: &presenceFields{Name: "budi", Listening: true, Door: c.founder.pub}})
 	add("voice", messageFields{Voice: &voiceFields{Session: session}})
 	add("voice that ended", messageFields{Voice: &voiceFields{Session: session, Ended: true}})
 	add("certificate", messageFields{Certificate: &certificate})
@@ -265,6 +287,10 @@ func (c cast) badMessages(room []byte) (all []refused) {
 	}
 	said("presence: parent of 31 bytes", messageFields{Presence: &presenceFields{Name: "ana", Live: c.delegate.pub[:31]}}, "ErrPeer")
 	said("presence: warm parent of 33 bytes", messageFields{Presence: &presenceFields{Name: "ana", Warm: append(bytes.Clone(c.delegate.pub), 1)}}, "ErrPeer")
+	said("presence: door of 33 bytes", messageFields{Presence: &presenceFields{Name: "ana", Door: append(bytes.Clone(c.delegate.pub), 1)}}, "ErrPeer")
+	said("presence: guest of 31 bytes", messageFields{Presence: &presenceFields{Name: "ana", Named: []hexBytes{c.delegate.pub[:31]}}}, "ErrPeer")
+	said("presence: a guest twice", messageFields{Presence: &presenceFields{Name: "ana", Named: []hexBytes{c.delegate.pub, c.delegate.pub}}}, "ErrMalformed")
+	said("presence: nine guests", messageFields{Presence: &presenceFields{Name: "ana", Named: slices.Repeat([]hexBytes{c.delegate.pub}, 9)}}, "ErrLarge")
 	said("presence: name not UTF-8", messageFields{Presence: &presenceFields{Name: "a\xff"}}, "ErrMalformed")
 	c.badHands(said)
 	said("voice without session", messageFields{Voice: &voiceFields{}}, "ErrMalformed")

@@ -1297,8 +1297,11 @@ type Presence struct {
 	Muted         bool                   `protobuf:"varint,5,opt,name=muted,proto3" json:"muted,omitempty"`   // on the stage, and nothing comes from its microphone
 	Offers        bool                   `protobuf:"varint,6,opt,name=offers,proto3" json:"offers,omitempty"` // would carry
 	Leaving       bool                   `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`
-	LiveParent    []byte                 `protobuf:"bytes,8,opt,name=live_parent,json=liveParent,proto3" json:"live_parent,omitempty"` // whose sound it takes, or would; empty: nobody's
-	WarmParent    []byte                 `protobuf:"bytes,9,opt,name=warm_parent,json=warmParent,proto3" json:"warm_parent,omitempty"` // who stands by for that
+	LiveParent    []byte                 `protobuf:"bytes,8,opt,name=live_parent,json=liveParent,proto3" json:"live_parent,omitempty"`     // whose sound it takes, or would; empty: nobody's
+	WarmParent    []byte                 `protobuf:"bytes,9,opt,name=warm_parent,json=warmParent,proto3" json:"warm_parent,omitempty"`     // who stands by for that
+	Guests        uint32                 `protobuf:"varint,10,opt,name=guests,proto3" json:"guests,omitempty"`                             // who listen through the sender's guest door
+	NamedGuests   [][]byte               `protobuf:"bytes,11,rep,name=named_guests,json=namedGuests,proto3" json:"named_guests,omitempty"` // the keys of those of them who may ask to speak
+	Door          []byte                 `protobuf:"bytes,12,opt,name=door,proto3" json:"door,omitempty"`                                  // of a guest: the node through whose guest door it comes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1392,6 +1395,27 @@ func (x *Presence) GetLiveParent() []byte {
 func (x *Presence) GetWarmParent() []byte {
 	if x != nil {
 		return x.WarmParent
+	}
+	return nil
+}
+
+func (x *Presence) GetGuests() uint32 {
+	if x != nil {
+		return x.Guests
+	}
+	return 0
+}
+
+func (x *Presence) GetNamedGuests() [][]byte {
+	if x != nil {
+		return x.NamedGuests
+	}
+	return nil
+}
+
+func (x *Presence) GetDoor() []byte {
+	if x != nil {
+		return x.Door
 	}
 	return nil
 }
@@ -3353,7 +3377,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x03max\x18\x03 \x01(\v2\f.earshot.KeyR\x03max\x12\x1a\n" +
 	"\bsuspects\x18\x04 \x01(\bR\bsuspects\x12\x16\n" +
 	"\x06yields\x18\x05 \x01(\bR\x06yields\x12\x10\n" +
-	"\x03bye\x18\x06 \x01(\bR\x03bye\"\x80\x02\n" +
+	"\x03bye\x18\x06 \x01(\bR\x03bye\"\xcf\x02\n" +
 	"\bPresence\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tlistening\x18\x02 \x01(\bR\tlistening\x12\x1a\n" +
@@ -3365,7 +3389,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\vlive_parent\x18\b \x01(\fR\n" +
 	"liveParent\x12\x1f\n" +
 	"\vwarm_parent\x18\t \x01(\fR\n" +
-	"warmParent\"7\n" +
+	"warmParent\x12\x16\n" +
+	"\x06guests\x18\n" +
+	" \x01(\rR\x06guests\x12!\n" +
+	"\fnamed_guests\x18\v \x03(\fR\vnamedGuests\x12\x12\n" +
+	"\x04door\x18\f \x01(\fR\x04door\"7\n" +
 	"\x05Voice\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05ended\x18\x02 \x01(\bR\x05ended\" \n" +
