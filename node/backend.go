@@ -35,6 +35,7 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 		s.Guests = len(n.door.Guests())
 	}
 	s.Reach, s.Alone = shownReach(n.reach.State()), s.Neighbors == 0 && n.knows() == 0
+	s.Demo = n.cfg.Cut != nil
 	n.mu.Lock()
 	s.Warnings = append(s.Warnings, n.warnings...)
 	n.mu.Unlock()

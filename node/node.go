@@ -70,6 +70,10 @@ type Config struct {
 	Page      fs.FS  // the page's files, for who works on them; nil: those in the program
 	Version   string
 	Log       *slog.Logger
+
+	// Cut switches off who carries the sound of a demo, when its page asks;
+	// false: not now. nil: this is no demo.
+	Cut func() bool
 }
 
 // Node is one node. Its methods may be called from any goroutine once Run has
@@ -144,7 +148,7 @@ func New(cfg Config) (n *Node, err error) {
 	if n.token, err = n.store.APIToken(); err != nil {
 		return nil, err
 	}
-	n.web = web.New(web.Config{Listener: n.api, Token: n.token, Backend: n, Metrics: n.metrics(), Page: cfg.Page, Version: cfg.Version, Log: n.log})
+	n.web = web.New(web.Config{Listener: n.api, Token: n.token, Backend: n, Metrics: n.metrics(), Page: cfg.Page, Cut: cfg.Cut, Version: cfg.Version, Log: n.log})
 	return n, n.open()
 }
 

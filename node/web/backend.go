@@ -96,6 +96,7 @@ type Status struct {
 	Links     []LinkLine       `json:"links"`
 	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
 	Warnings  []string         `json:"warnings"`
+	Demo      bool             `json:"demo,omitempty"` // the page can switch off who carries the sound
 }
 
 // Upload is what a node sends to other nodes, and how many it can serve.

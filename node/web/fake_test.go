@@ -43,10 +43,11 @@ type backend struct {
 
 	listening *listening
 	speaking  *speaking
+	cut       func() bool // of a demo
 }
 
 func newBackend() *backend {
-	return &backend{
+	b := &backend{
 		changed:   make(chan struct{}, 1),
 		status:    web.Status{Peer: "quiet-heron", PeerID: "12D3KooW", Version: "0.1.0", UptimeMS: 1},
 		rooms:     []web.RoomLine{{Room: "7k2m", Title: "Why the sky is <dark>", Link: "earshot:room/7k2m/x", Joined: true, Listed: true}},
@@ -54,6 +55,8 @@ func newBackend() *backend {
 		listening: &listening{events: make(chan *pb.LocalEvent, 64), closed: make(chan struct{})},
 		speaking:  &speaking{closed: make(chan struct{})},
 	}
+	b.cut = func() bool { return b.act("cut", "") == nil }
+	return b
 }
 
 // act notes something that changes the node.
@@ -232,7 +235,7 @@ func alone(t testing.TB, b *backend) (server *web.Server, stop func()) {
 		t.Fatal(err)
 	}
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "earshot_rooms 1\n") })
-	server = web.New(web.Config{Listener: listener, Token: token, Backend: b, Metrics: metrics, Version: "0.1.0"})
+	server = web.New(web.Config{Listener: listener, Token: token, Backend: b, Metrics: metrics, Version: "0.1.0", Cut: b.cut})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- server.Run(ctx) }()

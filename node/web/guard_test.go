@@ -33,6 +33,7 @@ func requests() []request {
 		{"GET", "/api/v1/doctor?of=7k2m", "", ""},
 		{"POST", "/api/v1/meet", "application/json", `{"local":true}`},
 		{"POST", "/api/v1/page", "", ""},
+		{"POST", "/api/v1/demo/cut", "", ""},
 		{"GET", "/api/v1/guests", "", ""},
 		{"POST", "/api/v1/guests/open", "", ""},
 		{"POST", "/api/v1/guests/close", "", ""},

@@ -49,6 +49,8 @@ func (s *Server) routes() []route {
 		{method: "POST", path: "/api/v1/page", serve: s.newPage},
 		{method: "GET", path: "/api/v1/events", streams: true, serve: s.events},
 
+		{method: "POST", path: "/api/v1/demo/cut", serve: s.switchOff},
+
 		{method: "GET", path: "/api/v1/guests", serve: s.guests},
 		{method: "POST", path: "/api/v1/guests/open", serve: s.openDoor},
 		{method: "POST", path: "/api/v1/guests/close", serve: s.shutDoor},

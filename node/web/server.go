@@ -46,6 +46,10 @@ type Config struct {
 	Page    fs.FS        // the page's files, for who works on them; nil: those in the program
 	Version string
 	Log     *slog.Logger // nil: silent
+
+	// Cut switches off who carries the sound of a demo; false: not now.
+	// nil: this is no demo.
+	Cut func() bool
 }
 
 // Server is the API of one node.
@@ -53,6 +57,7 @@ type Server struct {
 	backend Backend
 	metrics http.Handler
 	files   fs.FS // of the page
+	cut     func() bool
 	version string
 	log     *slog.Logger
 
@@ -72,6 +77,7 @@ func New(cfg Config) *Server {
 		backend:  cfg.Backend,
 		metrics:  cfg.Metrics,
 		files:    files(cfg.Page),
+		cut:      cfg.Cut,
 		version:  cfg.Version,
 		log:      cfg.Log,
 		listener: cfg.Listener,
