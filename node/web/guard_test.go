@@ -280,10 +280,10 @@ func TestRawRequests(t *testing.T) {
 
 func TestAnswersAreShielded(t *testing.T) {
 	server, _ := up(t, newBackend())
-	for _, path := range []string{"/", "/api/v1/node", "/nothing", "/static/app.js"} {
+	for path, caching := range map[string]string{"/": "no-store", "/api/v1/node": "no-store", "/nothing": "no-store", "/static/none.js": "no-store", "/static/app.js": "no-cache"} {
 		header := send(t, server, "GET", path, nil, "").Header
 		for name, want := range map[string]string{
-			"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+			"Content-Security-Policy": "default-src 'none'", "Cache-Control": caching, "X-Content-Type-Options": "nosniff",
 			"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cross-Origin-Resource-Policy": "same-origin",
 		} {
 			if !strings.Contains(header.Get(name), want) {

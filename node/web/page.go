@@ -1,10 +1,7 @@
 package web
 
 import (
-	"embed"
-	"io/fs"
 	"net/http"
-	"path"
 	"time"
 )
 
@@ -12,51 +9,29 @@ import (
 // the API, once it has traded the one-use key in its address's fragment for a
 // cookie. A fragment does not reach a server, a log or a site that is linked to.
 
-//go:embed static
-var embedded embed.FS
-
-// files gives the page's files: those in the program, or a developer's.
-func files(own fs.FS) fs.FS {
-	if own != nil {
-		return own
-	}
-	f, err := fs.Sub(embedded, "static")
-	if err != nil {
-		panic(err) // it is compiled in
-	}
-	return f
-}
-
-// fileTypes are the media types of the page's files, by extension: others are
-// not served.
-var fileTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".svg":  "image/svg+xml",
-}
-
 const (
 	filePath = "/static/" // a file of the page after it
 	doorPath = "/door"
 )
 
 // page serves the page itself.
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) error { return s.file(w, "index.html") }
-
-// static serves one of its files.
-func (s *Server) static(w http.ResponseWriter, r *http.Request) error {
-	return s.file(w, r.PathValue("file"))
+func (s *Server) page(w http.ResponseWriter, r *http.Request) error {
+	return s.file(w, r, "index.html", "no-store")
 }
 
-func (s *Server) file(w http.ResponseWriter, name string) error {
-	kind := fileTypes[path.Ext(name)]
-	text, err := fs.ReadFile(s.files, name)
-	if err != nil || kind == "" {
+// static serves one of its files. A browser may keep it, but asks each time
+// whether it is still the same (RFC 9111 section 5.2.2.4).
+func (s *Server) static(w http.ResponseWriter, r *http.Request) error {
+	return s.file(w, r, r.PathValue("file"), "no-cache")
+}
+
+func (s *Server) file(w http.ResponseWriter, r *http.Request, name, caching string) error {
+	f, ok := s.files(name)
+	if !ok {
 		return refuse(http.StatusNotFound, "the page has no such file", "")
 	}
-	w.Header().Set("Content-Type", kind)
-	w.Write(text) // an error means that nobody waits for it
+	w.Header().Set("Cache-Control", caching)
+	f.serve(w, r)
 	return nil
 }
 

@@ -85,25 +85,6 @@ func TestPageFiles(t *testing.T) {
 	}
 }
 
-// The page is light: it is there at once, on slow machines too.
-func TestPageWeight(t *testing.T) {
-	const most = 150_000 // bytes, of all files
-	total := int64(0)
-	err := fs.WalkDir(os.DirFS("static"), ".", func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	if err != nil || total > most || total == 0 {
-		t.Errorf("the page weighs %d bytes, %v; at most %d", total, err, most)
-	}
-}
-
 // A key works once, for the node's own page alone.
 func TestKey(t *testing.T) {
 	server, _ := up(t, newBackend())

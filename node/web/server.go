@@ -56,7 +56,7 @@ type Config struct {
 type Server struct {
 	backend Backend
 	metrics http.Handler
-	files   fs.FS // of the page
+	files   files
 	cut     func() bool
 	version string
 	log     *slog.Logger
@@ -76,7 +76,7 @@ func New(cfg Config) *Server {
 	s := &Server{
 		backend:  cfg.Backend,
 		metrics:  cfg.Metrics,
-		files:    files(cfg.Page),
+		files:    filesOf(cfg.Page),
 		cut:      cfg.Cut,
 		version:  cfg.Version,
 		log:      cfg.Log,
