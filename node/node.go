@@ -87,6 +87,7 @@ type Node struct {
 	self    protocol.PeerID
 
 	store     *store.Store
+	ledger    *ledger
 	host      host.Host
 	sockets   sockets // of host
 	capacity  *capacity
@@ -123,7 +124,7 @@ type Node struct {
 // *protocol.Problem. After an error nothing is left open.
 func New(cfg Config) (n *Node, err error) {
 	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
-		sessions: map[string]func(){}, changes: newFanout[struct{}](1)}
+		sessions: map[string]func(){}, changes: newFanout[struct{}](1), ledger: newLedger()}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -275,7 +276,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -97,6 +97,10 @@ func (n *Node) enter(e entry) (*carried, error) {
 	if err != nil {
 		return nil, err
 	}
+	sequence, err := newNumbers(n, e.id)
+	if err != nil {
+		return nil, err
+	}
 	c := &carried{n: n, id: e.id, ended: make(chan struct{}), relayed: newFanout[room.RelayChange](8), opened: newOpenings()}
 	c.mine = e.genesis != nil && e.genesis.Founder == n.self
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
@@ -108,9 +112,11 @@ func (n *Node) enter(e entry) (*carried, error) {
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Log: n.log,
-		SaveTerm: func(era uint32, k protocol.Key) error { return n.store.SaveTerm(e.id, era, k) },
+		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {
+			n.ledger.Post(func() { done(n.store.SaveTerm(e.id, era, k)) })
+		},
 		Rooms:    func() int { return int(n.listed.Load()) },
-		Sequence: func() uint64 { return n.sequence(e.id) },
+		Sequence: sequence.Next,
 	})
 	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
 		return nil, err
@@ -209,18 +215,6 @@ func (n *Node) announce(envelope []byte) {
 		}
 		return nil
 	})
-}
-
-// sequence gives the next number of this node's announcements and certificates
-// of a room.
-func (n *Node) sequence(id protocol.RoomID) uint64 {
-	now := uint64(time.Now().UnixMilli())
-	s, err := n.store.Sequence(id.String(), now)
-	if err != nil {
-		n.log.Error("store a sequence", "err", err)
-		return now
-	}
-	return s
 }
 
 // keepFounded stores a room of this node's own, so that it is there again after

@@ -41,15 +41,20 @@ func (r *Room) elect(now time.Duration) {
 	r.changed()
 }
 
-// tell stores and sends what the machine gave out. A term that can't be stored
-// is not claimed: after a restart it might be claimed twice.
+// tell stores and sends what the machine gave out.
 func (r *Room) tell(out election.Out) {
-	if out.Persist {
-		if err := r.cfg.SaveTerm(r.machine.Era(), out.Max); err != nil {
-			r.cfg.Log.Error("store a term", "err", err)
-			return
-		}
+	if out.Keep.Term > 0 {
+		r.terms.want(r.machine.Era(), out.Keep)
+		r.saveTerm(r.cfg.Now())
 	}
+	if c := out.Claim; c != nil && !r.terms.allow(c) {
+		r.terms.held, out.Claim = c, nil
+	}
+	r.send(out)
+}
+
+// send signs and sends a claim and a pulse.
+func (r *Room) send(out election.Out) {
 	if c := out.Claim; c != nil {
 		m := &protocol.Message{Boot: c.Boot, Sequence: c.Sequence, Claim: &protocol.RelayClaim{Claim: *c, RelayAddresses: r.cfg.Addresses()}}
 		if c.Standby != "" {

@@ -4,6 +4,7 @@
 // forwarder, which the frames pass.
 //
 //	messages.go  what people in the room say, and who may say it
+//	presence.go  what they say of themselves
 //	rights.go    certificates
 //	election.go  the machine's claims and pulses
 //	parents.go   the two nodes that this one gets the room from
@@ -144,14 +145,15 @@ type Config struct {
 	Topic     Topic
 	Forwarder Forwarder
 	Addresses func() []multiaddr.Multiaddr // this node's own
-	SaveTerm  func(era uint32, k protocol.Key) error
-	Announce  func(envelope []byte)
-	Rooms     func() int        // how many rooms the directory has
-	Sequence  func() uint64     // of announcements
-	Changed   func()            // something that View shows
-	Relayed   func(RelayChange) // another relay
-	Now       func() time.Duration
-	Log       *slog.Logger
+	// SaveTerm stores a term, after those before it, and calls done, from wherever.
+	SaveTerm func(era uint32, k protocol.Key, done func(error))
+	Announce func(envelope []byte)
+	Rooms    func() int        // how many rooms the directory has
+	Sequence func() uint64     // of announcements
+	Changed  func()            // something that View shows
+	Relayed  func(RelayChange) // another relay
+	Now      func() time.Duration
+	Log      *slog.Logger
 }
 
 // RelayChange tells a listener who relays now.
@@ -170,6 +172,7 @@ var ErrLeft = errors.New("left the room")
 type Room struct {
 	cfg   Config
 	inbox chan func(*Room)
+	saved chan error // by SaveTerm
 	done  chan struct{}
 
 	carriers atomic.Pointer[[]protocol.PeerID] // for Check
@@ -193,6 +196,7 @@ type Room struct {
 	live     protocol.PeerID // the parent whose sound is taken
 	liveAt   time.Duration
 	machine  *election.Machine
+	terms    terms
 	claim    *protocol.Message // the best claim as signed
 	closing  *protocol.Message // the founder's last word on whether the room is open
 	relay    protocol.PeerID
@@ -214,20 +218,18 @@ type Room struct {
 	announcing  bool // since it relays
 	audience    audience
 	presentAt   time.Duration
+	presented   protocol.Presence // as said last
 	certifiedAt time.Duration
 	strangersAt time.Duration // when the count of strangers' hands began
 	strangers   int
 	handsSeen   int
 }
 
-// Use is what programs on this machine do with the room.
-type Use struct{ Listening, Speaking, Recording int }
-
 // New makes a room; Run starts it.
 func New(cfg Config) *Room {
 	now := cfg.Now()
 	r := &Room{
-		cfg: cfg, inbox: make(chan func(*Room), inboxSize), done: make(chan struct{}),
+		cfg: cfg, inbox: make(chan func(*Room), inboxSize), saved: make(chan error, 1), done: make(chan struct{}),
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
@@ -248,6 +250,8 @@ func (r *Room) Run(ctx context.Context) error {
 			r.end = ctx.Err()
 		case do := <-r.inbox:
 			do(r)
+		case err := <-r.saved:
+			r.termSaved(err, r.cfg.Now())
 		case <-t.C:
 			r.beat(r.cfg.Now())
 		}
@@ -304,6 +308,7 @@ func (r *Room) beat(now time.Duration) {
 		r.certify(now)
 		r.machine.SetClass(r.class())
 		r.elect(now)
+		r.saveTerm(now)
 		r.tendHands(now)
 	}
 	r.steer(now)
@@ -318,6 +323,7 @@ func (r *Room) beat(now time.Duration) {
 func (r *Room) stop() {
 	if r.machine != nil {
 		r.tell(r.machine.Bye(r.cfg.Now()))
+		r.saveLastTerm()
 	}
 	r.say(&protocol.Message{Presence: &protocol.Presence{Name: r.cfg.Name, Leaving: true}})
 	why := pb.Refuse_UNKNOWN_ROOM

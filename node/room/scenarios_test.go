@@ -95,6 +95,31 @@ func (w *world) total() (n int) {
 	return n
 }
 
+// A disk that takes seconds holds up a room's first claim, and nothing else: later
+// terms are kept ahead.
+func TestDiskIsNotWaitedFor(t *testing.T) {
+	const disk = 4 * time.Second
+	inWorld(t, 1, protocol.StageOpen, 4, func(w *world) {
+		for i, n := range w.nodes {
+			if i == 0 {
+				n.enters(n.knows, n.slowDisk(disk), func(c *Config) { c.New = true })
+			} else {
+				n.enters(asks(w.nodes[0]), n.slowDisk(disk))
+			}
+		}
+		w.sleep(disk - 500*ms)
+		for _, n := range w.nodes[1:] {
+			if relay := n.life.room.relay; relay != "" && relay != n.id {
+				t.Fatalf("%v follows a claim whose term is not stored", n)
+			}
+		}
+		w.settles(disk + settling)
+		w.sleep(disk) // each has its terms ahead
+		w.relay().kill()
+		w.settles(promised)
+	})
+}
+
 func TestAllAtOnce(t *testing.T) {
 	inWorld(t, 1, protocol.StageOpen, 8, func(w *world) {
 		w.nodes[0].opens()

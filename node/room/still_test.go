@@ -34,7 +34,7 @@ func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 		Room: w.genesis.Room, Genesis: w.genesis, Self: n.id, Key: n.key, Boot: 1, Name: "still",
 		Links: nowhere{s}, Topic: nowhere{s}, Forwarder: nowhere{s},
 		Addresses: func() []multiaddr.Multiaddr { return nil },
-		SaveTerm:  func(uint32, protocol.Key) error { return nil },
+		SaveTerm:  func(_ uint32, _ protocol.Key, done func(error)) { done(nil) },
 		Announce:  func([]byte) {},
 		Rooms:     func() int { return 1 },
 		Sequence:  n.next,

@@ -312,7 +312,7 @@ func (n *node) enters(change ...func(*Config)) {
 		Term: n.term, TermEra: n.era,
 		Links: &links{n, l}, Topic: &topic{n, l}, Forwarder: l.forwarder,
 		Addresses: func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{n.addr} },
-		SaveTerm:  func(era uint32, k protocol.Key) error { return n.save(l, era, k) },
+		SaveTerm:  func(era uint32, k protocol.Key, done func(error)) { done(n.save(l, era, k)) },
 		Announce:  func(envelope []byte) { n.announce(l, envelope) },
 		Rooms:     func() int { return 1 },
 		Sequence:  n.next,
@@ -370,6 +370,16 @@ func (n *node) opens(speakers ...*node) {
 	})
 }
 
+// slowDisk has a node's store answer after this time.
+func (n *node) slowDisk(takes time.Duration) func(*Config) {
+	return func(c *Config) {
+		save := c.SaveTerm
+		c.SaveTerm = func(era uint32, k protocol.Key, done func(error)) {
+			time.AfterFunc(takes, func() { save(era, k, done) })
+		}
+	}
+}
+
 // knows is for nodes that have the room's genesis, of the directory or stored.
 func (n *node) knows(c *Config) { c.Genesis = n.w.genesis }
 
@@ -420,8 +430,10 @@ func (n *node) save(l *life, era uint32, k protocol.Key) error {
 	if l.gone {
 		return nil
 	}
-	if era == n.era && k.Compare(n.term, n.w.genesis.Room) < 0 {
-		n.w.misuse("%v stores term %d after %d", n, k.Term, n.term.Term)
+	for _, c := range l.changes {
+		if c.Relay == n.id && k.Term < c.Term {
+			n.w.misuse("%v stores term %d, and has claimed %d", n, k.Term, c.Term)
+		}
 	}
 	n.era, n.term = era, k
 	return nil

@@ -80,22 +80,23 @@ func (s *Store) SetName(n protocol.Name) error {
 // Boot numbers this life of the node: max(the previous one + 1, unixMilli), so
 // that it grows even when the clock was set back.
 func (s *Store) Boot(unixMilli uint64) (uint64, error) {
-	return s.advance(nodeBucket, bootKey, unixMilli)
+	return s.advance(nodeBucket, bootKey, unixMilli, 1)
 }
 
-// Sequence gives the next number of a named sequence, by the rule of Boot.
-func (s *Store) Sequence(name string, unixMilli uint64) (uint64, error) {
-	return s.advance(sequenceBucket, name, unixMilli)
+// Sequence takes as many of the next numbers of a named sequence, by the rule of
+// Boot, and gives the first of them.
+func (s *Store) Sequence(name string, unixMilli, many uint64) (uint64, error) {
+	return s.advance(sequenceBucket, name, unixMilli, many)
 }
 
-func (s *Store) advance(bucket, key string, least uint64) (n uint64, err error) {
+func (s *Store) advance(bucket, key string, least, many uint64) (n uint64, err error) {
 	err = s.update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(bucket))
 		n = least
 		if previous, ok := number(b.Get([]byte(key))); ok {
 			n = max(previous+1, least)
 		}
-		return b.Put([]byte(key), bytesOf(n))
+		return b.Put([]byte(key), bytesOf(n+many-1))
 	})
 	return n, err
 }

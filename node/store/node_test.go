@@ -96,11 +96,12 @@ func TestBootGrows(t *testing.T) {
 		s.Close()
 	}
 	s := mustOpen(t, home)
-	a, _ := s.Sequence("a", 7)
-	b, _ := s.Sequence("a", 7)
-	c, _ := s.Sequence("b", 7)
-	if a != 7 || b != 8 || c != 7 {
-		t.Error("sequences:", a, b, c)
+	a, _ := s.Sequence("a", 7, 1)
+	b, _ := s.Sequence("a", 7, 10)
+	c, _ := s.Sequence("b", 7, 1)
+	d, _ := s.Sequence("a", 7, 1)
+	if a != 7 || b != 8 || c != 7 || d != 18 {
+		t.Error("sequences:", a, b, c, d)
 	}
 }
 

@@ -60,9 +60,9 @@ func (s *Store) ForgetRoom(id protocol.RoomID) error {
 	return s.update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(roomBucket)).Delete(id[:]) })
 }
 
-// SaveTerm stores the highest claim key that this node has seen or made in a
-// room, with its era. A claim is sent only once its key is stored, which takes two
-// writes and their syncs: 0.3 ms on ext4 on a virtual disk (go test -bench SaveTerm).
+// SaveTerm stores the highest key by which this node may claim a room, with its
+// era. It takes two writes and their syncs: 0.3 ms on ext4 on an idle virtual disk
+// (go test -bench SaveTerm), seconds on a busy one.
 func (s *Store) SaveTerm(room protocol.RoomID, era uint32, key protocol.Key) error {
 	return s.update(func(tx *bbolt.Tx) error {
 		return tx.Bucket([]byte(termBucket)).Put(room[:], encodeTerm(era, key))

@@ -32,7 +32,8 @@
 //	10  Suspecting for w, I claim if w >= k Step and I am free, or nobody is alive, or
 //	    an alive peer suspects too; or if w >= Lease - Suspect + k Step.
 //	11  I claim term max+1, solo if I hear nobody, and name as standby the best of
-//	    alive, of another network first. Max is stored before the claim is sent.
+//	    alive, of another network first. A key as high is stored before the claim
+//	    is sent: terms are kept ahead, so that no claim has to wait for a disk.
 //	12  Solo ends two beats after the first peer is heard; a yield ends Suspect after
 //	    the last lower claim.
 //	13  While I relay and max has been above best for Suspect, or at once if a pulse
@@ -72,6 +73,9 @@ const (
 const Jump = 1 << 20
 
 const (
+	// ahead is how many terms are kept in advance. A node that ends without a
+	// word skips those it did not use.
+	ahead = 16
 	// spacing keeps two claims of one signer far enough apart for receivers
 	// that take one each 250 ms.
 	spacing = 300 * time.Millisecond
@@ -95,7 +99,7 @@ type Config struct {
 	Roster Roster
 
 	// Persisted and PersistedEra are what an earlier life stored last (see
-	// Out.Persist). A later era than the roster's means that the log is
+	// Out.Keep). A later era than the roster's means that the log is
 	// behind: the machine only observes until the log has caught up.
 	Persisted    protocol.Key
 	PersistedEra uint32
@@ -107,8 +111,9 @@ type Config struct {
 
 // Out is what the node has to do after a Tick, in this order.
 type Out struct {
-	Persist bool            // store Max, with Era, before sending anything
-	Max     protocol.Key    // the highest key seen
-	Claim   *protocol.Claim // sign and send; nil: none
-	Pulse   *protocol.Pulse // sign and send; nil: none
+	// Keep is to be stored, with Era, as soon as may be; term 0: nothing. A claim
+	// above what is stored has to wait for that.
+	Keep  protocol.Key
+	Claim *protocol.Claim // sign and send; nil: none
+	Pulse *protocol.Pulse // sign and send; nil: none
 }

@@ -133,6 +133,7 @@ func TestSuccession(t *testing.T) {
 			if c.bye {
 				bye(m, bob, 0)
 			}
+			var kept protocol.Key
 			for now := time.Duration(0); now < 10*time.Second; now += 10 * ms {
 				if c.hears {
 					p := pulseOf(other, uint64(now)+1, key(7, bob))
@@ -140,14 +141,17 @@ func TestSuccession(t *testing.T) {
 					m.Pulse(p, now)
 				}
 				out := m.Tick(now)
+				if out.Keep.Term > 0 {
+					kept = out.Keep
+				}
 				if out.Claim == nil {
 					continue
 				}
 				if now < c.want || now > c.want+20*ms {
 					t.Errorf("claimed after %v, want %v", now, c.want)
 				}
-				if !out.Persist || out.Max != key(8, c.self) || out.Claim.Key != out.Max {
-					t.Errorf("claimed %v, persisted %v %v", out.Claim.Key, out.Persist, out.Max)
+				if out.Claim.Key != key(8, c.self) || kept.Compare(out.Claim.Key, m.room) < 0 {
+					t.Errorf("claimed %v, kept %v", out.Claim.Key, kept)
 				}
 				if out.Claim.Solo == c.hears && now > Suspect {
 					t.Errorf("solo %v, but hears %v", out.Claim.Solo, c.hears)
@@ -164,7 +168,7 @@ func TestSuccession(t *testing.T) {
 func TestStart(t *testing.T) {
 	m := machine(alice)
 	m.Open(0)
-	if out := m.Tick(0); out.Claim == nil || out.Claim.Key != key(1, alice) || !out.Persist {
+	if out := m.Tick(0); out.Claim == nil || out.Claim.Key != key(1, alice) || out.Keep.Term < 1 {
 		t.Errorf("founder's first tick: %+v", out)
 	}
 
@@ -178,11 +182,37 @@ func TestStart(t *testing.T) {
 	}
 }
 
+// Rule 11: what is stored before the first claim is enough for the next ones, and
+// a life that ends without a word leaves no term to be claimed twice.
+func TestTermsAreKeptAhead(t *testing.T) {
+	m := machine(alice)
+	m.Open(0)
+	out := m.Tick(0)
+	kept := out.Keep
+	if kept.Term < 4 {
+		t.Fatalf("kept %v at first", kept)
+	}
+	m.Claim(claimOf(carol, 2, 1), ms)
+	p := pulseOf(carol, 2, key(2, carol))
+	p.Bye = true
+	m.Pulse(p, 2*ms)
+	if out = m.Tick(2*ms + Step); out.Claim == nil || out.Claim.Term != 3 || out.Keep.Term != 0 {
+		t.Fatalf("claimed %+v", out)
+	}
+	m = New(Config{Self: alice, Boot: 11, Roster: three(0), Persisted: kept}, 0)
+	if out = m.Tick(Suspect); out.Claim == nil || out.Claim.Term <= kept.Term {
+		t.Fatalf("claimed %+v in the next life, with %v kept", out, kept)
+	}
+	if out = m.Bye(Suspect); out.Keep != m.Max() {
+		t.Errorf("kept %v when it ended well, max %v", out.Keep, m.Max())
+	}
+}
+
 // A node whose log is behind what it claimed by says nothing until it catches up.
 func TestLogBehind(t *testing.T) {
 	m := New(Config{Self: alice, Boot: 11, Roster: three(1), Persisted: key(41, alice), PersistedEra: 2}, 0)
 	for now := time.Duration(0); now < 10*time.Second; now += 100 * ms {
-		if out := m.Tick(now); out.Claim != nil || out.Pulse != nil || out.Persist {
+		if out := m.Tick(now); out.Claim != nil || out.Pulse != nil || out.Keep.Term > 0 {
 			t.Fatalf("with a log behind: %+v", out)
 		}
 	}
@@ -203,7 +233,7 @@ func TestObserver(t *testing.T) {
 		if now <= 5*time.Second {
 			m.Claim(claimOf(bob, 7, uint64(now)+1), now)
 		}
-		if out := m.Tick(now); out.Claim != nil || out.Pulse != nil || out.Persist {
+		if out := m.Tick(now); out.Claim != nil || out.Pulse != nil || out.Keep.Term > 0 {
 			t.Fatalf("an observer sent %+v", out)
 		}
 		if live := now <= 5*time.Second+Suspect; m.Live(now) != live || m.Best().Key != key(7, bob) {

@@ -300,8 +300,8 @@ func (w *world) input(i int, in func(*Machine, time.Duration)) {
 
 func (w *world) do(i int, out Out) {
 	n := w.nodes[i]
-	if out.Persist {
-		n.stored, n.storedEra = out.Max, n.machine.Era()
+	if out.Keep.Term > 0 {
+		n.stored, n.storedEra = out.Keep, n.machine.Era()
 	}
 	if i == w.liar {
 		return // its machine only listens

@@ -10,7 +10,7 @@ import (
 func (m *Machine) Tick(now time.Duration) Out {
 	m.age(now)
 	if !m.candidate() {
-		return Out{Max: m.max}
+		return Out{}
 	}
 	if m.due(now) {
 		m.take(now)
@@ -76,7 +76,7 @@ func (m *Machine) take(now time.Duration) {
 
 // send gives what is due (rule 14).
 func (m *Machine) send(now time.Duration) Out {
-	out := Out{Max: m.max}
+	out := Out{Keep: m.keep()}
 	if m.beat(now) {
 		m.urgent, m.unsent = true, true
 	}
@@ -87,7 +87,6 @@ func (m *Machine) send(now time.Duration) Out {
 		out.Pulse = m.pulse(now)
 		m.urgent = false
 	}
-	out.Persist = m.store()
 	return out
 }
 
@@ -105,13 +104,17 @@ func (m *Machine) beat(now time.Duration) bool {
 	return true
 }
 
-// store tells whether max has to be stored before it is shown to anybody.
-func (m *Machine) store() bool {
-	if m.max.Term == 0 || m.max == m.stored && m.roster.Era == m.storedEra {
-		return false
+// keep gives what to store: some terms more than max's, once half of those that
+// were stored are used up.
+func (m *Machine) keep() protocol.Key {
+	if m.roster.Era == m.storedEra && (m.max.Term+ahead/2 <= m.stored.Term || m.max == m.stored) {
+		return protocol.Key{}
 	}
-	m.stored, m.storedEra = m.max, m.roster.Era
-	return true
+	m.stored, m.storedEra = protocol.Key{Term: m.max.Term + ahead, Relay: m.self}, m.roster.Era
+	if m.stored.Term >= termLimit {
+		m.stored = m.max
+	}
+	return m.stored
 }
 
 // claim gives best as this relay's next message.
@@ -134,11 +137,11 @@ func (m *Machine) pulse(now time.Duration) *protocol.Pulse {
 }
 
 // Bye gives this node's last pulse, by which its peers need not wait for its
-// silence. Afterwards the machine observes; a node that comes back does so with a
+// silence, and max to keep: the terms ahead of it were not used. Afterwards the machine observes; a node that comes back does so with a
 // new machine and a later boot.
 func (m *Machine) Bye(now time.Duration) Out {
 	if !m.candidate() {
-		return Out{Max: m.max}
+		return Out{}
 	}
 	p := m.pulse(now)
 	p.Bye = true
@@ -146,5 +149,5 @@ func (m *Machine) Bye(now time.Duration) Out {
 	if m.best.Relay == m.self {
 		m.forget()
 	}
-	return Out{Persist: m.store(), Max: m.max, Pulse: p}
+	return Out{Keep: m.max, Pulse: p}
 }
