@@ -2,15 +2,19 @@ package rtc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/pion/ice/v4"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -97,8 +101,8 @@ func (t *threshold) GetListenAddresses() []net.Addr {
 // Close is for others: the sockets outlive an agent.
 func (t *threshold) Close() error { return nil }
 
-func (t *threshold) api() (*webrtc.API, error) {
-	return browserAPI(false, t.log, func(s *webrtc.SettingEngine) {
+func (t *threshold) api(reports bool) (*webrtc.API, error) {
+	return browserAPI(reports, t.log, func(s *webrtc.SettingEngine) {
 		s.SetLite(true)
 		s.SetICEUDPMux(t)
 		s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
@@ -110,20 +114,69 @@ func (t *threshold) api() (*webrtc.API, error) {
 // PlayGuest is Play for a browser of another machine, which came in at one of this
 // machine's addresses. Without Config.Guests the error is ErrNoGuests.
 func (e *Engine) PlayGuest(ctx context.Context, at netip.Addr, offer string, p Playing) (*Session, string, error) {
-	if e.guests == nil {
-		return nil, "", ErrNoGuests
-	}
-	// Two lite agents make no check at all before they send (RFC 8445 section 6.1.1).
-	if strings.Contains(offer, "ice-lite") {
-		return nil, "", fmt.Errorf("%w: it is of an ICE-lite agent", ErrOffer)
-	}
-	t, err := e.guests.at(at)
-	if err != nil {
-		return nil, "", err
-	}
-	api, err := t.api()
+	api, err := e.guestAPI(at, offer, false)
 	if err != nil {
 		return nil, "", err
 	}
 	return e.play(ctx, api, offer, p)
+}
+
+// PublishGuest is Publish for such a browser.
+func (e *Engine) PublishGuest(ctx context.Context, at netip.Addr, offer string, p Publication) (*Session, string, error) {
+	api, err := e.guestAPI(at, offer, true)
+	if err != nil {
+		return nil, "", err
+	}
+	return e.publish(ctx, api, offer, p)
+}
+
+func (e *Engine) guestAPI(at netip.Addr, offer string, reports bool) (*webrtc.API, error) {
+	if e.guests == nil {
+		return nil, ErrNoGuests
+	}
+	// Two lite agents make no check at all before they send (RFC 8445 section 6.1.1).
+	if strings.Contains(offer, "ice-lite") {
+		return nil, fmt.Errorf("%w: it is of an ICE-lite agent", ErrOffer)
+	}
+	t, err := e.guests.at(at)
+	if err != nil {
+		return nil, err
+	}
+	return t.api(reports)
+}
+
+// Fingerprint gives the SHA-256 of the one DTLS certificate that an offer names (RFC
+// 8122 section 5): whoever answers its handshake has that certificate's key.
+func Fingerprint(offer string) (print [sha256.Size]byte, err error) {
+	if len(offer) > maxOfferBytes {
+		return print, fmt.Errorf("%w: more than %d bytes", ErrOffer, maxOfferBytes)
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(offer); err != nil {
+		return print, fmt.Errorf("%w: %w", ErrOffer, err)
+	}
+	var found []string
+	for _, attributes := range append([][]sdp.Attribute{d.Attributes}, attributesOf(&d)...) {
+		for _, a := range attributes {
+			if a.Key == "fingerprint" && !slices.Contains(found, a.Value) {
+				found = append(found, a.Value)
+			}
+		}
+	}
+	if len(found) != 1 {
+		return print, fmt.Errorf("%w: it names %d certificates, name one", ErrOffer, len(found))
+	}
+	kind, digits, _ := strings.Cut(found[0], " ")
+	sum, err := hex.DecodeString(strings.ReplaceAll(digits, ":", ""))
+	if !strings.EqualFold(kind, "sha-256") || err != nil || len(sum) != len(print) {
+		return print, fmt.Errorf("%w: its certificate is not named by a SHA-256", ErrOffer)
+	}
+	return [sha256.Size]byte(sum), nil
+}
+
+func attributesOf(d *sdp.SessionDescription) (all [][]sdp.Attribute) {
+	for _, m := range d.MediaDescriptions {
+		all = append(all, m.Attributes)
+	}
+	return all
 }

@@ -1,6 +1,7 @@
 package rtc
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net"
 	"net/netip"
@@ -93,4 +94,81 @@ func TestGuestsAreWrapped(t *testing.T) {
 	if wrapped[true] != wrapped[false]+1 {
 		t.Errorf("wrapped %v sockets", wrapped)
 	}
+}
+
+// A guest that speaks is heard, and is whom its offer names.
+func TestPublishGuest(t *testing.T) {
+	e := newSide(t, "one", Config{Guests: netip.MustParseAddrPort("127.0.0.1:0")}).engine
+	guest, senders := client(t, webrtc.RTPTransceiverDirectionSendonly, 1, webrtc.NetworkTypeUDP4)
+	out, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus}, "mic", "mic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := senders[0].Sender().ReplaceTrack(out); err != nil {
+		t.Fatal(err)
+	}
+	heard, ended := make(chan protocol.Source, 10), make(chan struct{})
+	offer := offerOf(t, guest)
+	s, answer, err := e.PublishGuest(t.Context(), netip.MustParseAddr("127.0.0.1"), offer, Publication{
+		Source: 7, Push: func(f *protocol.Frame) { heard <- f.Source }, Closed: func() { close(ended) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(answer, "a=ice-lite") {
+		t.Error("the answer is not that of an ICE-lite agent")
+	}
+	takeAnswer(t, guest, answer)
+	if err := out.WriteRTP(&rtp.Packet{Header: rtp.Header{Version: 2}, Payload: packetOf(1, 50)}); err != nil {
+		t.Fatal(err)
+	}
+	if from := receiveFrom(t, "frame", heard); from != 7 {
+		t.Errorf("heard %d", from)
+	}
+	print, err := Fingerprint(offer)
+	if got := sha256.Sum256(s.pc.SCTP().Transport().GetRemoteCertificate()); err != nil || got != print {
+		t.Errorf("the offer names %x (%v), and %x came", print, err, got)
+	}
+	s.Close()
+	receiveFrom(t, "end", ended)
+}
+
+func TestFingerprint(t *testing.T) {
+	const sum = "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
+	head, media := "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+	line := func(v string) string { return "a=fingerprint:" + v + "\r\n" }
+	for name, c := range map[string]struct {
+		offer string
+		good  bool
+	}{
+		"of the session":       {head + line("sha-256 "+sum) + media, true},
+		"of the m-line":        {head + media + line("SHA-256 "+strings.ToLower(sum)), true},
+		"of both":              {head + line("sha-256 "+sum) + media + line("sha-256 "+sum), true},
+		"none":                 {head + media, false},
+		"two":                  {head + line("sha-256 "+sum) + media + line("sha-256 11"+sum[2:]), false},
+		"two kinds":            {head + line("sha-256 "+sum) + media + line("sha-1 "+sum[:59]), false},
+		"another kind":         {head + media + line("sha-1 "+sum[:59]), false},
+		"called another kind":  {head + media + line("sha-1 "+sum), false},
+		"short":                {head + media + line("sha-256 "+sum[3:]), false},
+		"no digits":            {head + media + line("sha-256 "+strings.Repeat("zz:", 31)+"zz"), false},
+		"no session":           {"hello", false},
+		"larger than an offer": {head + media + line("sha-256 "+sum) + strings.Repeat("a=x\r\n", maxOfferBytes), false},
+	} {
+		print, err := Fingerprint(c.offer)
+		if c.good != (err == nil) || c.good && (print[1] != 0x11 || print[31] != 0xff) {
+			t.Errorf("%s: %x, %v", name, print, err)
+		}
+		if !c.good && !errors.Is(err, ErrOffer) {
+			t.Errorf("%s: %v is no fault of the offer", name, err)
+		}
+	}
+}
+
+func FuzzFingerprint(f *testing.F) {
+	f.Add("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 00:11\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, offer string) {
+		if _, err := Fingerprint(offer); err == nil && !strings.Contains(strings.ToLower(offer), "sha-256") {
+			t.Error("a fingerprint out of nothing")
+		}
+	})
 }

@@ -24,15 +24,19 @@ type Publication struct {
 // Publish answers a WHIP offer (RFC 9725) of one audio track. ctx bounds the
 // negotiation, not the session.
 func (e *Engine) Publish(ctx context.Context, offer string, p Publication) (*Session, string, error) {
+	api, err := e.local.api(true, e.cfg.times)
+	if err != nil {
+		return nil, "", err
+	}
+	return e.publish(ctx, api, offer, p)
+}
+
+func (e *Engine) publish(ctx context.Context, api *webrtc.API, offer string, p Publication) (*Session, string, error) {
 	switch sends, _, err := readOffer(offer); {
 	case err != nil:
 		return nil, "", err
 	case sends != 1:
 		return nil, "", fmt.Errorf("%w: it sends %d audio tracks, offer one", ErrOffer, sends)
-	}
-	api, err := e.local.api(true, e.cfg.times)
-	if err != nil {
-		return nil, "", err
 	}
 	s, err := e.session(api, p.Closed)
 	if err != nil {
