@@ -87,7 +87,6 @@ func (r *Room) Used(u Use) bool {
 	return r.post(func(r *Room) {
 		if r.use != u {
 			r.use = u
-			r.presentNow()
 			r.steer(r.cfg.Now())
 		}
 	})

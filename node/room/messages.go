@@ -238,21 +238,6 @@ func after(m, n *protocol.Message) bool {
 	return m.Boot > n.Boot || m.Boot == n.Boot && m.Sequence > n.Sequence
 }
 
-func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
-	if m.Presence.Leaving {
-		delete(r.hands, m.From)
-		r.forget(m.From, now)
-		return
-	}
-	r.senders[m.From].name = m.Presence.Name
-	s := r.meet(m.From, now)
-	if s.presence != *m.Presence {
-		s.presence = *m.Presence
-		r.changed()
-	}
-	s.raw = m.Raw
-}
-
 // forget drops a member who left.
 func (r *Room) forget(p protocol.PeerID, now time.Duration) {
 	delete(r.members, p)
@@ -375,24 +360,6 @@ func (r *Room) needsPulse(to, from protocol.PeerID, now time.Duration) bool {
 		return true
 	}
 	return r.root && to != r.standby
-}
-
-// presentNow tells the others of this node at once; present does so regularly.
-func (r *Room) presentNow() { r.presentAt = -protocol.PresenceBeat }
-
-func (r *Room) present(now time.Duration) {
-	if r.genesis == nil || now-r.presentAt < protocol.PresenceBeat {
-		return
-	}
-	r.presentAt = now
-	r.say(&protocol.Message{Presence: r.ownPresence()})
-	r.sayVoices()
-	r.repeatHands(now)
-}
-
-func (r *Room) ownPresence() *protocol.Presence {
-	return &protocol.Presence{Name: r.cfg.Name, Offers: r.cfg.Lends, Listening: r.use.Listening > 0,
-		Speaking: r.use.Speaking > 0, Recording: r.use.Recording > 0}
 }
 
 // expire drops whom nobody hears of any more, and voices that ended a while ago.

@@ -165,8 +165,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 	p.full = false
 	if !p.accepted {
 		p.accepted, r.newcomer = true, true
-		r.presentNow()
-		r.present(now) // before its voices, so that they have a name where they are heard
+		r.presentNow(now) // before its voices, so that they have a name where they are heard
 		r.aim(id)
 	}
 	r.steer(now)

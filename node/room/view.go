@@ -30,7 +30,7 @@ type Member struct {
 	Peer     protocol.PeerID
 	Presence protocol.Presence
 	Role     string // host, speaker, carrier or listener
-	Muted    bool   // on the stage, and no voice of theirs is open
+	Muted    bool   // on the stage, and nothing comes from their microphone
 	Hand     int    // place in the queue; 0: down, or not stamped yet
 	Waiting  time.Duration
 }
@@ -102,7 +102,7 @@ func (r *Room) viewHands(v *View, now time.Duration) {
 		if m.Hand = places[m.Peer]; m.Hand > 0 {
 			m.Waiting = stamps[m.Hand-1].Waited
 		}
-		m.Muted = m.Presence.Muted || (m.Role == "host" || m.Role == "speaker") && !voiced[m.Peer]
+		m.Muted = r.seated(m.Peer, now) && (m.Presence.Muted || !voiced[m.Peer])
 	}
 }
 
