@@ -1,26 +1,18 @@
 package node
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/earshot-audio/earshot/node/web"
-	"github.com/earshot-audio/earshot/protocol"
 )
 
 // TestPage lets a real browser show the pages of two nodes that are neighbours:
@@ -269,163 +261,4 @@ func testRestart(t *testing.T, b *browser, ana *running) {
 	p.eventually("the room is heard again", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
 	citra.eventually(5*time.Second, "citra is in the room again", func() bool { return citra.Node.room(roomID(t, o.Room)) != nil })
 	p.mayComplain("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "404", "502")
-}
-
-// page is a node's page in a tab.
-type page struct {
-	*tab
-	streams    atomic.Int64 // of events, opened so far
-	mu         sync.Mutex
-	complaints []string // of the console: errors, and what the policy forbids
-	expected   []string // words of those that are none
-}
-
-// visit opens a tab, which closes with the test, and checks at its end that
-// nothing was wrong in its console.
-func (b *browser) visit(t *testing.T, address string) *page {
-	t.Helper()
-	ctx, closeTab := chromedp.NewContext(b.ctx)
-	t.Cleanup(closeTab)
-	p := &page{tab: &tab{t, ctx}}
-	chromedp.ListenTarget(ctx, func(event any) {
-		switch e := event.(type) {
-		case *network.EventRequestWillBeSent:
-			if e.Type == network.ResourceTypeEventSource {
-				p.streams.Add(1)
-			}
-		case *log.EventEntryAdded:
-			if e.Entry.Level == log.LevelError || e.Entry.Source == log.SourceSecurity {
-				p.complain(e.Entry.Text + " " + e.Entry.URL)
-			}
-		case *runtime.EventConsoleAPICalled:
-			if e.Type == runtime.APITypeError {
-				p.complain(fmt.Sprint(e.Args))
-			}
-		case *runtime.EventExceptionThrown:
-			p.complain(e.ExceptionDetails.Error())
-		}
-	})
-	must(t, chromedp.Run(ctx, log.Enable(), network.Enable(), chromedp.Navigate(address)))
-	t.Cleanup(func() {
-		for _, c := range p.problems() {
-			t.Errorf("the console: %s", c)
-		}
-	})
-	return p
-}
-
-func (p *page) complain(what string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.complaints = append(p.complaints, what)
-}
-
-// problems gives what the console told so far and should not have.
-func (p *page) problems() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.DeleteFunc(p.complaints, func(c string) bool {
-		return slices.ContainsFunc(p.expected, func(w string) bool { return strings.Contains(c, w) })
-	})
-}
-
-// mayComplain says which complaints are none, by words in them.
-func (p *page) mayComplain(words ...string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.expected = words
-}
-
-// is says whether an expression is true in the page.
-func (p *page) is(expression string) (yes bool) {
-	p.t.Helper()
-	p.call("Boolean("+expression+")", &yes)
-	return yes
-}
-
-func (p *page) text(expression string) (text string) {
-	p.t.Helper()
-	p.call(expression, &text)
-	return text
-}
-
-// eventually waits until an expression is true, 15 s at most.
-func (p *page) eventually(what, expression string) {
-	p.t.Helper()
-	patience := 15 * time.Second
-	if raceEnabled { // which makes everything several times slower
-		patience *= 3
-	}
-	look := time.NewTicker(25 * time.Millisecond)
-	defer look.Stop()
-	for late := time.Now().Add(patience); !p.is(expression); <-look.C {
-		if time.Now().After(late) {
-			p.t.Fatalf("not in time: %s; the page says: %.600s", what, p.text(`document.body.innerText`))
-		}
-	}
-}
-
-// shows waits for words in an element that can be seen.
-func (p *page) shows(element, words string) {
-	p.t.Helper()
-	p.eventually(element+" says "+words, fmt.Sprintf(`[...document.querySelectorAll(%s)].some(e => e.checkVisibility() && e.textContent.includes(%s))`, quoted(element), quoted(words)))
-}
-
-// presses and types send keys to what has focus.
-func (p *page) presses(keys string) {
-	p.t.Helper()
-	must(p.t, chromedp.Run(p.ctx, chromedp.KeyEvent(keys)))
-}
-
-func (p *page) types(text string) { p.t.Helper(); p.presses(text) }
-
-// key sends one half of a key, by its KeyboardEvent.code.
-func (p *page) key(half input.KeyType, code string) {
-	p.t.Helper()
-	must(p.t, chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
-		return input.DispatchKeyEvent(half).WithCode(code).WithKey(" ").WithWindowsVirtualKeyCode(32).Do(ctx)
-	})))
-}
-
-// tabTo goes on by Tab until focus is on an element.
-func (p *page) tabTo(element string) {
-	p.t.Helper()
-	p.eventually(element+" is there", fmt.Sprintf(`document.querySelector(%s)?.checkVisibility()`, quoted(element)))
-	for range 60 {
-		if p.is(fmt.Sprintf(`document.activeElement.matches(%s)`, quoted(element))) {
-			return
-		}
-		p.presses(kb.Tab)
-	}
-	p.t.Fatalf("Tab does not come to %s", element)
-}
-
-// enters goes to a room and listens.
-func (p *page) enters(room string) {
-	p.t.Helper()
-	p.eventually("the room is in the list", fmt.Sprintf(`document.querySelector('.row a[href="#room/%s"]')`, room))
-	p.tabTo(fmt.Sprintf(`.row a[href="#room/%s"]`, room))
-	p.presses(kb.Enter)
-	p.tabTo(`.floor .acts button`)
-	p.presses(kb.Enter)
-	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
-}
-
-func quoted(text string) string {
-	b, _ := json.Marshal(text)
-	return string(b)
-}
-
-func roomID(t *testing.T, text string) protocol.RoomID {
-	t.Helper()
-	id, err := protocol.ParseRoomID(text)
-	must(t, err)
-	return id
-}
-
-// heardOf gives how many packets of a source were heard.
-func (e *ear) heardOf(s protocol.Source) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.packets[uint32(s)])
 }

@@ -1,0 +1,213 @@
+package node
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestPageRoom has three people meet by the pages of their own nodes: ana opens a
+// room, budi and citra come by its link, citra raises a hand and speaks, budi
+// hears. Then ana's node, which relays, dies. A fourth node stands by, so that
+// what budi hears has to come through another relay.
+func TestPageRoom(t *testing.T) {
+	s := meet(t, "host")
+	s.inviteCitra()
+	s.citraSpeaks()
+	s.budiHears(glitches)
+	s.anaDies()
+}
+
+// seats are three people in a room that ana's page opened, whose link all have.
+type seats struct {
+	t                      *testing.T
+	ana, budi, citra, dewi *running
+	host, listener, guest  *page // ana's, budi's, citra's
+	room, link             string
+}
+
+// meet has ana open a room by the form of her page, and the others come by its
+// link. Dewi, who has no page, stands by.
+func meet(t *testing.T, stage string) *seats {
+	b := launch(t)
+	s := &seats{t: t, ana: start(t, "ana")}
+	s.budi, s.citra, s.dewi = start(t, "budi", s.ana), start(t, "citra", s.ana), start(t, "dewi", s.ana)
+	s.host, s.listener, s.guest = b.visit(t, s.ana.Page()), b.visit(t, s.budi.Page()), b.visit(t, s.citra.Page())
+	s.opens("Frogs at dusk", stage)
+	s.dewi.listen(s.host.ctx, s.link)
+	s.dewi.eventually(10*time.Second, "ana relays, dewi stands by", settled(s.room, 0, s.ana, s.dewi))
+	s.host.listens()
+	for _, p := range []*page{s.listener, s.guest} {
+		p.mayComplain("404") // the room is not listed: nothing is known of it before one joins
+		p.follows(s.link)
+		p.asks()
+	}
+	for _, n := range []*running{s.budi, s.citra} {
+		if n.Node.room(roomID(t, s.room)) != nil {
+			t.Errorf("a link made %s join", n.name)
+		}
+	}
+	for _, p := range []*page{s.listener, s.guest} {
+		p.listens()
+		p.shows(`h1`, "Frogs at dusk")
+	}
+	all := []*running{s.ana, s.budi, s.citra, s.dewi}
+	for _, n := range all {
+		n.eventually(10*time.Second, "one relay, one standby", settled(s.room, 0, all...))
+		n.eventually(10*time.Second, "attached to relay and standby", n.attached(s.room))
+	}
+	if v := s.budi.view(s.room); v.Relay != s.ana.self.String() || v.Standby != s.dewi.self.String() {
+		t.Fatalf("ana does not relay, or dewi not stand by: %+v", v)
+	}
+	return s
+}
+
+// opens has ana fill in the form and go into the room.
+func (s *seats) opens(title, stage string) {
+	s.t.Helper()
+	p := s.host
+	p.tabTo(`aside button.main`)
+	p.presses(kb.Enter)
+	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
+	p.types(title)
+	p.tabTo(`input[name=stage]`)
+	if stage == "open" {
+		p.presses(kb.ArrowDown)
+	}
+	p.tabTo(`dialog button.main`)
+	p.presses(kb.Enter)
+	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
+	s.link = p.text(`document.querySelector('dialog .sharing input').value`)
+	s.room, _, _ = strings.Cut(strings.TrimPrefix(s.link, "earshot:room/"), "/")
+	p.presses(kb.Enter) // focus is on the way in
+}
+
+// follows pastes a link into the hallway and goes where it leads.
+func (p *page) follows(link string) {
+	p.t.Helper()
+	p.tabTo(`.pasting input`)
+	p.types(link)
+	p.presses(kb.Enter)
+}
+
+// asks waits until the page asks whether to listen to a room.
+func (p *page) asks() {
+	p.t.Helper()
+	p.shows(`.state`, "You join only when you press Listen")
+}
+
+// listens presses Listen, once it is asked, and waits for the sound.
+func (p *page) listens() {
+	p.t.Helper()
+	p.asks()
+	p.tabTo(`.floor .acts button`)
+	p.presses(kb.Enter)
+	p.hearsRoom()
+}
+
+// hearsRoom waits for a session in which sound would come.
+func (p *page) hearsRoom() {
+	p.t.Helper()
+	p.eventually("it is heard", `document.querySelector('.floor .acts')?.dataset.state === 'heard'`)
+}
+
+// inviteCitra has citra raise a hand, and ana let her on stage.
+func (s *seats) inviteCitra() {
+	s.t.Helper()
+	s.guest.tabTo(`.ring`)
+	s.guest.presses("r")
+	s.guest.shows(`.hands`, "You are number 1 in line")
+	s.host.shows(`.queue`, "citra")
+	s.host.tabTo(`.queue button:first-of-type`)
+	s.host.presses(kb.Enter)
+	s.guest.shows(`.bar .invited`, "\u2068ana\u2069 invites you to speak")
+}
+
+// citraSpeaks has citra turn her microphone on.
+func (s *seats) citraSpeaks() {
+	s.t.Helper()
+	s.guest.tabTo(`.mic`)
+	s.guest.presses(kb.Enter)
+	s.guest.eventually("citra's microphone is live", `document.querySelector('.mic').hasAttribute('data-live')`)
+	s.listener.eventually("citra sits on stage", seatOf("citra"))
+}
+
+// seatOf is somebody's place on stage, as an expression.
+func seatOf(name string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === %s)`, quoted(name))
+}
+
+// budiHears checks what budi's page plays for a phrase, and whose ring moves
+// meanwhile.
+func (s *seats) budiHears(conceals time.Duration) {
+	s.t.Helper()
+	source := s.citra.speaksAs(s.room)
+	s.listener.call(`lit.clear()`, nil)
+	h := s.listener.hear(phrase)
+	for tries := 1; tries < 3 && h.concealed() > conceals; tries++ {
+		s.t.Logf("concealed %v, trying again", h.concealed())
+		h = s.listener.hear(phrase)
+	}
+	h.check(s.t, source, conceals)
+	s.onlyCitraLit()
+}
+
+// onlyCitraLit checks whose ring was lit at budi's page.
+func (s *seats) onlyCitraLit() {
+	s.t.Helper()
+	var names []string
+	s.listener.call(`[...lit]`, &names)
+	if !slices.Equal(names, []string{"citra"}) {
+		s.t.Errorf("at budi's page, the rings of %q moved, want citra's alone", names)
+	}
+}
+
+// picture is the network as budi's drawer shows it.
+type picture struct {
+	Relay string   // what stands at the relay
+	Names []string // of all
+	Words string   // beside the picture
+}
+
+func (p *page) picture() (shown picture) {
+	p.t.Helper()
+	p.call(`({
+		Relay: document.querySelector('.drawer .node[data-relay] text')?.textContent ?? '',
+		Names: [...document.querySelectorAll('.drawer .node text')].map(t => t.textContent).sort(),
+		Words: document.querySelector('.drawer').innerText,
+	})`, &shown)
+	return shown
+}
+
+// anaDies kills the relay in the middle of a phrase, while budi looks at the
+// network.
+func (s *seats) anaDies() {
+	s.t.Helper()
+	p := s.listener
+	p.tabTo(`.ring`)
+	p.presses("n")
+	p.shows(`.drawer`, "\u2068ana\u2069 carries the sound")
+	before := p.picture()
+	if before.Relay != "ana" || !slices.Equal(before.Names, []string{"ana", "budi", "citra", "dewi"}) {
+		s.t.Errorf("the picture shows %+v", before)
+	}
+	source := s.citra.speaksAs(s.room)
+	s.budi.eventually(10*time.Second, "a phrase begins", p.phraseBegins())
+	p.call(`lit.clear(), told.length = 0`, nil)
+	s.host.mayComplain(gone...)
+	s.ana.Kill()
+	p.hear(phrase).check(s.t, source, outage)
+	s.onlyCitraLit()
+	p.shows(`.drawer`, "\u2068dewi\u2069 carries the sound")
+	p.eventually("the picture has dewi at its middle", `document.querySelector('.drawer .node[data-relay] text')?.textContent === 'dewi'`)
+	p.eventually("it was said", `told.some(s => s.includes("\u2068dewi\u2069 carries the sound"))`)
+	p.eventually("ana is not in the picture any more", `![...document.querySelectorAll('.drawer .node text')].some(t => t.textContent === 'ana')`)
+	s.host.shows(`#banner`, "Earshot has stopped")
+}
+
+// gone are complaints of a page whose node does not answer.
+var gone = []string{"ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE"}
