@@ -27,6 +27,14 @@ const (
 	MaxNamedGuests       = 8    // of one node, in one room
 	MaxGuests            = 1000 // of one node, as it tells the room: more count as that
 
+	MaxChatBytes     = 500
+	MaxChats         = 500 // newest messages of a room that are kept
+	MaxChatsOfOne    = 50  // among them, of one sender
+	MaxHides         = 128 // kept
+	MaxReactionBytes = 32
+	MaxCaptionBytes  = 300
+	MaxOrder         = 1<<53 - 1 // of a chat message: exact in JSON too (RFC 8259 section 6)
+
 	// The founder's node certifies this many carriers by itself.
 	Carriers = 12
 

@@ -27,6 +27,10 @@ type Message struct {
 	Hand        *Hand
 	Queue       *Queue
 	Lowered     *Stamp // by the founder
+	Chat        *Chat
+	Hide        *Hide // by who may
+	Reaction    *Reaction
+	Caption     *Caption
 
 	Raw             []byte // as signed
 	body, signature []byte
@@ -144,6 +148,8 @@ func (m *Message) fill(b *pb.RoomBody) error {
 		b.What = &pb.RoomBody_Closed{Closed: &pb.Closed{Closed: *m.Closed}}
 	case m.Hand != nil, m.Queue != nil, m.Lowered != nil:
 		return m.fillHands(b)
+	case m.Chat != nil, m.Hide != nil, m.Reaction != nil, m.Caption != nil:
+		return m.fillChat(b)
 	default:
 		return ErrMalformed
 	}
@@ -197,6 +203,14 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 		m.Queue, err = takeQueue(w.Queue)
 	case *pb.RoomBody_Lowered:
 		m.Lowered, err = takeStamp(w.Lowered)
+	case *pb.RoomBody_Chat:
+		m.Chat, err = takeChat(w.Chat)
+	case *pb.RoomBody_Hide:
+		m.Hide, err = takeHide(w.Hide)
+	case *pb.RoomBody_Reaction:
+		m.Reaction, err = takeReaction(w.Reaction)
+	case *pb.RoomBody_Caption:
+		m.Caption, err = takeCaption(w.Caption)
 	default:
 		return ErrMalformed
 	}

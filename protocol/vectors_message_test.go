@@ -25,6 +25,10 @@ type messageFields struct {
 	Hand        *handFields     `json:"hand,omitempty"`
 	Queue       *queueFields    `json:"queue,omitempty"`
 	Lowered     *stampFields    `json:"lowered,omitempty"`
+	Chat        *chatFields     `json:"chat,omitempty"`
+	Hide        *hideFields     `json:"hide,omitempty"`
+	Reaction    *string         `json:"reaction,omitempty"`
+	Caption     *captionFields  `json:"caption,omitempty"`
 }
 
 type claimFields struct {
@@ -99,7 +103,7 @@ func (f messageFields) body() message {
 	case f.Lowered != nil:
 		return m.part(11, f.Lowered.wire())
 	}
-	return m
+	return f.chatBody(m)
 }
 
 func raws(keys []hexBytes) (out [][]byte) {
@@ -126,6 +130,7 @@ func words(t testing.TB, m *Message) messageFields {
 	}
 	f := messageFields{Signer: key(m.From), Boot: m.Boot, Sequence: m.Sequence, Closed: m.Closed, Hand: (*handFields)(m.Hand)}
 	f.Queue, f.Lowered = handWords(t, m)
+	f.chatWords(t, m)
 	if c := m.Claim; c != nil {
 		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses)}
 		if c.Relay != m.From || c.Claim.Boot != m.Boot || c.Claim.Sequence != m.Sequence {
@@ -169,6 +174,7 @@ func (f messageFields) message(t testing.TB) *Message {
 	}
 	m := &Message{Boot: f.Boot, Sequence: f.Sequence, Closed: f.Closed, Hand: (*Hand)(f.Hand)}
 	f.hands(t, m)
+	f.chat(t, m)
 	if c := f.Claim; c != nil {
 		m.Claim = &RelayClaim{Claim{Era: c.Era, Key: Key{Term: c.Term}, Standby: peer(c.Standby), Solo: c.Solo},
 			addresses(c.RelayAddresses), addresses(c.StandbyAddresses)}
@@ -229,6 +235,7 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("queue, its second part", messageFields{Queue: &queueFields{Part: 1, Parts: 2, Stamps: []stampFields{
 		{Peer: c.stranger.pub, Term: 257, N: 9, Waited: 86400}, {Peer: c.delegate.pub, Term: 258, N: 1}}}})
 	add("hand lowered", messageFields{Lowered: &stampFields{Peer: c.stranger.pub, Term: 258, N: 3}})
+	c.goodChat(add)
 	readOnly("fields of a later version", messageFields{Voice: &voiceFields{Session: session}},
 		message{}.number(1, 1).number(2, 2).part(7, message{}.bytes(1, session).text(15, "later")).text(15, "later"))
 	readOnly("class beyond 255 counts as 255", messageFields{Pulse: &pulseFields{Class: 255}},
@@ -293,6 +300,7 @@ func (c cast) badMessages(room []byte) (all []refused) {
 	said("presence: nine guests", messageFields{Presence: &presenceFields{Name: "ana", Named: slices.Repeat([]hexBytes{c.delegate.pub}, 9)}}, "ErrLarge")
 	said("presence: name not UTF-8", messageFields{Presence: &presenceFields{Name: "a\xff"}}, "ErrMalformed")
 	c.badHands(said)
+	c.badChat(said)
 	said("voice without session", messageFields{Voice: &voiceFields{}}, "ErrMalformed")
 	said("voice with a session of 17 bytes", messageFields{Voice: &voiceFields{Session: make([]byte, 17)}}, "ErrMalformed")
 	return all

@@ -119,7 +119,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27, 0}
 }
 
 type Attach_Mode int32
@@ -168,7 +168,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28, 0}
 }
 
 type Refuse_Reason int32
@@ -220,7 +220,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -873,6 +873,10 @@ type RoomBody struct {
 	//	*RoomBody_Hand
 	//	*RoomBody_Queue
 	//	*RoomBody_Lowered
+	//	*RoomBody_Chat
+	//	*RoomBody_Hide
+	//	*RoomBody_Reaction
+	//	*RoomBody_Caption
 	What          isRoomBody_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1010,6 +1014,42 @@ func (x *RoomBody) GetLowered() *Stamp {
 	return nil
 }
 
+func (x *RoomBody) GetChat() *Chat {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Chat); ok {
+			return x.Chat
+		}
+	}
+	return nil
+}
+
+func (x *RoomBody) GetHide() *Hide {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Hide); ok {
+			return x.Hide
+		}
+	}
+	return nil
+}
+
+func (x *RoomBody) GetReaction() *Reaction {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Reaction); ok {
+			return x.Reaction
+		}
+	}
+	return nil
+}
+
+func (x *RoomBody) GetCaption() *Caption {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Caption); ok {
+			return x.Caption
+		}
+	}
+	return nil
+}
+
 type isRoomBody_What interface {
 	isRoomBody_What()
 }
@@ -1050,6 +1090,22 @@ type RoomBody_Lowered struct {
 	Lowered *Stamp `protobuf:"bytes,11,opt,name=lowered,proto3,oneof"` // the founder's word: this hand goes down
 }
 
+type RoomBody_Chat struct {
+	Chat *Chat `protobuf:"bytes,12,opt,name=chat,proto3,oneof"`
+}
+
+type RoomBody_Hide struct {
+	Hide *Hide `protobuf:"bytes,13,opt,name=hide,proto3,oneof"`
+}
+
+type RoomBody_Reaction struct {
+	Reaction *Reaction `protobuf:"bytes,14,opt,name=reaction,proto3,oneof"`
+}
+
+type RoomBody_Caption struct {
+	Caption *Caption `protobuf:"bytes,16,opt,name=caption,proto3,oneof"`
+}
+
 func (*RoomBody_Claim) isRoomBody_What() {}
 
 func (*RoomBody_Pulse) isRoomBody_What() {}
@@ -1067,6 +1123,14 @@ func (*RoomBody_Hand) isRoomBody_What() {}
 func (*RoomBody_Queue) isRoomBody_What() {}
 
 func (*RoomBody_Lowered) isRoomBody_What() {}
+
+func (*RoomBody_Chat) isRoomBody_What() {}
+
+func (*RoomBody_Hide) isRoomBody_What() {}
+
+func (*RoomBody_Reaction) isRoomBody_What() {}
+
+func (*RoomBody_Caption) isRoomBody_What() {}
 
 type Key struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1700,6 +1764,266 @@ func (x *Stamp) GetWaitedS() uint32 {
 	return 0
 }
 
+// Chat is what somebody writes to all in the room.
+type Chat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         uint64                 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"` // Lamport's clock: above all that its sender had seen
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`    // of its sender, who may be gone when it is read
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	SaidMs        uint64                 `protobuf:"varint,4,opt,name=said_ms,json=saidMs,proto3" json:"said_ms,omitempty"` // Unix, by its sender's clock; shown, never decides
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chat) Reset() {
+	*x = Chat{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chat) ProtoMessage() {}
+
+func (x *Chat) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chat.ProtoReflect.Descriptor instead.
+func (*Chat) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Chat) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Chat) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Chat) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Chat) GetSaidMs() uint64 {
+	if x != nil {
+		return x.SaidMs
+	}
+	return 0
+}
+
+// Hide takes a chat message out of sight, or all of one sender's.
+type Hide struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Order         uint64                 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"` // on the same clock as Chat's
+	Peer          []byte                 `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`    // whose it is
+	Boot          uint64                 `protobuf:"varint,3,opt,name=boot,proto3" json:"boot,omitempty"`   // of the message; with sequence 0: all that the peer wrote or will
+	Sequence      uint64                 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Lifted        bool                   `protobuf:"varint,5,opt,name=lifted,proto3" json:"lifted,omitempty"` // shown again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hide) Reset() {
+	*x = Hide{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hide) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hide) ProtoMessage() {}
+
+func (x *Hide) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hide.ProtoReflect.Descriptor instead.
+func (*Hide) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Hide) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *Hide) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Hide) GetBoot() uint64 {
+	if x != nil {
+		return x.Boot
+	}
+	return 0
+}
+
+func (x *Hide) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Hide) GetLifted() bool {
+	if x != nil {
+		return x.Lifted
+	}
+	return false
+}
+
+// Reaction is one emoji. It is counted, and not kept.
+type Reaction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Emoji         string                 `protobuf:"bytes,1,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reaction) Reset() {
+	*x = Reaction{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reaction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reaction) ProtoMessage() {}
+
+func (x *Reaction) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
+func (*Reaction) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Reaction) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+// Caption is a piece of what its sender, a speaker, says, as text.
+type Caption struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Utterance     uint32                 `protobuf:"varint,1,opt,name=utterance,proto3" json:"utterance,omitempty"` // grows within a boot; said again, it takes the place of what was
+	Language      string                 `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`    // BCP 47
+	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	Final         bool                   `protobuf:"varint,4,opt,name=final,proto3" json:"final,omitempty"` // nothing more comes of this utterance
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caption) Reset() {
+	*x = Caption{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caption) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caption) ProtoMessage() {}
+
+func (x *Caption) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caption.ProtoReflect.Descriptor instead.
+func (*Caption) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Caption) GetUtterance() uint32 {
+	if x != nil {
+		return x.Utterance
+	}
+	return 0
+}
+
+func (x *Caption) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *Caption) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Caption) GetFinal() bool {
+	if x != nil {
+		return x.Final
+	}
+	return false
+}
+
 type LinkMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to What:
@@ -1720,6 +2044,8 @@ type LinkMessage struct {
 	//	*LinkMessage_Activity
 	//	*LinkMessage_Feed
 	//	*LinkMessage_Bye
+	//	*LinkMessage_Recall
+	//	*LinkMessage_Recalled
 	What          isLinkMessage_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1727,7 +2053,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +2065,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +2078,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -1906,6 +2232,24 @@ func (x *LinkMessage) GetBye() *Bye {
 	return nil
 }
 
+func (x *LinkMessage) GetRecall() *Recall {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_Recall); ok {
+			return x.Recall
+		}
+	}
+	return nil
+}
+
+func (x *LinkMessage) GetRecalled() *Recalled {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_Recalled); ok {
+			return x.Recalled
+		}
+	}
+	return nil
+}
+
 type isLinkMessage_What interface {
 	isLinkMessage_What()
 }
@@ -1974,6 +2318,14 @@ type LinkMessage_Bye struct {
 	Bye *Bye `protobuf:"bytes,16,opt,name=bye,proto3,oneof"`
 }
 
+type LinkMessage_Recall struct {
+	Recall *Recall `protobuf:"bytes,17,opt,name=recall,proto3,oneof"`
+}
+
+type LinkMessage_Recalled struct {
+	Recalled *Recalled `protobuf:"bytes,18,opt,name=recalled,proto3,oneof"`
+}
+
 func (*LinkMessage_Hello) isLinkMessage_What() {}
 
 func (*LinkMessage_Ping) isLinkMessage_What() {}
@@ -2006,6 +2358,10 @@ func (*LinkMessage_Feed) isLinkMessage_What() {}
 
 func (*LinkMessage_Bye) isLinkMessage_What() {}
 
+func (*LinkMessage_Recall) isLinkMessage_What() {}
+
+func (*LinkMessage_Recalled) isLinkMessage_What() {}
+
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
@@ -2020,7 +2376,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2388,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2401,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -2103,7 +2459,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2471,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2484,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -2175,7 +2531,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2543,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2556,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -2222,7 +2578,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2590,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2603,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -2283,7 +2639,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2295,7 +2651,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2308,7 +2664,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -2352,7 +2708,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2720,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2733,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -2412,7 +2768,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2780,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2793,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -2471,7 +2827,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2839,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2852,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -2524,7 +2880,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2536,7 +2892,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2549,7 +2905,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -2583,7 +2939,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2595,7 +2951,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2608,7 +2964,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -2634,7 +2990,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +3002,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +3015,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -2682,7 +3038,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2694,7 +3050,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2707,7 +3063,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -2741,7 +3097,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2753,7 +3109,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2766,7 +3122,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -2792,7 +3148,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +3160,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +3173,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -2837,7 +3193,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2849,7 +3205,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2862,7 +3218,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -2889,7 +3245,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3257,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3270,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -2941,7 +3297,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2953,7 +3309,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2966,7 +3322,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -2993,7 +3349,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3005,7 +3361,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3018,7 +3374,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -3043,7 +3399,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3055,7 +3411,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3068,7 +3424,128 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
+}
+
+// Recall asks for the chat of a room that its sender lacks.
+type Recall struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Have          []uint64               `protobuf:"fixed64,2,rep,packed,name=have,proto3" json:"have,omitempty"` // digests of the messages that it has
+	Again         bool                   `protobuf:"varint,3,opt,name=again,proto3" json:"again,omitempty"`       // it was asked itself, and does not want to be asked back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recall) Reset() {
+	*x = Recall{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recall) ProtoMessage() {}
+
+func (x *Recall) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recall.ProtoReflect.Descriptor instead.
+func (*Recall) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Recall) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *Recall) GetHave() []uint64 {
+	if x != nil {
+		return x.Have
+	}
+	return nil
+}
+
+func (x *Recall) GetAgain() bool {
+	if x != nil {
+		return x.Again
+	}
+	return false
+}
+
+type Recalled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"` // RoomMessages: chat and hides, newest first
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`        // worth asking again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Recalled) Reset() {
+	*x = Recalled{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Recalled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Recalled) ProtoMessage() {}
+
+func (x *Recalled) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
+func (*Recalled) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Recalled) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *Recalled) GetMessages() [][]byte {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *Recalled) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 type Hints struct {
@@ -3081,7 +3558,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3093,7 +3570,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3106,7 +3583,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -3138,7 +3615,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3150,7 +3627,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3163,7 +3640,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -3222,7 +3699,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3234,7 +3711,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3247,7 +3724,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -3346,7 +3823,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xc9\x03\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xf2\x04\n" +
 	"\bRoomBody\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12&\n" +
@@ -3359,7 +3836,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04hand\x18\t \x01(\v2\r.earshot.HandH\x00R\x04hand\x12&\n" +
 	"\x05queue\x18\n" +
 	" \x01(\v2\x0e.earshot.QueueH\x00R\x05queue\x12*\n" +
-	"\alowered\x18\v \x01(\v2\x0e.earshot.StampH\x00R\aloweredB\x06\n" +
+	"\alowered\x18\v \x01(\v2\x0e.earshot.StampH\x00R\alowered\x12#\n" +
+	"\x04chat\x18\f \x01(\v2\r.earshot.ChatH\x00R\x04chat\x12#\n" +
+	"\x04hide\x18\r \x01(\v2\r.earshot.HideH\x00R\x04hide\x12/\n" +
+	"\breaction\x18\x0e \x01(\v2\x11.earshot.ReactionH\x00R\breaction\x12,\n" +
+	"\acaption\x18\x10 \x01(\v2\x10.earshot.CaptionH\x00R\acaptionB\x06\n" +
 	"\x04what\"/\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
@@ -3410,7 +3891,25 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04peer\x18\x01 \x01(\fR\x04peer\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\f\n" +
 	"\x01n\x18\x03 \x01(\rR\x01n\x12\x19\n" +
-	"\bwaited_s\x18\x04 \x01(\rR\awaitedS\"\xb9\x05\n" +
+	"\bwaited_s\x18\x04 \x01(\rR\awaitedS\"]\n" +
+	"\x04Chat\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x17\n" +
+	"\asaid_ms\x18\x04 \x01(\x04R\x06saidMs\"x\n" +
+	"\x04Hide\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\fR\x04peer\x12\x12\n" +
+	"\x04boot\x18\x03 \x01(\x04R\x04boot\x12\x1a\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\x12\x16\n" +
+	"\x06lifted\x18\x05 \x01(\bR\x06lifted\" \n" +
+	"\bReaction\x12\x14\n" +
+	"\x05emoji\x18\x01 \x01(\tR\x05emoji\"m\n" +
+	"\aCaption\x12\x1c\n" +
+	"\tutterance\x18\x01 \x01(\rR\tutterance\x12\x1a\n" +
+	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
+	"\x05final\x18\x04 \x01(\bR\x05final\"\x95\x06\n" +
 	"\vLinkMessage\x12&\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.earshot.HelloH\x00R\x05hello\x12#\n" +
 	"\x04ping\x18\x02 \x01(\v2\r.earshot.PingH\x00R\x04ping\x12#\n" +
@@ -3428,7 +3927,9 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06resume\x18\r \x01(\v2\x0f.earshot.ResumeH\x00R\x06resume\x12/\n" +
 	"\bactivity\x18\x0e \x01(\v2\x11.earshot.ActivityH\x00R\bactivity\x12#\n" +
 	"\x04feed\x18\x0f \x01(\v2\r.earshot.FeedH\x00R\x04feed\x12 \n" +
-	"\x03bye\x18\x10 \x01(\v2\f.earshot.ByeH\x00R\x03byeB\x06\n" +
+	"\x03bye\x18\x10 \x01(\v2\f.earshot.ByeH\x00R\x03bye\x12)\n" +
+	"\x06recall\x18\x11 \x01(\v2\x0f.earshot.RecallH\x00R\x06recall\x12/\n" +
+	"\brecalled\x18\x12 \x01(\v2\x11.earshot.RecalledH\x00R\brecalledB\x06\n" +
 	"\x04what\"\x91\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
@@ -3514,7 +4015,15 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04Feed\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\fR\amessage\"\x05\n" +
-	"\x03Bye\"I\n" +
+	"\x03Bye\"F\n" +
+	"\x06Recall\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
+	"\x04have\x18\x02 \x03(\x06R\x04have\x12\x14\n" +
+	"\x05again\x18\x03 \x01(\bR\x05again\"N\n" +
+	"\bRecalled\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x1a\n" +
+	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"I\n" +
 	"\x05Hints\x12&\n" +
 	"\x05peers\x18\x01 \x03(\v2\x10.earshot.AddressR\x05peers\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\"\xa0\x01\n" +
@@ -3550,7 +4059,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Description_Kind)(0),     // 1: earshot.Description.Kind
@@ -3575,36 +4084,42 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Hand)(nil),              // 20: earshot.Hand
 	(*Queue)(nil),             // 21: earshot.Queue
 	(*Stamp)(nil),             // 22: earshot.Stamp
-	(*LinkMessage)(nil),       // 23: earshot.LinkMessage
-	(*Hello)(nil),             // 24: earshot.Hello
-	(*Ping)(nil),              // 25: earshot.Ping
-	(*Pong)(nil),              // 26: earshot.Pong
-	(*Description)(nil),       // 27: earshot.Description
-	(*Attach)(nil),            // 28: earshot.Attach
-	(*RoomState)(nil),         // 29: earshot.RoomState
-	(*Accept)(nil),            // 30: earshot.Accept
-	(*Refuse)(nil),            // 31: earshot.Refuse
-	(*Redirect)(nil),          // 32: earshot.Redirect
-	(*Address)(nil),           // 33: earshot.Address
-	(*Detach)(nil),            // 34: earshot.Detach
-	(*Bind)(nil),              // 35: earshot.Bind
-	(*Bound)(nil),             // 36: earshot.Bound
-	(*Unbind)(nil),            // 37: earshot.Unbind
-	(*Resume)(nil),            // 38: earshot.Resume
-	(*Position)(nil),          // 39: earshot.Position
-	(*Activity)(nil),          // 40: earshot.Activity
-	(*Feed)(nil),              // 41: earshot.Feed
-	(*Bye)(nil),               // 42: earshot.Bye
-	(*Hints)(nil),             // 43: earshot.Hints
-	(*LocalFrame)(nil),        // 44: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 45: earshot.LocalEvent
+	(*Chat)(nil),              // 23: earshot.Chat
+	(*Hide)(nil),              // 24: earshot.Hide
+	(*Reaction)(nil),          // 25: earshot.Reaction
+	(*Caption)(nil),           // 26: earshot.Caption
+	(*LinkMessage)(nil),       // 27: earshot.LinkMessage
+	(*Hello)(nil),             // 28: earshot.Hello
+	(*Ping)(nil),              // 29: earshot.Ping
+	(*Pong)(nil),              // 30: earshot.Pong
+	(*Description)(nil),       // 31: earshot.Description
+	(*Attach)(nil),            // 32: earshot.Attach
+	(*RoomState)(nil),         // 33: earshot.RoomState
+	(*Accept)(nil),            // 34: earshot.Accept
+	(*Refuse)(nil),            // 35: earshot.Refuse
+	(*Redirect)(nil),          // 36: earshot.Redirect
+	(*Address)(nil),           // 37: earshot.Address
+	(*Detach)(nil),            // 38: earshot.Detach
+	(*Bind)(nil),              // 39: earshot.Bind
+	(*Bound)(nil),             // 40: earshot.Bound
+	(*Unbind)(nil),            // 41: earshot.Unbind
+	(*Resume)(nil),            // 42: earshot.Resume
+	(*Position)(nil),          // 43: earshot.Position
+	(*Activity)(nil),          // 44: earshot.Activity
+	(*Feed)(nil),              // 45: earshot.Feed
+	(*Bye)(nil),               // 46: earshot.Bye
+	(*Recall)(nil),            // 47: earshot.Recall
+	(*Recalled)(nil),          // 48: earshot.Recalled
+	(*Hints)(nil),             // 49: earshot.Hints
+	(*LocalFrame)(nil),        // 50: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 51: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
 	5,  // 1: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	6,  // 2: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
 	9,  // 3: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	33, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	37, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
 	15, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
 	16, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
 	17, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
@@ -3614,40 +4129,46 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	20, // 11: earshot.RoomBody.hand:type_name -> earshot.Hand
 	21, // 12: earshot.RoomBody.queue:type_name -> earshot.Queue
 	22, // 13: earshot.RoomBody.lowered:type_name -> earshot.Stamp
-	14, // 14: earshot.Pulse.max:type_name -> earshot.Key
-	22, // 15: earshot.Queue.stamps:type_name -> earshot.Stamp
-	24, // 16: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	25, // 17: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	26, // 18: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	27, // 19: earshot.LinkMessage.description:type_name -> earshot.Description
-	28, // 20: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	30, // 21: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	31, // 22: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	32, // 23: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	34, // 24: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	35, // 25: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	36, // 26: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	37, // 27: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	38, // 28: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	40, // 29: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	41, // 30: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	42, // 31: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	1,  // 32: earshot.Description.kind:type_name -> earshot.Description.Kind
-	2,  // 33: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	5,  // 34: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	6,  // 35: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	29, // 36: earshot.Accept.state:type_name -> earshot.RoomState
-	3,  // 37: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	29, // 38: earshot.Redirect.state:type_name -> earshot.RoomState
-	33, // 39: earshot.Redirect.to:type_name -> earshot.Address
-	39, // 40: earshot.Resume.positions:type_name -> earshot.Position
-	33, // 41: earshot.Hints.peers:type_name -> earshot.Address
-	44, // 42: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	23, // 14: earshot.RoomBody.chat:type_name -> earshot.Chat
+	24, // 15: earshot.RoomBody.hide:type_name -> earshot.Hide
+	25, // 16: earshot.RoomBody.reaction:type_name -> earshot.Reaction
+	26, // 17: earshot.RoomBody.caption:type_name -> earshot.Caption
+	14, // 18: earshot.Pulse.max:type_name -> earshot.Key
+	22, // 19: earshot.Queue.stamps:type_name -> earshot.Stamp
+	28, // 20: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	29, // 21: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	30, // 22: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	31, // 23: earshot.LinkMessage.description:type_name -> earshot.Description
+	32, // 24: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	34, // 25: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	35, // 26: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	36, // 27: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	38, // 28: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	39, // 29: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	40, // 30: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	41, // 31: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	42, // 32: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	44, // 33: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	45, // 34: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	46, // 35: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	47, // 36: earshot.LinkMessage.recall:type_name -> earshot.Recall
+	48, // 37: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
+	1,  // 38: earshot.Description.kind:type_name -> earshot.Description.Kind
+	2,  // 39: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	5,  // 40: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	6,  // 41: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	33, // 42: earshot.Accept.state:type_name -> earshot.RoomState
+	3,  // 43: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	33, // 44: earshot.Redirect.state:type_name -> earshot.RoomState
+	37, // 45: earshot.Redirect.to:type_name -> earshot.Address
+	43, // 46: earshot.Resume.positions:type_name -> earshot.Position
+	37, // 47: earshot.Hints.peers:type_name -> earshot.Address
+	50, // 48: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -3665,8 +4186,12 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Hand)(nil),
 		(*RoomBody_Queue)(nil),
 		(*RoomBody_Lowered)(nil),
+		(*RoomBody_Chat)(nil),
+		(*RoomBody_Hide)(nil),
+		(*RoomBody_Reaction)(nil),
+		(*RoomBody_Caption)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[19].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[23].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -3683,8 +4208,10 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Activity)(nil),
 		(*LinkMessage_Feed)(nil),
 		(*LinkMessage_Bye)(nil),
+		(*LinkMessage_Recall)(nil),
+		(*LinkMessage_Recalled)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[41].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[47].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -3694,7 +4221,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   42,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
