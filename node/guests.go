@@ -40,7 +40,7 @@ func (n *Node) newDoor() (err error) {
 	cfg := guest.Config{Backend: reception{n}, Name: g.Domain, Max: g.Max, Changed: n.changed, Log: n.log}
 	switch {
 	case g.Domain != "":
-		cfg.TLS = guest.Domain(g.Domain, filepath.Join(n.cfg.Home, certificates))
+		cfg.TLS = guest.Domain(g.Domain, filepath.Join(n.cfg.Home, certificates), nil)
 	case g.Cert != "":
 		if cfg.TLS, cfg.Name, err = guest.Certificate(g.Cert, g.Key); err != nil {
 			return err

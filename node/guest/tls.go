@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -87,10 +88,11 @@ func (p *pair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return current, nil
 }
 
-// Domain serves TLS for a domain by certificates of Let's Encrypt, which asks for
-// them at port 443 of the domain (RFC 8737), and keeps them in a directory.
-func Domain(name, dir string) *tls.Config {
-	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(dir), HostPolicy: autocert.HostWhitelist(name)}
+// Domain serves TLS for a domain by certificates of an ACME server (nil: Let's
+// Encrypt), which asks for them at port 443 of the domain (RFC 8737), and keeps them in
+// a directory.
+func Domain(name, dir string, from *acme.Client) *tls.Config {
+	m := &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(dir), HostPolicy: autocert.HostWhitelist(name), Client: from}
 	c := m.TLSConfig()
 	c.MinVersion = tls.VersionTLS12
 	// HTTP/2 is not spoken at the door.
