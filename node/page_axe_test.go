@@ -3,15 +3,9 @@ package node
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-)
-
-const (
-	pageBytes  = 150_000
-	firstPaint = 300 * time.Millisecond // on loopback, where nothing else runs: told, not held
 )
 
 // TestPageHasNoViolations lets axe-core judge every view. EARSHOT_AXE names its
@@ -58,26 +52,4 @@ func TestPageHasNoViolations(t *testing.T) {
 	p.presses("?")
 	p.eventually("the settings are open", `document.querySelector('dialog.settings')?.checkVisibility()`)
 	judge("settings")
-}
-
-// TestPageIsLight checks what a first visit loads, and when something is seen.
-func TestPageIsLight(t *testing.T) {
-	b := launch(t)
-	n := start(t, "ana")
-	p := b.visit(t, n.Page())
-	p.shows(`h1`, "Live now")
-	var load struct{ Bytes, Paint float64 }
-	p.call(`(async () => {
-		const paint = performance.getEntriesByName('first-contentful-paint')[0] ?? await new Promise(done =>
-			new PerformanceObserver(list => list.getEntriesByName('first-contentful-paint').forEach(done)).observe({ type: 'paint', buffered: true }))
-		const files = performance.getEntriesByType('resource').filter(r => r.name.includes('/static/'))
-		return { Bytes: [...files, performance.getEntriesByType('navigation')[0]].reduce((sum, r) => sum + r.decodedBodySize, 0), Paint: paint.startTime }
-	})()`, &load)
-	t.Logf("%.0f bytes; first paint after %.0f ms", load.Bytes, load.Paint)
-	if load.Bytes > pageBytes || load.Bytes < pageBytes/10 {
-		t.Errorf("the page weighs %.0f bytes, of %d", load.Bytes, pageBytes)
-	}
-	if paint := time.Duration(load.Paint) * time.Millisecond; paint > firstPaint && !raceEnabled {
-		t.Logf("slower than %v: is the machine busy?", firstPaint)
-	}
 }

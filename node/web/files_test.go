@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path"
+	"regexp"
+	"slices"
 	"testing"
 )
 
@@ -101,5 +104,39 @@ func TestAnswersAreNotCompressed(t *testing.T) {
 		if r := send(t, server, "GET", path, http.Header{"Accept-Encoding": {"gzip"}}, ""); r.Header.Get("Content-Encoding") != "" || r.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %q, %q", path, r.Header.Get("Content-Encoding"), r.Header.Get("Cache-Control"))
 		}
+	}
+}
+
+// All modules are asked for at once: without that, each waits for the one that
+// imports it.
+func TestPagePreloadsItsModules(t *testing.T) {
+	imports := regexp.MustCompile(`(?m)^(?:import|export) .*from '([^']+)'`)
+	var need []string
+	var follow func(module string)
+	follow = func(module string) {
+		source, err := os.ReadFile("." + module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range imports.FindAllStringSubmatch(string(source), -1) {
+			if other := path.Join(path.Dir(module), m[1]); !slices.Contains(need, other) {
+				need = append(need, other)
+				follow(other)
+			}
+		}
+	}
+	follow("/static/app.js")
+	index, err := os.ReadFile("static/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var has []string
+	for _, m := range regexp.MustCompile(`<link rel="modulepreload" href="([^"]+)">`).FindAllStringSubmatch(string(index), -1) {
+		has = append(has, m[1])
+	}
+	slices.Sort(need)
+	slices.Sort(has)
+	if !slices.Equal(need, has) {
+		t.Errorf("index.html preloads %v; app.js and what it imports import %v", has, need)
 	}
 }
