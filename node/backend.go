@@ -249,7 +249,8 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
 	for _, m := range v.Members {
 		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
-			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, You: m.Peer == n.self})
+			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, You: m.Peer == n.self,
+			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent)})
 	}
 	slices.SortFunc(out.Members, func(a, b web.Member) int {
 		return strings.Compare(roleOrder(a.Role)+string(a.Name)+a.Peer, roleOrder(b.Role)+string(b.Name)+b.Peer)
@@ -303,6 +304,7 @@ func (n *Node) linkLine(p protocol.PeerID, v room.PathView, name string) web.Lin
 		if all := s.PacketsReceived + s.Lost; all > 0 {
 			l.Loss = float64(s.Lost) / float64(all)
 		}
+		l.SentKbps, l.ReceivedKbps = n.rates.of(p)
 	}
 	return l
 }

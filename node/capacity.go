@@ -17,6 +17,7 @@ import (
 const (
 	weighEach = time.Second // as often as links tell what arrived
 	weighOver = 4           // of these; one lost packet is no loss
+	showEach  = 5           // of these: what changes with each packet is shown so often
 )
 
 // capacity gives the rooms of this node their children's places, and watches what
@@ -116,7 +117,8 @@ func (c *capacity) Run(ctx context.Context) error {
 	defer beat.Stop()
 	var losses losses
 	var sent traffic
-	for last := c.n.now(); ; {
+	last := c.n.now()
+	for beats := 1; ; beats++ {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -128,6 +130,9 @@ func (c *capacity) Run(ctx context.Context) error {
 		c.mu.Unlock()
 		c.sent.Store(int64(float64(sent.since(c.n)) / (now - last).Seconds())) // a busy machine's second is longer
 		last = now
+		if links := c.n.pairs.carry(); c.n.rates.look(now, links) || len(links) > 0 && beats%showEach == 0 {
+			c.n.changed()
+		}
 	}
 }
 

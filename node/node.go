@@ -5,6 +5,7 @@
 //	reached.go    how it can be reached, and helps others to be
 //	circuits.go   how it comes to others through a third one
 //	capacity.go   how many children its upload bears
+//	rates.go      what links carry, in kbit/s
 //	doctor.go     what keeps nodes apart
 //	meet.go       first neighbours, when a person asks for them
 //	pairs.go      link and rtc of each other node, as one
@@ -91,6 +92,7 @@ type Node struct {
 	host      host.Host
 	sockets   sockets // of host
 	capacity  *capacity
+	rates     rates
 	media     *rtc.Engine
 	reach     *reach.Reach
 	links     *link.Links

@@ -60,10 +60,10 @@ func (n *Node) openVoice(ctx context.Context, name string) (*carried, protocol.S
 	}
 	var session protocol.Session
 	_, _ = rand.Read(session[:]) // never fails (crypto/rand)
-	c.uses(func(u *room.Use) { u.Speaking++ })
+	c.uses(func(u *room.Use) { u.Speaking, u.Muted = u.Speaking+1, false })
 	s, err := c.room.OpenVoice(ctx, session)
 	if err != nil {
-		c.uses(func(u *room.Use) { u.Speaking-- })
+		c.speaksNoMore()
 	}
 	if errors.Is(err, protocol.ErrNoRight) {
 		err = &protocol.Problem{Code: protocol.CodeNotOnStage, Message: "you are not on this room's stage",
@@ -75,7 +75,32 @@ func (n *Node) openVoice(ctx context.Context, name string) (*carried, protocol.S
 // closeVoice ends what openVoice began.
 func (c *carried) closeVoice(s protocol.Source) {
 	c.room.CloseVoice(s)
-	c.uses(func(u *room.Use) { u.Speaking-- })
+	c.speaksNoMore()
+}
+
+func (c *carried) speaksNoMore() {
+	c.uses(func(u *room.Use) {
+		u.Speaking--
+		u.Muted = u.Muted && u.Speaking > 0
+	})
+}
+
+// Mute says whether the microphones by which this node speaks in a room are off.
+// What begins to speak later is on.
+func (n *Node) Mute(_ context.Context, name string, muted bool) error {
+	c, _, err := n.carriedRoom(name)
+	if err != nil {
+		return err
+	}
+	var speaks bool
+	c.uses(func(u *room.Use) {
+		speaks = u.Speaking > 0
+		u.Muted = muted && speaks
+	})
+	if !speaks && !muted {
+		return badRequest("no microphone of this node is on in the room", nil)
+	}
+	return nil
 }
 
 func (s *speaking) run(ctx context.Context) {

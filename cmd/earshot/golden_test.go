@@ -31,7 +31,7 @@ func sky() web.RoomView {
 			{Peer: "12D3KooWFitri", Name: "fitri", Role: "listener", Listening: true},
 		},
 		Links: []web.LinkLine{
-			{Peer: budiID, Name: "budi", Direction: "up", Path: "udp", RTTms: 31},
+			{Peer: budiID, Name: "budi", Direction: "up", Path: "udp", RTTms: 31, ReceivedKbps: 41},
 			{Peer: citraID, Name: "citra", Direction: "standby", Path: "udp", RTTms: 12},
 		},
 		Dropped: map[string]int64{"not_on_stage": 1200, "stale": 0},
@@ -47,7 +47,7 @@ func TestRoomReadsLikeTheTranscript(t *testing.T) {
            citra     microphone off
   hands    1 dewi (you)   2 eko
   here     eko, fitri
-  you      listening from budi (UDP, 31 ms, 0.0 % lost), warm from citra
+  you      listening from budi (UDP, 31 ms, 0.0 % lost, 41 kbit/s), warm from citra
   records  eko
   dropped  1 200 not on stage
   link     earshot:room/` + roomID + `/AAAA

@@ -178,7 +178,7 @@ func standingOf(v web.RoomView) string {
 	for _, l := range v.Links {
 		switch l.Direction {
 		case "up":
-			parts = append(parts, fmt.Sprintf("listening from %s (%s, %.0f ms, %.1f %% lost)", linkName(v, l), pathWords(l, nameOf(v, l.Via)), l.RTTms, 100*l.Loss))
+			parts = append(parts, fmt.Sprintf("listening from %s (%s, %.0f ms, %.1f %% lost%s)", linkName(v, l), pathWords(l, nameOf(v, l.Via)), l.RTTms, 100*l.Loss, rateOf(l.ReceivedKbps)))
 		case "standby":
 			warm = append(warm, linkName(v, l))
 		case "down":
@@ -198,6 +198,14 @@ func standingOf(v web.RoomView) string {
 		return "in it, with no link to the sound yet"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// rateOf says how much sound comes, if any does.
+func rateOf(kbps float64) string {
+	if kbps == 0 {
+		return ""
+	}
+	return ", " + rateWords(int64(1000*kbps))
 }
 
 // pathWords says which way a link goes. via is what to call the one who passes

@@ -33,6 +33,9 @@ type Backend interface {
 	Play(ctx context.Context, room, offer string) (session, answer string, err error)
 	// EndSession ends what Publish or Play began; false if there is none.
 	EndSession(session string) bool
+	// Mute says that this node's microphones in a room are off though what they
+	// speak by goes on, or that they are on again.
+	Mute(ctx context.Context, room string, muted bool) error
 	// Hand raises this node's hand in a room, or lowers it.
 	Hand(ctx context.Context, room string, up bool) error
 	// Grant gives somebody a role, Lower takes a hand down; the host may. who is
@@ -185,6 +188,10 @@ type Member struct {
 	Listening bool          `json:"listening"`
 	Recording bool          `json:"recording"`
 	You       bool          `json:"you"`
+	// LiveParent is whose sound they take, or would if they listened, WarmParent who
+	// stands by for that: peer IDs, by their own word; "": nobody, or not known.
+	LiveParent string `json:"live_parent"`
+	WarmParent string `json:"warm_parent"`
 }
 
 // LinkLine is one link of this node.
@@ -199,6 +206,10 @@ type LinkLine struct {
 	Loss      float64 `json:"loss"` // 0 to 1
 	Sent      uint64  `json:"sent"`
 	Received  uint64  `json:"received"`
+	// kbit/s of sound over the last seconds, of all rooms of the two nodes, without
+	// what its packets are wrapped in.
+	SentKbps     float64 `json:"sent_kbps"`
+	ReceivedKbps float64 `json:"received_kbps"`
 }
 
 // SourceLine is one speaker's audio as it passes this node.

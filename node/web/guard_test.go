@@ -46,6 +46,7 @@ func requests() []request {
 		{"POST", room + "/close", "", ""},
 		{"POST", room + "/reopen", "", ""},
 		{"POST", room + "/hand", "application/json", `{"up":true}`},
+		{"POST", room + "/mute", "application/json", `{"muted":true}`},
 		{"POST", room + "/members/ana", "application/json", `{"role":"speaker"}`},
 		{"POST", room + "/listen", "", ""},
 		{"POST", room + "/listen?recording=1", "application/x-earshot", " "},

@@ -96,7 +96,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		web.Status{}, web.RoomLine{}, web.OpenRequest{}, web.Opened{}, web.RoomView{}, web.Member{}, web.LinkLine{},
 		web.SourceLine{}, web.Summary{}, web.SourceSummary{}, web.SpeakSummary{}, web.Failure{}, web.Page{},
 		web.RoomsChange{}, web.ListenBegin{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
-		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.HandRequest{}, web.MemberRequest{},
+		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.MuteRequest{}, web.HandRequest{}, web.MemberRequest{},
 		web.Guests{}, web.GuestLine{},
 	} {
 		shapes[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)

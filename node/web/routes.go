@@ -63,6 +63,7 @@ func (s *Server) routes() []route {
 		{method: "POST", path: room + "/leave", serve: s.leave},
 		{method: "POST", path: room + "/close", serve: s.closeRoom},
 		{method: "POST", path: room + "/reopen", serve: s.reopen},
+		{method: "POST", path: room + "/mute", body: typeJSON, serve: s.mute},
 		{method: "POST", path: room + "/hand", body: typeJSON, serve: s.hand},
 		{method: "POST", path: room + "/members/{peer}", body: typeJSON, serve: s.member},
 		{method: "POST", path: room + "/listen", body: typeStream, mayBeEmpty: true, query: []string{"recording"}, streams: true, serve: s.listen},
