@@ -16,12 +16,19 @@ type Stage uint8
 const (
 	StageHost Stage = iota // the founder, and those certified to speak
 	StageOpen              // anybody
+
+	// StageModerators leaves the stage to the founder and the moderators. Only an
+	// action sets it, no genesis.
+	StageModerators
 )
 
-// String gives the word that people use for it: "host" or "open".
+// String gives the word that people use for it: "host", "open" or "moderators".
 func (s Stage) String() string {
-	if s == StageOpen {
+	switch s {
+	case StageOpen:
 		return "open"
+	case StageModerators:
+		return "moderators"
 	}
 	return "host"
 }
@@ -100,6 +107,9 @@ func (g *Genesis) check() error {
 		if t, err := text(f.s, f.limit); err != nil || t != f.s {
 			return ErrText
 		}
+	}
+	if g.Stage > StageOpen {
+		return ErrMalformed
 	}
 	if g.Title == "" || len(g.Topics) > MaxTopics {
 		return ErrText

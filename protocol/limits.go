@@ -82,6 +82,20 @@ const (
 	NackSpan = 250 * time.Millisecond
 )
 
+// Specification of a room's log.
+const (
+	MaxActionBytes = 512 // a SignedAction
+	MaxParents     = 4
+	FounderActions = 1024                       // the founder's own
+	MaxShares      = 3072                       // what moderators may fill together
+	MaxActions     = FounderActions + MaxShares // that count, of a room
+	ModeratorShare = 64                         // what one is given if nothing else is said
+	MaxModerators  = 16                         // at a time
+	MaxRank        = 4                          // links of the chain of appointments
+	MaxPinBytes    = 200
+	MaxBan         = 366 * 24 * time.Hour // a ban's life, if it has one
+)
+
 // Names on the wire.
 const (
 	RoomsTopic       = "/earshot/rooms/1" // "/"+network after it for a named network

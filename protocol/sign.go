@@ -9,6 +9,7 @@ const (
 	domainGenesis     = "earshot-genesis"
 	domainCertificate = "earshot-certificate"
 	domainMessage     = "earshot-room-message"
+	domainAction      = "earshot-action"
 )
 
 // covered is what a signature covers: domain, a zero byte, the room (none for a

@@ -30,8 +30,9 @@ const (
 type Stage int32
 
 const (
-	Stage_STAGE_HOST Stage = 0 // the founder, and those certified to speak
-	Stage_STAGE_OPEN Stage = 1 // anybody
+	Stage_STAGE_HOST       Stage = 0 // the founder, and those certified to speak
+	Stage_STAGE_OPEN       Stage = 1 // anybody
+	Stage_STAGE_MODERATORS Stage = 2 // the founder and the moderators; by an action alone, not in a genesis
 )
 
 // Enum value maps for Stage.
@@ -39,10 +40,12 @@ var (
 	Stage_name = map[int32]string{
 		0: "STAGE_HOST",
 		1: "STAGE_OPEN",
+		2: "STAGE_MODERATORS",
 	}
 	Stage_value = map[string]int32{
-		"STAGE_HOST": 0,
-		"STAGE_OPEN": 1,
+		"STAGE_HOST":       0,
+		"STAGE_OPEN":       1,
+		"STAGE_MODERATORS": 2,
 	}
 )
 
@@ -71,6 +74,58 @@ func (x Stage) Number() protoreflect.EnumNumber {
 // Deprecated: Use Stage.Descriptor instead.
 func (Stage) EnumDescriptor() ([]byte, []int) {
 	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{0}
+}
+
+type Role int32
+
+const (
+	Role_ROLE_LISTENER  Role = 0
+	Role_ROLE_CARRIER   Role = 1
+	Role_ROLE_SPEAKER   Role = 2
+	Role_ROLE_MODERATOR Role = 3
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_LISTENER",
+		1: "ROLE_CARRIER",
+		2: "ROLE_SPEAKER",
+		3: "ROLE_MODERATOR",
+	}
+	Role_value = map[string]int32{
+		"ROLE_LISTENER":  0,
+		"ROLE_CARRIER":   1,
+		"ROLE_SPEAKER":   2,
+		"ROLE_MODERATOR": 3,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_protocol_pb_earshot_proto_enumTypes[1].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_protocol_pb_earshot_proto_enumTypes[1]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{1}
 }
 
 type Description_Kind int32
@@ -106,11 +161,11 @@ func (x Description_Kind) String() string {
 }
 
 func (Description_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_protocol_pb_earshot_proto_enumTypes[1].Descriptor()
+	return file_protocol_pb_earshot_proto_enumTypes[2].Descriptor()
 }
 
 func (Description_Kind) Type() protoreflect.EnumType {
-	return &file_protocol_pb_earshot_proto_enumTypes[1]
+	return &file_protocol_pb_earshot_proto_enumTypes[2]
 }
 
 func (x Description_Kind) Number() protoreflect.EnumNumber {
@@ -119,7 +174,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37, 0}
 }
 
 type Attach_Mode int32
@@ -155,11 +210,11 @@ func (x Attach_Mode) String() string {
 }
 
 func (Attach_Mode) Descriptor() protoreflect.EnumDescriptor {
-	return file_protocol_pb_earshot_proto_enumTypes[2].Descriptor()
+	return file_protocol_pb_earshot_proto_enumTypes[3].Descriptor()
 }
 
 func (Attach_Mode) Type() protoreflect.EnumType {
-	return &file_protocol_pb_earshot_proto_enumTypes[2]
+	return &file_protocol_pb_earshot_proto_enumTypes[3]
 }
 
 func (x Attach_Mode) Number() protoreflect.EnumNumber {
@@ -168,7 +223,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38, 0}
 }
 
 type Refuse_Reason int32
@@ -207,11 +262,11 @@ func (x Refuse_Reason) String() string {
 }
 
 func (Refuse_Reason) Descriptor() protoreflect.EnumDescriptor {
-	return file_protocol_pb_earshot_proto_enumTypes[3].Descriptor()
+	return file_protocol_pb_earshot_proto_enumTypes[4].Descriptor()
 }
 
 func (Refuse_Reason) Type() protoreflect.EnumType {
-	return &file_protocol_pb_earshot_proto_enumTypes[3]
+	return &file_protocol_pb_earshot_proto_enumTypes[4]
 }
 
 func (x Refuse_Reason) Number() protoreflect.EnumNumber {
@@ -220,7 +275,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -470,6 +525,792 @@ func (x *Certificate) GetSignature() []byte {
 	return nil
 }
 
+// SignedAction is an entry of a room's log as it travels.
+type SignedAction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        []byte                 `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`       // the Action as signed
+	Signature     []byte                 `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"` // by its actor, over the room and the action
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignedAction) Reset() {
+	*x = SignedAction{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignedAction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignedAction) ProtoMessage() {}
+
+func (x *SignedAction) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignedAction.ProtoReflect.Descriptor instead.
+func (*SignedAction) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SignedAction) GetAction() []byte {
+	if x != nil {
+		return x.Action
+	}
+	return nil
+}
+
+func (x *SignedAction) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// Action is one act of the founder or of a moderator. Its hash, over the same
+// bytes as its signature, names it.
+type Action struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Actor    []byte                 `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	Sequence uint32                 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`     // one more than the actor's highest among the ancestors
+	Parents  [][]byte               `protobuf:"bytes,3,rep,name=parents,proto3" json:"parents,omitempty"`        // hashes of at most four actions, ascending; none: the genesis alone
+	AtMs     uint64                 `protobuf:"varint,4,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"` // Unix, the actor's clock; shown, never decides
+	// Types that are valid to be assigned to Deed:
+	//
+	//	*Action_Grant
+	//	*Action_Revoke
+	//	*Action_Remove
+	//	*Action_Ban
+	//	*Action_Unban
+	//	*Action_Mute
+	//	*Action_Unmute
+	//	*Action_Lock
+	//	*Action_Pause
+	//	*Action_Close
+	//	*Action_Title
+	//	*Action_Topics
+	//	*Action_Language
+	//	*Action_Stage
+	//	*Action_Pin
+	//	*Action_NextMs
+	Deed          isAction_Deed `protobuf_oneof:"deed"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Action) Reset() {
+	*x = Action{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Action) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Action) ProtoMessage() {}
+
+func (x *Action) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Action.ProtoReflect.Descriptor instead.
+func (*Action) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Action) GetActor() []byte {
+	if x != nil {
+		return x.Actor
+	}
+	return nil
+}
+
+func (x *Action) GetSequence() uint32 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *Action) GetParents() [][]byte {
+	if x != nil {
+		return x.Parents
+	}
+	return nil
+}
+
+func (x *Action) GetAtMs() uint64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *Action) GetDeed() isAction_Deed {
+	if x != nil {
+		return x.Deed
+	}
+	return nil
+}
+
+func (x *Action) GetGrant() *Grant {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Grant); ok {
+			return x.Grant
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetRevoke() *Revoke {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Revoke); ok {
+			return x.Revoke
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetRemove() *Remove {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Remove); ok {
+			return x.Remove
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetBan() *Ban {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Ban); ok {
+			return x.Ban
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetUnban() *Unban {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Unban); ok {
+			return x.Unban
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetMute() *Mute {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Mute); ok {
+			return x.Mute
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetUnmute() *Unmute {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Unmute); ok {
+			return x.Unmute
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetLock() bool {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Lock); ok {
+			return x.Lock
+		}
+	}
+	return false
+}
+
+func (x *Action) GetPause() bool {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Pause); ok {
+			return x.Pause
+		}
+	}
+	return false
+}
+
+func (x *Action) GetClose() bool {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Close); ok {
+			return x.Close
+		}
+	}
+	return false
+}
+
+func (x *Action) GetTitle() string {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Title); ok {
+			return x.Title
+		}
+	}
+	return ""
+}
+
+func (x *Action) GetTopics() *Topics {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Topics); ok {
+			return x.Topics
+		}
+	}
+	return nil
+}
+
+func (x *Action) GetLanguage() string {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Language); ok {
+			return x.Language
+		}
+	}
+	return ""
+}
+
+func (x *Action) GetStage() Stage {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Stage); ok {
+			return x.Stage
+		}
+	}
+	return Stage_STAGE_HOST
+}
+
+func (x *Action) GetPin() string {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_Pin); ok {
+			return x.Pin
+		}
+	}
+	return ""
+}
+
+func (x *Action) GetNextMs() uint64 {
+	if x != nil {
+		if x, ok := x.Deed.(*Action_NextMs); ok {
+			return x.NextMs
+		}
+	}
+	return 0
+}
+
+type isAction_Deed interface {
+	isAction_Deed()
+}
+
+type Action_Grant struct {
+	Grant *Grant `protobuf:"bytes,5,opt,name=grant,proto3,oneof"`
+}
+
+type Action_Revoke struct {
+	Revoke *Revoke `protobuf:"bytes,6,opt,name=revoke,proto3,oneof"`
+}
+
+type Action_Remove struct {
+	Remove *Remove `protobuf:"bytes,7,opt,name=remove,proto3,oneof"`
+}
+
+type Action_Ban struct {
+	Ban *Ban `protobuf:"bytes,8,opt,name=ban,proto3,oneof"`
+}
+
+type Action_Unban struct {
+	Unban *Unban `protobuf:"bytes,9,opt,name=unban,proto3,oneof"`
+}
+
+type Action_Mute struct {
+	Mute *Mute `protobuf:"bytes,10,opt,name=mute,proto3,oneof"`
+}
+
+type Action_Unmute struct {
+	Unmute *Unmute `protobuf:"bytes,11,opt,name=unmute,proto3,oneof"`
+}
+
+type Action_Lock struct {
+	Lock bool `protobuf:"varint,12,opt,name=lock,proto3,oneof"` // no new listeners
+}
+
+type Action_Pause struct {
+	Pause bool `protobuf:"varint,13,opt,name=pause,proto3,oneof"` // microphones off, nobody new, no chat
+}
+
+type Action_Close struct {
+	Close bool `protobuf:"varint,14,opt,name=close,proto3,oneof"` // by the founder: silent until reopened
+}
+
+type Action_Title struct {
+	Title string `protobuf:"bytes,15,opt,name=title,proto3,oneof"`
+}
+
+type Action_Topics struct {
+	Topics *Topics `protobuf:"bytes,16,opt,name=topics,proto3,oneof"`
+}
+
+type Action_Language struct {
+	Language string `protobuf:"bytes,17,opt,name=language,proto3,oneof"`
+}
+
+type Action_Stage struct {
+	Stage Stage `protobuf:"varint,18,opt,name=stage,proto3,enum=earshot.Stage,oneof"`
+}
+
+type Action_Pin struct {
+	Pin string `protobuf:"bytes,19,opt,name=pin,proto3,oneof"` // a link, shown to all; empty: none
+}
+
+type Action_NextMs struct {
+	NextMs uint64 `protobuf:"varint,20,opt,name=next_ms,json=nextMs,proto3,oneof"` // when the room meets next, Unix; 0: not said
+}
+
+func (*Action_Grant) isAction_Deed() {}
+
+func (*Action_Revoke) isAction_Deed() {}
+
+func (*Action_Remove) isAction_Deed() {}
+
+func (*Action_Ban) isAction_Deed() {}
+
+func (*Action_Unban) isAction_Deed() {}
+
+func (*Action_Mute) isAction_Deed() {}
+
+func (*Action_Unmute) isAction_Deed() {}
+
+func (*Action_Lock) isAction_Deed() {}
+
+func (*Action_Pause) isAction_Deed() {}
+
+func (*Action_Close) isAction_Deed() {}
+
+func (*Action_Title) isAction_Deed() {}
+
+func (*Action_Topics) isAction_Deed() {}
+
+func (*Action_Language) isAction_Deed() {}
+
+func (*Action_Stage) isAction_Deed() {}
+
+func (*Action_Pin) isAction_Deed() {}
+
+func (*Action_NextMs) isAction_Deed() {}
+
+type Grant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Role          Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=earshot.Role" json:"role,omitempty"`
+	Share         uint32                 `protobuf:"varint,3,opt,name=share,proto3" json:"share,omitempty"` // of a moderator: how much of the log it may fill
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grant) Reset() {
+	*x = Grant{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grant) ProtoMessage() {}
+
+func (x *Grant) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
+func (*Grant) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Grant) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Grant) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_LISTENER
+}
+
+func (x *Grant) GetShare() uint32 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+type Revoke struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Role          Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=earshot.Role" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revoke) Reset() {
+	*x = Revoke{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revoke) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revoke) ProtoMessage() {}
+
+func (x *Revoke) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revoke.ProtoReflect.Descriptor instead.
+func (*Revoke) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Revoke) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Revoke) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_LISTENER
+}
+
+// Remove takes all roles and ends the peer's stay; it may come again.
+type Remove struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Remove) Reset() {
+	*x = Remove{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Remove) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Remove) ProtoMessage() {}
+
+func (x *Remove) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Remove.ProtoReflect.Descriptor instead.
+func (*Remove) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Remove) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+type Ban struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	LifeS         uint32                 `protobuf:"varint,2,opt,name=life_s,json=lifeS,proto3" json:"life_s,omitempty"` // counted by each node from its own first sight; 0: until lifted
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ban) Reset() {
+	*x = Ban{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ban) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ban) ProtoMessage() {}
+
+func (x *Ban) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ban.ProtoReflect.Descriptor instead.
+func (*Ban) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Ban) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Ban) GetLifeS() uint32 {
+	if x != nil {
+		return x.LifeS
+	}
+	return 0
+}
+
+type Unban struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unban) Reset() {
+	*x = Unban{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unban) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unban) ProtoMessage() {}
+
+func (x *Unban) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unban.ProtoReflect.Descriptor instead.
+func (*Unban) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Unban) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+type Mute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"` // empty: all but the founder and moderators
+	MayUnmute     bool                   `protobuf:"varint,2,opt,name=may_unmute,json=mayUnmute,proto3" json:"may_unmute,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mute) Reset() {
+	*x = Mute{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mute) ProtoMessage() {}
+
+func (x *Mute) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mute.ProtoReflect.Descriptor instead.
+func (*Mute) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Mute) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+func (x *Mute) GetMayUnmute() bool {
+	if x != nil {
+		return x.MayUnmute
+	}
+	return false
+}
+
+type Unmute struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          []byte                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"` // empty: all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unmute) Reset() {
+	*x = Unmute{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unmute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unmute) ProtoMessage() {}
+
+func (x *Unmute) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unmute.ProtoReflect.Descriptor instead.
+func (*Unmute) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Unmute) GetPeer() []byte {
+	if x != nil {
+		return x.Peer
+	}
+	return nil
+}
+
+type Topics struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topics        []string               `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Topics) Reset() {
+	*x = Topics{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Topics) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Topics) ProtoMessage() {}
+
+func (x *Topics) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Topics.ProtoReflect.Descriptor instead.
+func (*Topics) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Topics) GetTopics() []string {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
 // RoomAnnouncement travels in a libp2p signed Envelope.
 type RoomAnnouncement struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -487,7 +1328,7 @@ type RoomAnnouncement struct {
 
 func (x *RoomAnnouncement) Reset() {
 	*x = RoomAnnouncement{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[3]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +1340,7 @@ func (x *RoomAnnouncement) String() string {
 func (*RoomAnnouncement) ProtoMessage() {}
 
 func (x *RoomAnnouncement) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[3]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +1353,7 @@ func (x *RoomAnnouncement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomAnnouncement.ProtoReflect.Descriptor instead.
 func (*RoomAnnouncement) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{3}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RoomAnnouncement) GetGenesis() *SignedGenesis {
@@ -582,7 +1423,7 @@ type DirectoryRequest struct {
 
 func (x *DirectoryRequest) Reset() {
 	*x = DirectoryRequest{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[4]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -594,7 +1435,7 @@ func (x *DirectoryRequest) String() string {
 func (*DirectoryRequest) ProtoMessage() {}
 
 func (x *DirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[4]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -607,7 +1448,7 @@ func (x *DirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryRequest.ProtoReflect.Descriptor instead.
 func (*DirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{4}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DirectoryRequest) GetMost() uint32 {
@@ -641,7 +1482,7 @@ type DirectoryEntry struct {
 
 func (x *DirectoryEntry) Reset() {
 	*x = DirectoryEntry{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[5]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +1494,7 @@ func (x *DirectoryEntry) String() string {
 func (*DirectoryEntry) ProtoMessage() {}
 
 func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[5]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +1507,7 @@ func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryEntry.ProtoReflect.Descriptor instead.
 func (*DirectoryEntry) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{5}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DirectoryEntry) GetRemainingMs() uint32 {
@@ -693,7 +1534,7 @@ type DirectoryResponse struct {
 
 func (x *DirectoryResponse) Reset() {
 	*x = DirectoryResponse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[6]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -705,7 +1546,7 @@ func (x *DirectoryResponse) String() string {
 func (*DirectoryResponse) ProtoMessage() {}
 
 func (x *DirectoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[6]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -718,7 +1559,7 @@ func (x *DirectoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryResponse.ProtoReflect.Descriptor instead.
 func (*DirectoryResponse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{6}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DirectoryResponse) GetEntries() []*DirectoryEntry {
@@ -748,7 +1589,7 @@ type ReachAnswer struct {
 
 func (x *ReachAnswer) Reset() {
 	*x = ReachAnswer{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1601,7 @@ func (x *ReachAnswer) String() string {
 func (*ReachAnswer) ProtoMessage() {}
 
 func (x *ReachAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[7]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1614,7 @@ func (x *ReachAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachAnswer.ProtoReflect.Descriptor instead.
 func (*ReachAnswer) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{7}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReachAnswer) GetStunPorts() []uint32 {
@@ -809,7 +1650,7 @@ type RoomMessage struct {
 
 func (x *RoomMessage) Reset() {
 	*x = RoomMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -821,7 +1662,7 @@ func (x *RoomMessage) String() string {
 func (*RoomMessage) ProtoMessage() {}
 
 func (x *RoomMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[8]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -834,7 +1675,7 @@ func (x *RoomMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomMessage.ProtoReflect.Descriptor instead.
 func (*RoomMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{8}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RoomMessage) GetSigner() []byte {
@@ -884,7 +1725,7 @@ type RoomBody struct {
 
 func (x *RoomBody) Reset() {
 	*x = RoomBody{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -896,7 +1737,7 @@ func (x *RoomBody) String() string {
 func (*RoomBody) ProtoMessage() {}
 
 func (x *RoomBody) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[9]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -909,7 +1750,7 @@ func (x *RoomBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomBody.ProtoReflect.Descriptor instead.
 func (*RoomBody) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{9}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RoomBody) GetBoot() uint64 {
@@ -1142,7 +1983,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1154,7 +1995,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[10]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1167,7 +2008,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{10}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Key) GetTerm() uint64 {
@@ -1198,7 +2039,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +2051,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[11]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +2064,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{11}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Claim) GetEra() uint32 {
@@ -1282,7 +2123,7 @@ type Pulse struct {
 
 func (x *Pulse) Reset() {
 	*x = Pulse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +2135,7 @@ func (x *Pulse) String() string {
 func (*Pulse) ProtoMessage() {}
 
 func (x *Pulse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[12]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +2148,7 @@ func (x *Pulse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pulse.ProtoReflect.Descriptor instead.
 func (*Pulse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{12}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Pulse) GetEra() uint32 {
@@ -1372,7 +2213,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +2225,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[13]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +2238,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{13}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Presence) GetName() string {
@@ -1495,7 +2336,7 @@ type Voice struct {
 
 func (x *Voice) Reset() {
 	*x = Voice{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +2348,7 @@ func (x *Voice) String() string {
 func (*Voice) ProtoMessage() {}
 
 func (x *Voice) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +2361,7 @@ func (x *Voice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voice.ProtoReflect.Descriptor instead.
 func (*Voice) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Voice) GetSession() []byte {
@@ -1546,7 +2387,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +2399,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +2412,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Closed) GetClosed() bool {
@@ -1592,7 +2433,7 @@ type Hand struct {
 
 func (x *Hand) Reset() {
 	*x = Hand{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1604,7 +2445,7 @@ func (x *Hand) String() string {
 func (*Hand) ProtoMessage() {}
 
 func (x *Hand) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1617,7 +2458,7 @@ func (x *Hand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hand.ProtoReflect.Descriptor instead.
 func (*Hand) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Hand) GetUp() bool {
@@ -1646,7 +2487,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +2499,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +2512,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Queue) GetPart() uint32 {
@@ -1708,7 +2549,7 @@ type Stamp struct {
 
 func (x *Stamp) Reset() {
 	*x = Stamp{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +2561,7 @@ func (x *Stamp) String() string {
 func (*Stamp) ProtoMessage() {}
 
 func (x *Stamp) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +2574,7 @@ func (x *Stamp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stamp.ProtoReflect.Descriptor instead.
 func (*Stamp) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Stamp) GetPeer() []byte {
@@ -1777,7 +2618,7 @@ type Chat struct {
 
 func (x *Chat) Reset() {
 	*x = Chat{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1789,7 +2630,7 @@ func (x *Chat) String() string {
 func (*Chat) ProtoMessage() {}
 
 func (x *Chat) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1802,7 +2643,7 @@ func (x *Chat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chat.ProtoReflect.Descriptor instead.
 func (*Chat) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Chat) GetOrder() uint64 {
@@ -1847,7 +2688,7 @@ type Hide struct {
 
 func (x *Hide) Reset() {
 	*x = Hide{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1859,7 +2700,7 @@ func (x *Hide) String() string {
 func (*Hide) ProtoMessage() {}
 
 func (x *Hide) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1872,7 +2713,7 @@ func (x *Hide) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hide.ProtoReflect.Descriptor instead.
 func (*Hide) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Hide) GetOrder() uint64 {
@@ -1920,7 +2761,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1932,7 +2773,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1945,7 +2786,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Reaction) GetEmoji() string {
@@ -1968,7 +2809,7 @@ type Caption struct {
 
 func (x *Caption) Reset() {
 	*x = Caption{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2821,7 @@ func (x *Caption) String() string {
 func (*Caption) ProtoMessage() {}
 
 func (x *Caption) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2834,7 @@ func (x *Caption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caption.ProtoReflect.Descriptor instead.
 func (*Caption) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Caption) GetUtterance() uint32 {
@@ -2053,7 +2894,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2906,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2919,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -2376,7 +3217,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +3229,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +3242,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -2459,7 +3300,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2471,7 +3312,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2484,7 +3325,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -2531,7 +3372,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +3384,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +3397,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -2578,7 +3419,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2590,7 +3431,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2603,7 +3444,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -2639,7 +3480,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2651,7 +3492,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2664,7 +3505,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -2708,7 +3549,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +3561,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +3574,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -2768,7 +3609,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2780,7 +3621,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2793,7 +3634,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -2827,7 +3668,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2839,7 +3680,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +3693,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -2880,7 +3721,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3733,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3746,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -2939,7 +3780,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3792,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3805,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -2990,7 +3831,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3843,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3856,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -3038,7 +3879,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3050,7 +3891,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3063,7 +3904,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -3097,7 +3938,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3950,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3963,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -3148,7 +3989,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +4001,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +4014,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -3193,7 +4034,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3205,7 +4046,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3218,7 +4059,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -3245,7 +4086,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +4098,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +4111,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -3297,7 +4138,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3309,7 +4150,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3322,7 +4163,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -3349,7 +4190,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +4202,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +4215,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -3399,7 +4240,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3411,7 +4252,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +4265,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{52}
 }
 
 // Recall asks for the chat of a room that its sender lacks.
@@ -3439,7 +4280,7 @@ type Recall struct {
 
 func (x *Recall) Reset() {
 	*x = Recall{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3451,7 +4292,7 @@ func (x *Recall) String() string {
 func (*Recall) ProtoMessage() {}
 
 func (x *Recall) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3464,7 +4305,7 @@ func (x *Recall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recall.ProtoReflect.Descriptor instead.
 func (*Recall) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Recall) GetRoom() []byte {
@@ -3499,7 +4340,7 @@ type Recalled struct {
 
 func (x *Recalled) Reset() {
 	*x = Recalled{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3511,7 +4352,7 @@ func (x *Recalled) String() string {
 func (*Recalled) ProtoMessage() {}
 
 func (x *Recalled) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3524,7 +4365,7 @@ func (x *Recalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
 func (*Recalled) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Recalled) GetRoom() []byte {
@@ -3558,7 +4399,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3570,7 +4411,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3583,7 +4424,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -3615,7 +4456,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3627,7 +4468,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3640,7 +4481,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -3699,7 +4540,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3711,7 +4552,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3724,7 +4565,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -3793,7 +4634,55 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06duties\x18\x03 \x01(\rR\x06duties\x12\x15\n" +
 	"\x06life_s\x18\x04 \x01(\rR\x05lifeS\x12\x16\n" +
 	"\x06serial\x18\x05 \x01(\x04R\x06serial\x12\x1c\n" +
-	"\tsignature\x18\x06 \x01(\fR\tsignature\"\x93\x02\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"D\n" +
+	"\fSignedAction\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\fR\x06action\x12\x1c\n" +
+	"\tsignature\x18\x02 \x01(\fR\tsignature\"\x87\x05\n" +
+	"\x06Action\x12\x14\n" +
+	"\x05actor\x18\x01 \x01(\fR\x05actor\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\rR\bsequence\x12\x18\n" +
+	"\aparents\x18\x03 \x03(\fR\aparents\x12\x13\n" +
+	"\x05at_ms\x18\x04 \x01(\x04R\x04atMs\x12&\n" +
+	"\x05grant\x18\x05 \x01(\v2\x0e.earshot.GrantH\x00R\x05grant\x12)\n" +
+	"\x06revoke\x18\x06 \x01(\v2\x0f.earshot.RevokeH\x00R\x06revoke\x12)\n" +
+	"\x06remove\x18\a \x01(\v2\x0f.earshot.RemoveH\x00R\x06remove\x12 \n" +
+	"\x03ban\x18\b \x01(\v2\f.earshot.BanH\x00R\x03ban\x12&\n" +
+	"\x05unban\x18\t \x01(\v2\x0e.earshot.UnbanH\x00R\x05unban\x12#\n" +
+	"\x04mute\x18\n" +
+	" \x01(\v2\r.earshot.MuteH\x00R\x04mute\x12)\n" +
+	"\x06unmute\x18\v \x01(\v2\x0f.earshot.UnmuteH\x00R\x06unmute\x12\x14\n" +
+	"\x04lock\x18\f \x01(\bH\x00R\x04lock\x12\x16\n" +
+	"\x05pause\x18\r \x01(\bH\x00R\x05pause\x12\x16\n" +
+	"\x05close\x18\x0e \x01(\bH\x00R\x05close\x12\x16\n" +
+	"\x05title\x18\x0f \x01(\tH\x00R\x05title\x12)\n" +
+	"\x06topics\x18\x10 \x01(\v2\x0f.earshot.TopicsH\x00R\x06topics\x12\x1c\n" +
+	"\blanguage\x18\x11 \x01(\tH\x00R\blanguage\x12&\n" +
+	"\x05stage\x18\x12 \x01(\x0e2\x0e.earshot.StageH\x00R\x05stage\x12\x12\n" +
+	"\x03pin\x18\x13 \x01(\tH\x00R\x03pin\x12\x19\n" +
+	"\anext_ms\x18\x14 \x01(\x04H\x00R\x06nextMsB\x06\n" +
+	"\x04deed\"T\n" +
+	"\x05Grant\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\x12!\n" +
+	"\x04role\x18\x02 \x01(\x0e2\r.earshot.RoleR\x04role\x12\x14\n" +
+	"\x05share\x18\x03 \x01(\rR\x05share\"?\n" +
+	"\x06Revoke\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\x12!\n" +
+	"\x04role\x18\x02 \x01(\x0e2\r.earshot.RoleR\x04role\"\x1c\n" +
+	"\x06Remove\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\"0\n" +
+	"\x03Ban\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\x12\x15\n" +
+	"\x06life_s\x18\x02 \x01(\rR\x05lifeS\"\x1b\n" +
+	"\x05Unban\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\"9\n" +
+	"\x04Mute\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\x12\x1d\n" +
+	"\n" +
+	"may_unmute\x18\x02 \x01(\bR\tmayUnmute\"\x1c\n" +
+	"\x06Unmute\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\fR\x04peer\" \n" +
+	"\x06Topics\x12\x16\n" +
+	"\x06topics\x18\x01 \x03(\tR\x06topics\"\x93\x02\n" +
 	"\x10RoomAnnouncement\x120\n" +
 	"\agenesis\x18\x01 \x01(\v2\x16.earshot.SignedGenesisR\agenesis\x12*\n" +
 	"\x05chain\x18\x02 \x03(\v2\x14.earshot.CertificateR\x05chain\x12\x1a\n" +
@@ -4039,12 +4928,18 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"LocalEvent\x12+\n" +
 	"\x05frame\x18\x01 \x01(\v2\x13.earshot.LocalFrameH\x00R\x05frame\x12\x16\n" +
 	"\x05event\x18\x02 \x01(\tH\x00R\x05eventB\x06\n" +
-	"\x04what*'\n" +
+	"\x04what*=\n" +
 	"\x05Stage\x12\x0e\n" +
 	"\n" +
 	"STAGE_HOST\x10\x00\x12\x0e\n" +
 	"\n" +
-	"STAGE_OPEN\x10\x01B.Z,github.com/earshot-audio/earshot/protocol/pbb\x06proto3"
+	"STAGE_OPEN\x10\x01\x12\x14\n" +
+	"\x10STAGE_MODERATORS\x10\x02*Q\n" +
+	"\x04Role\x12\x11\n" +
+	"\rROLE_LISTENER\x10\x00\x12\x10\n" +
+	"\fROLE_CARRIER\x10\x01\x12\x10\n" +
+	"\fROLE_SPEAKER\x10\x02\x12\x12\n" +
+	"\x0eROLE_MODERATOR\x10\x03B.Z,github.com/earshot-audio/earshot/protocol/pbb\x06proto3"
 
 var (
 	file_protocol_pb_earshot_proto_rawDescOnce sync.Once
@@ -4058,117 +4953,139 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 	return file_protocol_pb_earshot_proto_rawDescData
 }
 
-var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
-	(Description_Kind)(0),     // 1: earshot.Description.Kind
-	(Attach_Mode)(0),          // 2: earshot.Attach.Mode
-	(Refuse_Reason)(0),        // 3: earshot.Refuse.Reason
-	(*Genesis)(nil),           // 4: earshot.Genesis
-	(*SignedGenesis)(nil),     // 5: earshot.SignedGenesis
-	(*Certificate)(nil),       // 6: earshot.Certificate
-	(*RoomAnnouncement)(nil),  // 7: earshot.RoomAnnouncement
-	(*DirectoryRequest)(nil),  // 8: earshot.DirectoryRequest
-	(*DirectoryEntry)(nil),    // 9: earshot.DirectoryEntry
-	(*DirectoryResponse)(nil), // 10: earshot.DirectoryResponse
-	(*ReachAnswer)(nil),       // 11: earshot.ReachAnswer
-	(*RoomMessage)(nil),       // 12: earshot.RoomMessage
-	(*RoomBody)(nil),          // 13: earshot.RoomBody
-	(*Key)(nil),               // 14: earshot.Key
-	(*Claim)(nil),             // 15: earshot.Claim
-	(*Pulse)(nil),             // 16: earshot.Pulse
-	(*Presence)(nil),          // 17: earshot.Presence
-	(*Voice)(nil),             // 18: earshot.Voice
-	(*Closed)(nil),            // 19: earshot.Closed
-	(*Hand)(nil),              // 20: earshot.Hand
-	(*Queue)(nil),             // 21: earshot.Queue
-	(*Stamp)(nil),             // 22: earshot.Stamp
-	(*Chat)(nil),              // 23: earshot.Chat
-	(*Hide)(nil),              // 24: earshot.Hide
-	(*Reaction)(nil),          // 25: earshot.Reaction
-	(*Caption)(nil),           // 26: earshot.Caption
-	(*LinkMessage)(nil),       // 27: earshot.LinkMessage
-	(*Hello)(nil),             // 28: earshot.Hello
-	(*Ping)(nil),              // 29: earshot.Ping
-	(*Pong)(nil),              // 30: earshot.Pong
-	(*Description)(nil),       // 31: earshot.Description
-	(*Attach)(nil),            // 32: earshot.Attach
-	(*RoomState)(nil),         // 33: earshot.RoomState
-	(*Accept)(nil),            // 34: earshot.Accept
-	(*Refuse)(nil),            // 35: earshot.Refuse
-	(*Redirect)(nil),          // 36: earshot.Redirect
-	(*Address)(nil),           // 37: earshot.Address
-	(*Detach)(nil),            // 38: earshot.Detach
-	(*Bind)(nil),              // 39: earshot.Bind
-	(*Bound)(nil),             // 40: earshot.Bound
-	(*Unbind)(nil),            // 41: earshot.Unbind
-	(*Resume)(nil),            // 42: earshot.Resume
-	(*Position)(nil),          // 43: earshot.Position
-	(*Activity)(nil),          // 44: earshot.Activity
-	(*Feed)(nil),              // 45: earshot.Feed
-	(*Bye)(nil),               // 46: earshot.Bye
-	(*Recall)(nil),            // 47: earshot.Recall
-	(*Recalled)(nil),          // 48: earshot.Recalled
-	(*Hints)(nil),             // 49: earshot.Hints
-	(*LocalFrame)(nil),        // 50: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 51: earshot.LocalEvent
+	(Role)(0),                 // 1: earshot.Role
+	(Description_Kind)(0),     // 2: earshot.Description.Kind
+	(Attach_Mode)(0),          // 3: earshot.Attach.Mode
+	(Refuse_Reason)(0),        // 4: earshot.Refuse.Reason
+	(*Genesis)(nil),           // 5: earshot.Genesis
+	(*SignedGenesis)(nil),     // 6: earshot.SignedGenesis
+	(*Certificate)(nil),       // 7: earshot.Certificate
+	(*SignedAction)(nil),      // 8: earshot.SignedAction
+	(*Action)(nil),            // 9: earshot.Action
+	(*Grant)(nil),             // 10: earshot.Grant
+	(*Revoke)(nil),            // 11: earshot.Revoke
+	(*Remove)(nil),            // 12: earshot.Remove
+	(*Ban)(nil),               // 13: earshot.Ban
+	(*Unban)(nil),             // 14: earshot.Unban
+	(*Mute)(nil),              // 15: earshot.Mute
+	(*Unmute)(nil),            // 16: earshot.Unmute
+	(*Topics)(nil),            // 17: earshot.Topics
+	(*RoomAnnouncement)(nil),  // 18: earshot.RoomAnnouncement
+	(*DirectoryRequest)(nil),  // 19: earshot.DirectoryRequest
+	(*DirectoryEntry)(nil),    // 20: earshot.DirectoryEntry
+	(*DirectoryResponse)(nil), // 21: earshot.DirectoryResponse
+	(*ReachAnswer)(nil),       // 22: earshot.ReachAnswer
+	(*RoomMessage)(nil),       // 23: earshot.RoomMessage
+	(*RoomBody)(nil),          // 24: earshot.RoomBody
+	(*Key)(nil),               // 25: earshot.Key
+	(*Claim)(nil),             // 26: earshot.Claim
+	(*Pulse)(nil),             // 27: earshot.Pulse
+	(*Presence)(nil),          // 28: earshot.Presence
+	(*Voice)(nil),             // 29: earshot.Voice
+	(*Closed)(nil),            // 30: earshot.Closed
+	(*Hand)(nil),              // 31: earshot.Hand
+	(*Queue)(nil),             // 32: earshot.Queue
+	(*Stamp)(nil),             // 33: earshot.Stamp
+	(*Chat)(nil),              // 34: earshot.Chat
+	(*Hide)(nil),              // 35: earshot.Hide
+	(*Reaction)(nil),          // 36: earshot.Reaction
+	(*Caption)(nil),           // 37: earshot.Caption
+	(*LinkMessage)(nil),       // 38: earshot.LinkMessage
+	(*Hello)(nil),             // 39: earshot.Hello
+	(*Ping)(nil),              // 40: earshot.Ping
+	(*Pong)(nil),              // 41: earshot.Pong
+	(*Description)(nil),       // 42: earshot.Description
+	(*Attach)(nil),            // 43: earshot.Attach
+	(*RoomState)(nil),         // 44: earshot.RoomState
+	(*Accept)(nil),            // 45: earshot.Accept
+	(*Refuse)(nil),            // 46: earshot.Refuse
+	(*Redirect)(nil),          // 47: earshot.Redirect
+	(*Address)(nil),           // 48: earshot.Address
+	(*Detach)(nil),            // 49: earshot.Detach
+	(*Bind)(nil),              // 50: earshot.Bind
+	(*Bound)(nil),             // 51: earshot.Bound
+	(*Unbind)(nil),            // 52: earshot.Unbind
+	(*Resume)(nil),            // 53: earshot.Resume
+	(*Position)(nil),          // 54: earshot.Position
+	(*Activity)(nil),          // 55: earshot.Activity
+	(*Feed)(nil),              // 56: earshot.Feed
+	(*Bye)(nil),               // 57: earshot.Bye
+	(*Recall)(nil),            // 58: earshot.Recall
+	(*Recalled)(nil),          // 59: earshot.Recalled
+	(*Hints)(nil),             // 60: earshot.Hints
+	(*LocalFrame)(nil),        // 61: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 62: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
-	5,  // 1: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
-	6,  // 2: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
-	9,  // 3: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	37, // 4: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
-	15, // 5: earshot.RoomBody.claim:type_name -> earshot.Claim
-	16, // 6: earshot.RoomBody.pulse:type_name -> earshot.Pulse
-	17, // 7: earshot.RoomBody.presence:type_name -> earshot.Presence
-	6,  // 8: earshot.RoomBody.certificate:type_name -> earshot.Certificate
-	18, // 9: earshot.RoomBody.voice:type_name -> earshot.Voice
-	19, // 10: earshot.RoomBody.closed:type_name -> earshot.Closed
-	20, // 11: earshot.RoomBody.hand:type_name -> earshot.Hand
-	21, // 12: earshot.RoomBody.queue:type_name -> earshot.Queue
-	22, // 13: earshot.RoomBody.lowered:type_name -> earshot.Stamp
-	23, // 14: earshot.RoomBody.chat:type_name -> earshot.Chat
-	24, // 15: earshot.RoomBody.hide:type_name -> earshot.Hide
-	25, // 16: earshot.RoomBody.reaction:type_name -> earshot.Reaction
-	26, // 17: earshot.RoomBody.caption:type_name -> earshot.Caption
-	14, // 18: earshot.Pulse.max:type_name -> earshot.Key
-	22, // 19: earshot.Queue.stamps:type_name -> earshot.Stamp
-	28, // 20: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	29, // 21: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	30, // 22: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	31, // 23: earshot.LinkMessage.description:type_name -> earshot.Description
-	32, // 24: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	34, // 25: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	35, // 26: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	36, // 27: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	38, // 28: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	39, // 29: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	40, // 30: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	41, // 31: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	42, // 32: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	44, // 33: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	45, // 34: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	46, // 35: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	47, // 36: earshot.LinkMessage.recall:type_name -> earshot.Recall
-	48, // 37: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
-	1,  // 38: earshot.Description.kind:type_name -> earshot.Description.Kind
-	2,  // 39: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	5,  // 40: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	6,  // 41: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	33, // 42: earshot.Accept.state:type_name -> earshot.RoomState
-	3,  // 43: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	33, // 44: earshot.Redirect.state:type_name -> earshot.RoomState
-	37, // 45: earshot.Redirect.to:type_name -> earshot.Address
-	43, // 46: earshot.Resume.positions:type_name -> earshot.Position
-	37, // 47: earshot.Hints.peers:type_name -> earshot.Address
-	50, // 48: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	10, // 1: earshot.Action.grant:type_name -> earshot.Grant
+	11, // 2: earshot.Action.revoke:type_name -> earshot.Revoke
+	12, // 3: earshot.Action.remove:type_name -> earshot.Remove
+	13, // 4: earshot.Action.ban:type_name -> earshot.Ban
+	14, // 5: earshot.Action.unban:type_name -> earshot.Unban
+	15, // 6: earshot.Action.mute:type_name -> earshot.Mute
+	16, // 7: earshot.Action.unmute:type_name -> earshot.Unmute
+	17, // 8: earshot.Action.topics:type_name -> earshot.Topics
+	0,  // 9: earshot.Action.stage:type_name -> earshot.Stage
+	1,  // 10: earshot.Grant.role:type_name -> earshot.Role
+	1,  // 11: earshot.Revoke.role:type_name -> earshot.Role
+	6,  // 12: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
+	7,  // 13: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
+	20, // 14: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
+	48, // 15: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	26, // 16: earshot.RoomBody.claim:type_name -> earshot.Claim
+	27, // 17: earshot.RoomBody.pulse:type_name -> earshot.Pulse
+	28, // 18: earshot.RoomBody.presence:type_name -> earshot.Presence
+	7,  // 19: earshot.RoomBody.certificate:type_name -> earshot.Certificate
+	29, // 20: earshot.RoomBody.voice:type_name -> earshot.Voice
+	30, // 21: earshot.RoomBody.closed:type_name -> earshot.Closed
+	31, // 22: earshot.RoomBody.hand:type_name -> earshot.Hand
+	32, // 23: earshot.RoomBody.queue:type_name -> earshot.Queue
+	33, // 24: earshot.RoomBody.lowered:type_name -> earshot.Stamp
+	34, // 25: earshot.RoomBody.chat:type_name -> earshot.Chat
+	35, // 26: earshot.RoomBody.hide:type_name -> earshot.Hide
+	36, // 27: earshot.RoomBody.reaction:type_name -> earshot.Reaction
+	37, // 28: earshot.RoomBody.caption:type_name -> earshot.Caption
+	25, // 29: earshot.Pulse.max:type_name -> earshot.Key
+	33, // 30: earshot.Queue.stamps:type_name -> earshot.Stamp
+	39, // 31: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	40, // 32: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	41, // 33: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	42, // 34: earshot.LinkMessage.description:type_name -> earshot.Description
+	43, // 35: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	45, // 36: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	46, // 37: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	47, // 38: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	49, // 39: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	50, // 40: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	51, // 41: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	52, // 42: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	53, // 43: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	55, // 44: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	56, // 45: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	57, // 46: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	58, // 47: earshot.LinkMessage.recall:type_name -> earshot.Recall
+	59, // 48: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
+	2,  // 49: earshot.Description.kind:type_name -> earshot.Description.Kind
+	3,  // 50: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	6,  // 51: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	7,  // 52: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	44, // 53: earshot.Accept.state:type_name -> earshot.RoomState
+	4,  // 54: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	44, // 55: earshot.Redirect.state:type_name -> earshot.RoomState
+	48, // 56: earshot.Redirect.to:type_name -> earshot.Address
+	54, // 57: earshot.Resume.positions:type_name -> earshot.Position
+	48, // 58: earshot.Hints.peers:type_name -> earshot.Address
+	61, // 59: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	60, // [60:60] is the sub-list for method output_type
+	60, // [60:60] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -4176,7 +5093,25 @@ func file_protocol_pb_earshot_proto_init() {
 	if File_protocol_pb_earshot_proto != nil {
 		return
 	}
-	file_protocol_pb_earshot_proto_msgTypes[9].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[4].OneofWrappers = []any{
+		(*Action_Grant)(nil),
+		(*Action_Revoke)(nil),
+		(*Action_Remove)(nil),
+		(*Action_Ban)(nil),
+		(*Action_Unban)(nil),
+		(*Action_Mute)(nil),
+		(*Action_Unmute)(nil),
+		(*Action_Lock)(nil),
+		(*Action_Pause)(nil),
+		(*Action_Close)(nil),
+		(*Action_Title)(nil),
+		(*Action_Topics)(nil),
+		(*Action_Language)(nil),
+		(*Action_Stage)(nil),
+		(*Action_Pin)(nil),
+		(*Action_NextMs)(nil),
+	}
+	file_protocol_pb_earshot_proto_msgTypes[19].OneofWrappers = []any{
 		(*RoomBody_Claim)(nil),
 		(*RoomBody_Pulse)(nil),
 		(*RoomBody_Presence)(nil),
@@ -4191,7 +5126,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Reaction)(nil),
 		(*RoomBody_Caption)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[23].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[33].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -4211,7 +5146,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Recall)(nil),
 		(*LinkMessage_Recalled)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[47].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[57].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -4220,8 +5155,8 @@ func file_protocol_pb_earshot_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   48,
+			NumEnums:      5,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
