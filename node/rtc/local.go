@@ -190,5 +190,18 @@ func negotiate(ctx context.Context, pc *webrtc.PeerConnection, offer string, pre
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
-	return gather(ctx, pc, answer)
+	text, err := gather(ctx, pc, answer)
+	return openAlone(text), err
+}
+
+// openAlone opens the port of an answer's only m-line. To one in no BUNDLE group,
+// as GStreamer's is, pion gives port zero, which refuses it (RFC 3264 section 6),
+// though there is nothing that it could be bundled with. What pion means to refuse
+// has no ICE credentials.
+func openAlone(answer string) string {
+	const media = "\r\nm="
+	if strings.Count(answer, media) != 1 || !strings.Contains(answer, "\r\na=ice-ufrag:") {
+		return answer
+	}
+	return strings.Replace(answer, media+"audio 0 ", media+"audio 9 ", 1)
 }

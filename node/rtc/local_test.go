@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -306,6 +307,33 @@ func TestPublisherWithVideo(t *testing.T) {
 	}
 	if !strings.Contains(answer, "m=video 0 ") || !strings.Contains(answer, "m=audio 9 ") {
 		t.Errorf("the answer:\n%s", answer)
+	}
+}
+
+// An offer of one m-line needs no BUNDLE group: programs on GStreamer send none.
+func TestOffersWithoutABundle(t *testing.T) {
+	e := newSide(t, "one", Config{}).engine
+	send, _ := client(t, webrtc.RTPTransceiverDirectionSendonly, 1, webrtc.NetworkTypeUDP4)
+	receive, _ := client(t, webrtc.RTPTransceiverDirectionRecvonly, 1, webrtc.NetworkTypeUDP4)
+	group := regexp.MustCompile(`a=group:BUNDLE .*\r\n`)
+	published, answer, err := e.Publish(t.Context(), group.ReplaceAllString(offerOf(t, send), ""), Publication{Source: 1, Push: func(*protocol.Frame) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer published.Close()
+	if group.MatchString(answer) || !strings.Contains(answer, "m=audio 9 ") {
+		t.Errorf("the publisher is answered:\n%s", answer)
+	}
+	takeAnswer(t, send, answer)
+	played, answer, err := e.Play(t.Context(), group.ReplaceAllString(offerOf(t, receive), ""), Playing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer played.Close()
+	takeAnswer(t, receive, answer)
+	refused := "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
+	if got := openAlone(refused); got != refused {
+		t.Errorf("a refused m-line is open:\n%s", got)
 	}
 }
 
