@@ -65,7 +65,8 @@ func (n *Node) addForwarding(ctx context.Context, c *carried, out *web.RoomView)
 		return
 	}
 	for _, f := range s.Sources {
-		out.Sources = append(out.Sources, web.SourceLine{Peer: idString(f.Owner), Source: uint32(f.Source), Frames: f.Frames, Lost: f.Lost, Hot: f.Hot, Level: f.Level})
+		of, _ := c.opened.get(f.Source)
+		out.Sources = append(out.Sources, web.SourceLine{Peer: idString(of.owner), Source: uint32(f.Source), Frames: f.Frames, Lost: f.Lost, Hot: f.Hot, Level: f.Level})
 	}
 	for why, count := range map[string]uint64{
 		"frames of sources not on the stage": s.Dropped.Unauthorised, "frames while this node was busy": s.Dropped.Inbox,

@@ -26,9 +26,9 @@ const localSinks relay.SinkID = 1 << 32
 
 var modes = [...]relay.Mode{room.Warm: relay.Warm, room.Live: relay.Live, room.Mirror: relay.Mirror, room.Up: relay.Up}
 
-func (f *forwarder) OpenSource(s protocol.Source, owner protocol.PeerID) {
+func (f *forwarder) OpenSource(s protocol.Source, owner, by protocol.PeerID) {
 	f.opened.add(s, owner, f.now())
-	f.Forwarder.OpenSource(s, owner)
+	f.Forwarder.OpenSource(s, by)
 }
 
 func (f *forwarder) CloseSource(s protocol.Source) {

@@ -88,8 +88,8 @@ func (f *Forwarder) expire() time.Duration {
 	return next
 }
 
-// OpenSource lets a source's frames through; owner is the peer whose voice it
-// is. At most protocol.MaxSources are open; one that is open stays as it is.
+// OpenSource lets a source's frames through; owner is the peer whose link brings
+// it: whose voice it is, or whose guest's. At most protocol.MaxSources are open; one that is open stays as it is.
 func (f *Forwarder) OpenSource(id protocol.Source, owner protocol.PeerID) {
 	f.post(func() {
 		if f.sources[id] != nil {

@@ -71,9 +71,10 @@ func (r *Room) counts(now time.Duration) (speakers, listeners int) {
 		switch {
 		case m.Speaking || r.placed(p, now):
 			speakers++
-		case m.Listening:
+		case m.Listening && m.Door == "":
 			listeners++
 		}
+		listeners += m.Guests.Count
 	}
 	one(r.cfg.Self, r.ownPresence())
 	for p, m := range r.members {

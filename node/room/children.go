@@ -182,9 +182,11 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 	if own.Seal(r.cfg.Room, r.cfg.Key) == nil {
 		add(own.Raw)
 	}
-	for _, m := range r.members {
-		if m.raw != nil {
-			add(m.raw)
+	for _, guests := range []bool{false, true} { // who names them goes before
+		for _, m := range r.members {
+			if m.raw != nil && guests == (m.presence.Door != "") {
+				add(m.raw)
+			}
 		}
 	}
 	return s, rest

@@ -40,7 +40,7 @@ func (f *forwarder) sink(p protocol.PeerID, call string) *sink {
 	return s
 }
 
-func (f *forwarder) OpenSource(s protocol.Source, owner protocol.PeerID) {
+func (f *forwarder) OpenSource(s protocol.Source, owner, _ protocol.PeerID) {
 	defer f.lock()()
 	if _, open := f.sources[s]; open {
 		f.n.w.misuse("%v: source %d opened twice", f.n, s)

@@ -124,6 +124,8 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 		return false
 	case s == nil:
 		return true
+	case m.Presence != nil && m.Presence.Door != "":
+		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Boot < s.boot:
 		return false
 	case m.Boot == s.boot && k < queues && m.Sequence <= s.newest[k]:
@@ -241,11 +243,8 @@ func after(m, n *protocol.Message) bool {
 // forget drops a member who left.
 func (r *Room) forget(p protocol.PeerID, now time.Duration) {
 	delete(r.members, p)
-	for id, v := range r.voices {
-		if v.owner == p {
-			r.endVoice(id, now)
-		}
-	}
+	r.endVoices(p, now)
+	r.dismiss(p, now)
 	r.changed()
 }
 

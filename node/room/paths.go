@@ -185,7 +185,8 @@ func (r *Room) closeOutlet(id protocol.PeerID, p *path) {
 
 // carries says whether a voice may go to the far side at all.
 func (r *Room) carries(id protocol.PeerID, p *path, v *voice) bool {
-	return p.outlet != nil && v.owner != id && (v.owner == r.cfg.Self || p.child || p.mode == Mirror)
+	by := r.bringer(v.owner)
+	return p.outlet != nil && by != id && (by == r.cfg.Self || p.child || p.mode == Mirror)
 }
 
 // bind names a source to the far side, before frames under its handle go there.
@@ -291,7 +292,7 @@ func (r *Room) takeBind(id protocol.PeerID, m *pb.Bind, now time.Duration) {
 		r.drop("malformed")
 		return
 	}
-	if v.From != id && !r.upstream(id) {
+	if !r.mayBring(id, v.From) {
 		r.drop("brought by a stranger")
 		return
 	}
@@ -316,13 +317,19 @@ func (r *Room) upstream(id protocol.PeerID) bool {
 }
 
 // disown ends what the far side brought of others' voices, once it is neither
+// mayBring says whether id may bring p's voice: who speaks does, the node at whose
+// door a guest is, and whoever brings what all say.
+func (r *Room) mayBring(id, p protocol.PeerID) bool {
+	return id == p || id == r.bringer(p) || r.upstream(id)
+}
+
 // relay nor standby nor a parent: what it sends under their names then is its own.
 func (r *Room) disown(id protocol.PeerID, p *path) {
 	if r.upstream(id) {
 		return
 	}
 	for h, s := range p.in {
-		if v := r.voices[s]; s != 0 && (v == nil || v.owner != id) {
+		if v := r.voices[s]; s != 0 && (v == nil || !r.mayBring(id, v.owner)) {
 			delete(p.in, h)
 			p.way.Forget(h)
 			r.bound(id, h, true)

@@ -9,6 +9,7 @@ import (
 // Use is what programs on this machine do with the room: how many of each.
 type Use struct {
 	Listening, Speaking, Recording int
+	Guests                         int  // of those who listen
 	Muted                          bool // those who speak have turned their microphones off
 }
 
@@ -39,13 +40,14 @@ func (r *Room) presentNow(now time.Duration) {
 }
 
 func (r *Room) ownPresence() *protocol.Presence {
-	p := &protocol.Presence{Name: r.cfg.Name, Offers: r.cfg.Lends, Listening: r.use.Listening > 0,
+	p := &protocol.Presence{Name: r.cfg.Name, Offers: r.cfg.Lends, Listening: r.use.Listening > r.use.Guests,
 		Speaking: r.use.Speaking > 0, Recording: r.use.Recording > 0}
 	if r.genesis == nil {
 		return p
 	}
 	p.Muted = r.seated(r.cfg.Self, r.cfg.Now()) && (r.use.Speaking == 0 || r.use.Muted)
 	p.LiveParent, p.WarmParent = r.shownParents()
+	p.Guests = protocol.Guests{Count: r.use.Guests, Named: r.guests}
 	return p
 }
 
@@ -73,9 +75,13 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	}
 	r.senders[m.From].name = m.Presence.Name
 	s := r.meet(m.From, now)
-	if s.presence != *m.Presence {
-		s.presence = *m.Presence
-		r.changed()
+	was := s.presence
+	if s.presence, s.raw = *m.Presence, m.Raw; s.presence == was {
+		return
 	}
-	s.raw = m.Raw
+	if was.Door != s.presence.Door { // another link brings its voice
+		r.endVoices(m.From, now)
+	}
+	r.dismiss(m.From, now)
+	r.changed()
 }

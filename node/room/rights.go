@@ -219,7 +219,7 @@ func (r *Room) certify(now time.Duration) {
 		}
 	}
 	for p, m := range r.members {
-		if p == r.cfg.Self || p == r.genesis.Founder || !(m.presence.Offers || m.presence.Speaking) || !r.reachable(p) {
+		if p == r.cfg.Self || p == r.genesis.Founder || m.presence.Door != "" || !(m.presence.Offers || m.presence.Speaking) || !r.reachable(p) {
 			continue
 		}
 		h, known := r.rights[p]

@@ -94,7 +94,9 @@ const (
 
 // Forwarder is the relay's part of this room.
 type Forwarder interface {
-	OpenSource(s protocol.Source, owner protocol.PeerID)
+	// OpenSource lets a source's frames through: owner's voice, which by's link
+	// brings.
+	OpenSource(s protocol.Source, owner, by protocol.PeerID)
 	CloseSource(s protocol.Source)
 	AddSink(p protocol.PeerID, mode Mode, out Outlet)
 	SetMode(p protocol.PeerID, mode Mode)
@@ -227,6 +229,7 @@ type Room struct {
 
 // New makes a room; Run starts it.
 func New(cfg Config) *Room {
+	guests      protocol.NamedGuests
 	now := cfg.Now()
 	r := &Room{
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), saved: make(chan error, 1), done: make(chan struct{}),

@@ -62,16 +62,16 @@ func (n nowhere) Publish(raw []byte) {
 	}
 	n.published = append(n.published, m)
 }
-func (n nowhere) OpenSource(s protocol.Source, _ protocol.PeerID) { n.opened[s] = true }
-func (n nowhere) CloseSource(s protocol.Source)                   { delete(n.opened, s) }
-func (nowhere) AddSink(protocol.PeerID, Mode, Outlet)             {}
-func (nowhere) SetMode(protocol.PeerID, Mode)                     {}
-func (nowhere) RemoveSink(protocol.PeerID)                        {}
-func (nowhere) Enable(protocol.PeerID, protocol.Source)           {}
-func (nowhere) Disable(protocol.PeerID, protocol.Source)          {}
-func (nowhere) Resume(protocol.PeerID, []*pb.Position)            {}
-func (nowhere) Watch(protocol.PeerID)                             {}
-func (nowhere) Activity(protocol.PeerID, bool)                    {}
+func (n nowhere) OpenSource(s protocol.Source, _, _ protocol.PeerID) { n.opened[s] = true }
+func (n nowhere) CloseSource(s protocol.Source)                      { delete(n.opened, s) }
+func (nowhere) AddSink(protocol.PeerID, Mode, Outlet)                {}
+func (nowhere) SetMode(protocol.PeerID, Mode)                        {}
+func (nowhere) RemoveSink(protocol.PeerID)                           {}
+func (nowhere) Enable(protocol.PeerID, protocol.Source)              {}
+func (nowhere) Disable(protocol.PeerID, protocol.Source)             {}
+func (nowhere) Resume(protocol.PeerID, []*pb.Position)               {}
+func (nowhere) Watch(protocol.PeerID)                                {}
+func (nowhere) Activity(protocol.PeerID, bool)                       {}
 
 // certificate has one node certify another.
 func (s *stillness) certificate(issuer, subject int, duties protocol.Duties, serial uint64, life time.Duration) protocol.Certificate {

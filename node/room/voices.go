@@ -96,7 +96,7 @@ func (r *Room) addVoice(m *protocol.Message) protocol.Source {
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
 	v := &voice{owner: m.From, session: m.Voice.Session, raw: m.Raw, boot: m.Boot, opened: m.Sequence, heard: r.cfg.Now()}
 	r.voices[s] = v
-	r.cfg.Forwarder.OpenSource(s, m.From)
+	r.cfg.Forwarder.OpenSource(s, m.From, r.bringer(m.From))
 	for id, p := range r.paths {
 		r.bind(id, p, s, v)
 	}
@@ -122,13 +122,13 @@ func (r *Room) makeWay(now time.Duration) bool {
 }
 
 // takeVoice takes a Voice message from the topic or a feed. Only its speaker's
-// own link or a parent's opens a source: who repeats old messages, or has many
-// keys, would else fill the room, and put an end to what is spoken now.
+// own link, its door's or a parent's opens a source: who repeats old messages, or
+// has many keys, would else fill the room, and put an end to what is spoken now.
 func (r *Room) takeVoice(m *protocol.Message, from protocol.PeerID, now time.Duration) error {
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
 	v := r.voices[s]
 	switch {
-	case v == nil && !m.Voice.Ended && from != m.From && (from == "" || !r.upstream(from)):
+	case v == nil && !m.Voice.Ended && (from == "" || !r.mayBring(from, m.From)):
 		return protocol.ErrNoRight
 	case v == nil && !m.Voice.Ended:
 		return r.openHeard(m, now)
@@ -154,6 +154,15 @@ func (r *Room) endVoice(s protocol.Source, now time.Duration) {
 		r.say(&protocol.Message{Voice: &protocol.Voice{Session: v.session, Ended: true}})
 	}
 	r.changed()
+}
+
+// endVoices ends all that p has open.
+func (r *Room) endVoices(p protocol.PeerID, now time.Duration) {
+	for s, v := range r.voices {
+		if v.owner == p {
+			r.endVoice(s, now)
+		}
+	}
 }
 
 // endEarlier ends the voices of p's lives before boot: it did not live to say so.
