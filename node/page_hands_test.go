@@ -51,7 +51,7 @@ func TestPageHands(t *testing.T) {
 	guest.shows(`.bar .invited`, "\u2068ana\u2069 invites you to speak")
 	guest.eventually("the microphone is off, and can be turned on", `!document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
 	seat := `[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === 'budi')`
-	host.eventually("budi sits on stage, silent", seat+`?.querySelector('.role').textContent.includes('silent')`)
+	host.eventually("budi sits on stage, his microphone off", seat+`?.querySelector('.role').textContent.includes('microphone off')`)
 
 	ear := ana.listen(host.ctx, o.Room)
 	defer ear.cancel()
@@ -60,5 +60,5 @@ func TestPageHands(t *testing.T) {
 	source := budi.speaksAs(o.Room)
 	ana.eventually(10*time.Second, "half a second of budi's voice", func() bool { return ear.heardOf(source) > 25 })
 	guest.eventually("the invitation is gone", `document.querySelector('.bar .invited').hidden`)
-	host.eventually("budi's seat is silent no more", `!`+seat+`.querySelector('.role').textContent.includes('silent')`)
+	host.eventually("budi's microphone is on", `!`+seat+`.querySelector('.role').textContent.includes('microphone off')`)
 }

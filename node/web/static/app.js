@@ -103,6 +103,7 @@ class Page {
 	show() {
 		this.shown?.show()
 		const { hearing, speaking } = this.presence
+		if (hearing) hearing.owners = new Map(this.live.views.get(hearing.room)?.sources.map(s => [s.source, s.peer]))
 		const away = hearing !== null && !(this.shown instanceof Room && this.shown.id === hearing.room)
 		if (this.strip) {
 			this.strip.hidden = !away

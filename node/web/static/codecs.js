@@ -150,15 +150,16 @@ export class Ear {
 		return this.context.state === 'running'
 	}
 
-	/**
-	 * How loud who is heard is, by source, 0 to 1.
-	 * @param {Map<number, number>} volumes by source
-	 */
-	levels(volumes) {
+	/** @param {(source: number) => number} volume 0 to 1 */
+	balance(volume) {
+		for (const [source, voice] of this.voices) voice.gain.gain.value = volume(source)
+	}
+
+	/** How loud who is heard is, by source, 0 to 1. */
+	levels() {
 		/** @type {Map<number, number>} */
 		const out = new Map()
 		for (const [source, voice] of this.voices) {
-			voice.gain.gain.value = volumes.get(source) ?? 1
 			if (performance.now() - voice.heardAt < heardFor) out.set(source, voice.level)
 		}
 		return out

@@ -184,23 +184,28 @@ export class Room {
 		const name = h('bdi', { class: 'name' })
 		const role = h('span', { class: 'role' })
 		const loud = h('input', { type: 'range', min: '0', max: '1', step: '0.05', value: '1' })
-		const element = h('li', { class: 'seat' }, face, name, role, loud)
+		const off = h('span', { class: 'off', 'aria-hidden': 'true', hidden: true }, icon('off'))
+		const element = h('li', { class: 'seat' }, face, off, name, role, loud)
 		face.addEventListener('click', () => element.toggleAttribute('data-open')) // where nothing hovers
 		let peer = ''
 		loud.addEventListener('input', () => {
-			for (const s of this.view?.sources ?? []) if (s.peer === peer) this.presence.hearing?.volumes.set(s.source, Number(loud.value))
+			this.presence.hearing?.volumes.set(peer, Number(loud.value))
 		})
 		return {
 			element,
 			/** @param {Member} m */
 			update: m => {
-				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name))
+				if (peer !== m.peer) {
+					face.replaceChildren(avatar(m.peer, m.name))
+					loud.value = String(this.presence.hearing?.volumes.get(m.peer) ?? 1)
+				}
 				peer = m.peer
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [t(m.role), m.you && t('you'), m.muted && t('silent')].filter(Boolean).join(' · '))
+				say(role, [t(m.role), m.you && t('you'), m.muted && t('muted')].filter(Boolean).join(' · '))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
 				loud.hidden = m.you
+				off.hidden = !m.muted
 				set(element, { 'data-speaking': m.speaking })
 			},
 		}
@@ -372,6 +377,7 @@ class Bar {
 /** @type {Record<string, string>} */
 const icons = {
 	mic: 'M0 -9 a4 4 0 0 1 4 4 v5 a4 4 0 0 1 -8 0 v-5 a4 4 0 0 1 4 -4 z M-7 0 a7 7 0 0 0 14 0 M0 7 v4',
+	off: 'M-4 -3 v-2 a4 4 0 0 1 8 0 v4 M2 3.5 a4 4 0 0 1 -6 -3.5 M-7 0 a7 7 0 0 0 11 5.7 M7 0 a7 7 0 0 1 -.7 3 M0 7 v4 M-9 -9 L9 9',
 	leave: 'M3 -8 h-9 v16 h9 M-1 0 h10 M5 -4 l4 4 -4 4',
 	network: 'M0 -5 v10 M-8 7 L0 -5 L8 7 M0 -9 a2 2 0 1 1 0 4 a2 2 0 1 1 0 -4',
 	settings: 'M-9 -5 h8 M5 -5 h4 M-1 -5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0 M-9 5 h2 M-1 5 h10 M-7 5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0',

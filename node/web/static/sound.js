@@ -7,12 +7,13 @@
  * @module
  */
 
-import { Problem, negotiate, remove, roomPath } from './api.js'
+import { Problem, negotiate, post, remove, roomPath } from './api.js'
 import { Ear, Mouth, able } from './codecs.js'
 
 /** @typedef {'joining' | 'heard' | 'silenced' | 'lost' | 'full' | 'over'} State */
 
 const slots = 3
+const balanced = 50 // ms between two looks at who is on which slot
 const pauses = [250, 500, 1000, 2000, 4000] // ms before another try
 const heardFor = 400 // ms: an older contributing source is over
 const silence = 3000 // ms: a connection that is lost for longer is made anew
@@ -242,8 +243,11 @@ export class Hearing extends Line {
 		this.ear = null
 		/** @type {object | null} another one for each session that is up */
 		this.up = null
-		/** @type {Map<number, number>} by source: 0 to 1, for this person alone */
+		/** @type {Map<string, number>} by peer: 0 to 1, for this person alone */
 		this.volumes = new Map()
+		/** @type {Map<number, string>} by source: whose it is */
+		this.owners = new Map()
+		this.balancing = setInterval(() => this.balance(), balanced) // whatever of the page is shown
 		this.gone = this.run()
 	}
 
@@ -282,24 +286,36 @@ export class Hearing extends Line {
 		if (up && up === this.up && !this.left.signal.aborted) this.become(heard ? 'heard' : 'silenced')
 	}
 
+	/** @override */
+	close() {
+		clearInterval(this.balancing)
+	}
+
+	/** Makes everybody as loud as the person wants them. */
+	balance() {
+		const volume = (/** @type {number} */ source) => this.volumes.get(this.owners.get(source) ?? '') ?? 1
+		this.ear?.balance(volume)
+		this.receivers.forEach((receiver, i) => {
+			const on = newest(receiver)
+			if (on) this.players[i].volume = volume(on.source)
+		})
+	}
+
 	/**
 	 * Who is heard now, and how loud (0 to 1), by source.
 	 * @returns {Map<number, number>}
 	 */
 	levels() {
-		if (this.ear) return this.ear.levels(this.volumes)
+		if (this.ear) return this.ear.levels()
 		const out = new Map()
 		const now = performance.timeOrigin + performance.now()
-		this.receivers.forEach((receiver, i) => {
-			// The newest says who is on the slot; older ones stay listed for 10 s.
-			const newest = receiver.getContributingSources().reduce((a, b) => (a && a.timestamp > b.timestamp ? a : b), /** @type {any} */ (null))
-			if (!newest) return
-			this.players[i].volume = this.volumes.get(newest.source) ?? 1
+		for (const receiver of this.receivers) {
+			const on = newest(receiver)
 			// Browsers differ in what they count from.
-			if (Math.abs(now - newest.timestamp) < heardFor || Math.abs(performance.now() - newest.timestamp) < heardFor) {
-				out.set(newest.source, newest.audioLevel ?? 0)
+			if (on && (Math.abs(now - on.timestamp) < heardFor || Math.abs(performance.now() - on.timestamp) < heardFor)) {
+				out.set(on.source, on.audioLevel ?? 0)
 			}
-		})
+		}
 		return out
 	}
 
@@ -310,6 +326,15 @@ export class Hearing extends Line {
 		this.ear?.end()
 		super.leave()
 	}
+}
+
+/**
+ * Who is on a slot: the newest; older ones stay listed for 10 s.
+ * @param {RTCRtpReceiver} receiver
+ * @returns {RTCRtpContributingSource | undefined}
+ */
+function newest(receiver) {
+	return receiver.getContributingSources().sort((a, b) => b.timestamp - a.timestamp)[0]
 }
 
 /**
@@ -378,6 +403,8 @@ export class Speaking extends Line {
 		super(room, name)
 		this.microphone = microphone
 		this.music = music
+		this.told = true // that the microphone is on
+		this.telling = false
 		microphone.track.addEventListener('ended', () => this.leave(), { once: true }) // unplugged
 		this.gone = this.run()
 	}
@@ -395,9 +422,29 @@ export class Speaking extends Line {
 		return Mouth.open(this.name, this.microphone, this.music)
 	}
 
+	/** @override */
+	begun() {
+		this.told = true // what begins to speak is on
+		super.begun()
+		this.tell()
+	}
+
 	/** Sends, or is silent without ending: for push-to-talk. @param {boolean} open */
 	open(open) {
 		this.microphone.track.enabled = open
+		this.tell()
+	}
+
+	/** Has the node say in the room whether the microphone is on, one word after the other. */
+	async tell() {
+		if (this.telling) return
+		this.telling = true
+		const { track } = this.microphone
+		while (this.state === 'heard' && this.told !== track.enabled) {
+			this.told = track.enabled
+			await post(roomPath(this.room, 'mute'), { muted: !this.told }).catch(() => {}) // it has ended, or begins anew
+		}
+		this.telling = false
 	}
 
 	/** @override */
@@ -407,7 +454,7 @@ export class Speaking extends Line {
 
 	/** Nothing of the microphone is sent from now on, however long the session takes to end. @override */
 	leave() {
-		this.open(false)
+		this.microphone.track.enabled = false
 		super.leave()
 	}
 }

@@ -40,7 +40,7 @@ export default {
 	'carrier': 'Carries sound',
 	'listener': 'Listener',
 	'you': 'you',
-	'silent': 'silent',
+	'muted': 'microphone off',
 	'recording': '{name} is recording. Others may, without saying so.',
 	'listening': '{n} listening',
 	'onstage': '{n} on stage',

@@ -40,7 +40,7 @@ export default {
 	'carrier': 'Meneruskan suara',
 	'listener': 'Pendengar',
 	'you': 'kamu',
-	'silent': 'diam',
+	'muted': 'mikrofon mati',
 	'recording': '{name} sedang merekam. Orang lain bisa merekam diam-diam.',
 	'listening': '{n} mendengarkan',
 	'onstage': '{n} di panggung',

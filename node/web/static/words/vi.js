@@ -40,7 +40,7 @@ export default {
 	'carrier': 'Chuyển tiếp âm thanh',
 	'listener': 'Người nghe',
 	'you': 'bạn',
-	'silent': 'im lặng',
+	'muted': 'đã tắt micrô',
 	'recording': '{name} đang ghi âm. Người khác có thể ghi mà không báo.',
 	'listening': '{n} người đang nghe',
 	'onstage': '{n} người trên sân khấu',

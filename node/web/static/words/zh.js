@@ -40,7 +40,7 @@ export default {
 	'carrier': '转发者',
 	'listener': '听众',
 	'you': '你',
-	'silent': '未发言',
+	'muted': '已闭麦',
 	'recording': '{name} 正在录音。其他人也可能悄悄录音。',
 	'listening': '{n} 人在听',
 	'onstage': '台上 {n} 人',
