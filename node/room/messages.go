@@ -108,6 +108,8 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 		return m.From == r.relay && r.may(m.From, protocol.Carry, now)
 	case m.Lowered != nil:
 		return m.From == r.genesis.Founder
+	case m.Presence != nil && m.Presence.Door != "":
+		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Voice != nil:
 		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
 	}
@@ -124,8 +126,6 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 		return false
 	case s == nil:
 		return true
-	case m.Presence != nil && m.Presence.Door != "":
-		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Boot < s.boot:
 		return false
 	case m.Boot == s.boot && k < queues && m.Sequence <= s.newest[k]:

@@ -316,13 +316,13 @@ func (r *Room) upstream(id protocol.PeerID) bool {
 	return r.parents[id] != nil || id == r.relay || id == r.standby
 }
 
-// disown ends what the far side brought of others' voices, once it is neither
 // mayBring says whether id may bring p's voice: who speaks does, the node at whose
 // door a guest is, and whoever brings what all say.
 func (r *Room) mayBring(id, p protocol.PeerID) bool {
 	return id == p || id == r.bringer(p) || r.upstream(id)
 }
 
+// disown ends what the far side brought of others' voices, once it is neither
 // relay nor standby nor a parent: what it sends under their names then is its own.
 func (r *Room) disown(id protocol.PeerID, p *path) {
 	if r.upstream(id) {

@@ -221,6 +221,7 @@ type Room struct {
 	audience    audience
 	presentAt   time.Duration
 	presented   protocol.Presence // as said last
+	guests      protocol.NamedGuests
 	certifiedAt time.Duration
 	strangersAt time.Duration // when the count of strangers' hands began
 	strangers   int
@@ -229,7 +230,6 @@ type Room struct {
 
 // New makes a room; Run starts it.
 func New(cfg Config) *Room {
-	guests      protocol.NamedGuests
 	now := cfg.Now()
 	r := &Room{
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), saved: make(chan error, 1), done: make(chan struct{}),
