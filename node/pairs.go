@@ -184,6 +184,10 @@ func roomOf(m *pb.LinkMessage) []byte {
 		return w.Activity.Room
 	case *pb.LinkMessage_Feed:
 		return w.Feed.Room
+	case *pb.LinkMessage_Recall:
+		return w.Recall.Room
+	case *pb.LinkMessage_Recalled:
+		return w.Recalled.Room
 	}
 	return nil
 }

@@ -48,6 +48,10 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 		}
 	case *pb.LinkMessage_Feed:
 		r.takeFeed(id, w.Feed, now)
+	case *pb.LinkMessage_Recall:
+		r.takeRecall(id, w.Recall, now)
+	case *pb.LinkMessage_Recalled:
+		r.takeRecalled(id, w.Recalled, now)
 	}
 }
 

@@ -3,6 +3,8 @@ package room
 import (
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
@@ -16,14 +18,19 @@ const (
 	presences
 	closings
 	hands
+	reactions
+	captions
 	queues // from here on each message tells its own age
+	chats
+	hides
 	others // certificates, voices, hands lowered
 	kinds
 )
 
 // messagesASecond bounds what one sender may say of each kind; an election's
 // urgent pulses come between the regular 2.5.
-var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 8, queues: 36, others: 32}
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 8, reactions: 4, captions: 8,
+	queues: 36, chats: chatsAtOnce + chatsLate, hides: 8, others: 32}
 
 func kindOf(m *protocol.Message) kind {
 	switch {
@@ -39,6 +46,14 @@ func kindOf(m *protocol.Message) kind {
 		return hands
 	case m.Queue != nil:
 		return queues
+	case m.Reaction != nil:
+		return reactions
+	case m.Caption != nil:
+		return captions
+	case m.Chat != nil:
+		return chats
+	case m.Hide != nil:
+		return hides
 	}
 	return others
 }
@@ -59,6 +74,7 @@ type sender struct {
 	newest [kinds]uint64
 	at     time.Duration
 	name   protocol.Name // as they said last, also when they have gone
+	chat   *rate.Limiter // nil: they wrote nothing
 
 	second time.Duration // when the counts below began
 	said   [kinds]int
@@ -112,6 +128,12 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Voice != nil:
 		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
+	case m.Caption != nil:
+		return r.may(m.From, protocol.Speak, now)
+	case m.Chat != nil, m.Reaction != nil:
+		return r.chatRights().MayWrite(m.From)
+	case m.Hide != nil:
+		return r.chatRights().MayHide(m.From, m.Hide.Of.From)
 	}
 	return true
 }
@@ -123,6 +145,8 @@ func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 	switch {
 	case s == nil && len(r.members) >= protocol.MaxMembers && !r.hasDuty(m.From, now):
 		r.drop("more members than this node remembers")
+		return false
+	case !r.freshTalk(m, s, now):
 		return false
 	case s == nil:
 		return true
@@ -168,6 +192,7 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 	s.newest[k] = max(s.newest[k], m.Sequence)
 	s.said[k]++
 	s.at = now
+	r.countTalk(m, s, now)
 }
 
 func (r *Room) forgetOldestSender() {
@@ -231,6 +256,14 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		r.takeQueue(m, now)
 	case m.Lowered != nil:
 		return r.takeLowered(*m.Lowered, now)
+	case m.Chat != nil:
+		return r.keepChat(m, now)
+	case m.Hide != nil:
+		return r.keepHide(m)
+	case m.Reaction != nil:
+		r.countReaction(*m.Reaction, now)
+	case m.Caption != nil:
+		return r.takeCaption(m)
 	}
 	return true
 }

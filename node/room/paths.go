@@ -22,6 +22,7 @@ type path struct {
 
 	outlet Outlet // nil: no sink
 	beats  *binding
+	recall recall // of chat
 	mode   Mode
 	out    map[protocol.Source]*binding
 	in     map[protocol.Handle]protocol.Source

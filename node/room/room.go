@@ -14,6 +14,11 @@
 //	voices.go    sources
 //	hands.go     who asks to speak
 //	queue.go     in which order, by the relay's word
+//	chat.go      what people write, and who hides it
+//	recall.go    what was written before one came
+//	reactions.go emoji, counted
+//	captions.go  what speakers say, as text
+//	talk.go      what is shown of these
 //	announce.go  the directory
 //	view.go      what is shown of it
 package room
@@ -137,6 +142,8 @@ type Config struct {
 	Term         protocol.Key
 	TermEra      uint32
 
+	Chat ChatRights // who may write and hide; nil: all, and the founder
+
 	// Place takes a place for a child in what this node's upload bears, for one
 	// with a duty in any case; false: there is none. Leave gives it back. nil:
 	// protocol.MaxChildren alone bounds them.
@@ -226,6 +233,10 @@ type Room struct {
 	strangersAt time.Duration // when the count of strangers' hands began
 	strangers   int
 	handsSeen   int
+
+	chat      chat
+	reactions reactionCount
+	captions  captionTrack
 }
 
 // New makes a room; Run starts it.
@@ -235,6 +246,7 @@ func New(cfg Config) *Room {
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), saved: make(chan error, 1), done: make(chan struct{}),
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
+		chat: newChat(now), reactions: newReactions(), captions: newCaptions(),
 		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
 	}
 	return r
@@ -313,6 +325,8 @@ func (r *Room) beat(now time.Duration) {
 		r.elect(now)
 		r.saveTerm(now)
 		r.tendHands(now)
+		r.tendRecalls(now)
+		r.tendReactions(now)
 	}
 	r.steer(now)
 	r.bindAgain(now)

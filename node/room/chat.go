@@ -1,0 +1,293 @@
+package room
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// ChatRights says who may write in a room, and take what others wrote out of
+// sight. The room's goroutine asks.
+type ChatRights interface {
+	MayWrite(p protocol.PeerID) bool
+	MayHide(p, of protocol.PeerID) bool
+}
+
+// foundersChat is how it is without a roster: everyone may write, the founder hides.
+type foundersChat struct{ founder protocol.PeerID }
+
+func (foundersChat) MayWrite(protocol.PeerID) bool       { return true }
+func (c foundersChat) MayHide(p, _ protocol.PeerID) bool { return p == c.founder }
+
+const (
+	// What a sender says: so many at once, and one each chatEach. Those who hear
+	// it are more patient, since messages come late and together.
+	chatsAtOnce = 5
+	chatEach    = 2 * time.Second
+	chatsLate   = 3
+
+	// People without a duty have these together: keys are free.
+	crowdChats  = 16 // a second
+	crowdAtOnce = 4  // seconds' worth
+
+	// orderASecond is how far the order may grow in a second. It is a million
+	// times what people write, so it holds up only those who would use it up.
+	orderASecond = 1 << 20
+
+	// resaid is how old own messages may be that a new parent is told of: the one
+	// before it may have died with them.
+	resaid = 15 * time.Second
+)
+
+var (
+	// ErrTooFast is for one who says more than others listen to.
+	ErrTooFast = errors.New("more at once than others listen to")
+	// ErrNoMessage is for one who hides a message that is not there.
+	ErrNoMessage = errors.New("no such message")
+)
+
+// chat is what people wrote in the room. What is kept is decided by what was
+// written alone (the newest MaxChats in their order, of a sender the newest
+// MaxChatsOfOne), so that all who heard the same keep the same, and what was
+// pushed out does not come back when it is played back.
+type chat struct {
+	said  []*remark // in order
+	by    map[protocol.MessageID]*remark
+	of    map[protocol.PeerID]int                  // how many of said
+	hides map[protocol.MessageID]*protocol.Message // the newest word on each; Sequence 0: on all of one
+
+	order    uint64 // the highest heard
+	base     uint64 // what a parent said it was, and when this node came
+	since    time.Duration
+	revision uint64
+
+	own, crowd *rate.Limiter
+	recalls    *rate.Limiter // answered
+}
+
+// remark is a chat message.
+type remark struct {
+	*protocol.Message
+	at       time.Duration // when it was heard here
+	revision uint64        // of the chat, when it or what hides it came
+}
+
+func newChat(now time.Duration) chat {
+	return chat{
+		by: map[protocol.MessageID]*remark{}, of: map[protocol.PeerID]int{}, hides: map[protocol.MessageID]*protocol.Message{}, since: now,
+		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), crowd: rate.NewLimiter(crowdChats, crowdChats*crowdAtOnce),
+		recalls: rate.NewLimiter(recallsASecond, recallsAtOnce),
+	}
+}
+
+func instant(now time.Duration) time.Time { return time.Unix(0, int64(now)) }
+
+// ready says whether a limiter would let one more through; it counts nothing.
+func ready(l *rate.Limiter, now time.Duration) bool { return l.TokensAt(instant(now)) >= 1 }
+
+// Write says text to all in the room; said is this node's clock, to be shown.
+func (r *Room) Write(ctx context.Context, text string, said time.Time) (id protocol.MessageID, err error) {
+	if e := r.ask(ctx, func(r *Room) { id, err = r.write(text, said, r.cfg.Now()) }); e != nil {
+		return id, e
+	}
+	return id, err
+}
+
+// Hide takes a message out of sight, or with Sequence 0 all of its sender, or
+// shows it again.
+func (r *Room) Hide(ctx context.Context, of protocol.MessageID, lifted bool) (err error) {
+	if e := r.ask(ctx, func(r *Room) { err = r.hide(of, lifted, r.cfg.Now()) }); e != nil {
+		return e
+	}
+	return err
+}
+
+func (r *Room) chatRights() ChatRights {
+	if r.cfg.Chat != nil {
+		return r.cfg.Chat
+	}
+	return foundersChat{r.genesis.Founder}
+}
+
+func (r *Room) write(text string, said time.Time, now time.Duration) (protocol.MessageID, error) {
+	text, err := protocol.CleanChat(text)
+	switch {
+	case err != nil:
+		return protocol.MessageID{}, err
+	case r.genesis == nil || !r.chatRights().MayWrite(r.cfg.Self):
+		return protocol.MessageID{}, protocol.ErrNoRight
+	case !r.chat.own.AllowN(instant(now), 1):
+		return protocol.MessageID{}, ErrTooFast
+	}
+	m := &protocol.Message{Chat: &protocol.Chat{Order: r.chat.next(), Name: r.cfg.Name, Text: text, Said: said}}
+	r.say(m)
+	r.keepChat(m, now)
+	return m.ID(), nil
+}
+
+func (r *Room) hide(of protocol.MessageID, lifted bool, now time.Duration) error {
+	switch {
+	case r.genesis == nil || !r.chatRights().MayHide(r.cfg.Self, of.From):
+		return protocol.ErrNoRight
+	case of.Sequence != 0 && r.chat.by[of] == nil:
+		return ErrNoMessage
+	}
+	m := &protocol.Message{Hide: &protocol.Hide{Order: r.chat.next(), Of: of, Lifted: lifted}}
+	r.say(m)
+	r.keepHide(m)
+	return nil
+}
+
+// next gives the order of what is said now.
+func (c *chat) next() uint64 { return min(c.order+1, protocol.MaxOrder) }
+
+// ahead says whether an order is beyond what can have been reached by writing:
+// taken, it would put all that people write after it in no order.
+func (c *chat) ahead(order uint64, now time.Duration) bool {
+	return order > c.base+orderASecond*uint64(1+(now-c.since)/time.Second)
+}
+
+// freshTalk is fresh's for what people write and show.
+func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool {
+	switch {
+	case m.Chat != nil:
+		return r.freshChat(m, s, now)
+	case m.Reaction != nil:
+		return r.freshReaction(m, now)
+	case m.Hide != nil && r.chat.ahead(m.Hide.Order, now):
+		r.drop("chat ahead of its order")
+		return false
+	}
+	return true
+}
+
+// freshChat says whether a chat message is new, and within its sender's rate and
+// that of all whom the room has given no duty. It changes nothing.
+func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool {
+	switch {
+	case r.chat.by[m.ID()] != nil:
+	case r.chat.ahead(m.Chat.Order, now):
+		r.drop("chat ahead of its order")
+	case s != nil && s.chat != nil && !ready(s.chat, now):
+		r.drop("chat too often")
+	case !r.hasDuty(m.From, now) && !ready(r.chat.crowd, now):
+		r.drop("more chat than a room takes")
+	default:
+		return true
+	}
+	return false
+}
+
+// countTalk counts a verified message against its sender, and the audience.
+func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
+	crowd := r.chat.crowd
+	switch {
+	case m.Reaction != nil:
+		crowd = r.reactions.crowd
+	case m.Chat == nil:
+		return
+	case s.chat == nil:
+		s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
+	}
+	if m.Chat != nil {
+		s.chat.AllowN(instant(now), 1)
+	}
+	if !r.hasDuty(m.From, now) {
+		crowd.AllowN(instant(now), 1)
+	}
+}
+
+// inOrder compares two chat messages: by order, then by who says it.
+func inOrder(a, b *remark) int {
+	return cmp.Or(cmp.Compare(a.Chat.Order, b.Chat.Order), a.ID().Compare(b.ID()))
+}
+
+// keepChat keeps a message, if it is new and among the newest.
+func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
+	c := &r.chat
+	c.order = max(c.order, m.Chat.Order)
+	if c.by[m.ID()] != nil {
+		return false
+	}
+	w := &remark{Message: m, at: now}
+	if c.of[m.From] >= protocol.MaxChatsOfOne {
+		first := slices.IndexFunc(c.said, func(o *remark) bool { return o.From == m.From })
+		if inOrder(w, c.said[first]) < 0 {
+			return false
+		}
+		c.discard(first)
+	}
+	i, _ := slices.BinarySearchFunc(c.said, w, inOrder)
+	if i == 0 && len(c.said) >= protocol.MaxChats {
+		return false
+	}
+	c.said = slices.Insert(c.said, i, w)
+	c.by[m.ID()] = w
+	c.of[m.From]++
+	if len(c.said) > protocol.MaxChats {
+		c.discard(0)
+	}
+	c.revision++
+	w.revision = c.revision
+	r.changed()
+	return true
+}
+
+func (c *chat) discard(i int) {
+	w := c.said[i]
+	c.said = slices.Delete(c.said, i, i+1)
+	delete(c.by, w.ID())
+	if c.of[w.From]--; c.of[w.From] == 0 {
+		delete(c.of, w.From)
+	}
+}
+
+// keepHide takes a word on what is hidden, if it is the newest on that.
+func (r *Room) keepHide(m *protocol.Message) bool {
+	c := &r.chat
+	c.order = max(c.order, m.Hide.Order)
+	if known := c.hides[m.Hide.Of]; known != nil && !laterWord(m, known) {
+		return false
+	}
+	c.hides[m.Hide.Of] = m
+	if len(c.hides) > protocol.MaxHides {
+		oldest := m
+		for _, h := range c.hides {
+			if laterWord(oldest, h) {
+				oldest = h
+			}
+		}
+		delete(c.hides, oldest.Hide.Of)
+		if oldest == m {
+			return false
+		}
+	}
+	c.revision++
+	for _, w := range c.said {
+		if w.ID() == m.Hide.Of || w.From == m.Hide.Of.From && m.Hide.All() {
+			w.revision = c.revision
+		}
+	}
+	r.changed()
+	return true
+}
+
+func laterWord(a, b *protocol.Message) bool {
+	return cmp.Or(cmp.Compare(a.Hide.Order, b.Hide.Order), a.ID().Compare(b.ID())) > 0
+}
+
+// hidden says whether a message is out of sight: of the words on it and on all
+// of its sender the later one counts.
+func (c *chat) hidden(w *remark) bool {
+	one, all := c.hides[w.ID()], c.hides[protocol.MessageID{From: w.From}]
+	if one == nil || all != nil && laterWord(all, one) {
+		one = all
+	}
+	return one != nil && !one.Hide.Lifted
+}

@@ -1,0 +1,236 @@
+package room
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// Whoever comes to a parent asks for the chat that it lacks, naming what it has;
+// and is asked back for what the parent lacks, so that nothing is lost when the
+// relay changes, or when the halves of a room meet again.
+
+const (
+	recallBytes = 12 << 10        // of messages, in one answer
+	recallAgain = 2 * time.Second // unanswered
+	maxRecalls  = 64              // one after the other
+	maxHave     = protocol.MaxChats + protocol.MaxHides
+
+	// What a node gives to all who ask, and to one: all that it keeps, and then
+	// little, so that sound comes first.
+	recallsASecond, recallsAtOnce = 8, 32
+	recallEach, recallsOfOne      = 2 * time.Second, maxRecalls
+)
+
+// recall is the asking for chat over one path, both ways.
+type recall struct {
+	open    bool // asked, or to be asked
+	at      time.Duration
+	left    int  // how often it may be asked again
+	learned bool // something new came of it
+
+	answers *rate.Limiter // to the far side; nil: never asked
+}
+
+// begin has the node on p be asked for chat.
+func (p *path) beginRecall() {
+	p.recall.open, p.recall.left, p.recall.learned = true, maxRecalls, false
+}
+
+// catchUp asks a parent that has just accepted this node for the chat, and tells
+// it of what this node wrote a moment ago: the one before may have died with it.
+func (r *Room) catchUp(id protocol.PeerID, now time.Duration) {
+	for _, w := range r.chat.said {
+		if w.From == r.cfg.Self && w.Boot == r.cfg.Boot && now-w.at < resaid {
+			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: w.Raw}}})
+		}
+	}
+	if p := r.paths[id]; p != nil {
+		p.beginRecall()
+		r.recall(id, p, false, now)
+	}
+}
+
+func (r *Room) recall(id protocol.PeerID, p *path, again bool, now time.Duration) {
+	m := &pb.Recall{Room: r.cfg.Room[:], Again: again}
+	for d := range r.chat.digests() {
+		m.Have = append(m.Have, d)
+	}
+	slices.Sort(m.Have)
+	p.recall.at = now
+	p.recall.left--
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Recall{Recall: m}})
+}
+
+func (c *chat) digests() map[uint64]bool {
+	all := make(map[uint64]bool, len(c.said)+len(c.hides))
+	for _, w := range c.said {
+		all[w.ID().Digest()] = true
+	}
+	for _, h := range c.hides {
+		all[h.ID().Digest()] = true
+	}
+	return all
+}
+
+// tendRecalls asks again where nothing was answered.
+func (r *Room) tendRecalls(now time.Duration) {
+	for id, p := range r.paths {
+		switch c := &p.recall; {
+		case !c.open || now-c.at < recallAgain:
+		case c.left > 0:
+			r.recall(id, p, true, now)
+		default:
+			c.open = false
+		}
+	}
+}
+
+// takeRecall answers, as far as it fits, and asks back.
+func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
+	p := r.paths[id]
+	switch {
+	case p == nil || !p.child && !r.isParent(id):
+		r.drop("recall by a stranger")
+		return
+	case len(m.Have) > maxHave:
+		r.drop("malformed")
+		return
+	case p.recall.answers == nil:
+		p.recall.answers = rate.NewLimiter(rate.Every(recallEach), recallsOfOne)
+	}
+	at := instant(now)
+	if !p.recall.answers.AllowN(at, 1) || !r.chat.recalls.AllowN(at, 1) {
+		return // it asks again
+	}
+	have := make(map[uint64]bool, len(m.Have))
+	for _, d := range m.Have {
+		have[d] = true
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: r.lacking(have)}})
+	if !m.Again && !p.recall.open && r.asksBack(id, now) && r.chat.lacks(m.Have) {
+		p.beginRecall()
+		r.recall(id, p, true, now)
+	}
+}
+
+// lacking gives what the far side lacks, newest first. What is hidden is nobody's
+// to pass on.
+func (r *Room) lacking(have map[uint64]bool) *pb.Recalled {
+	out := &pb.Recalled{Room: r.cfg.Room[:]}
+	room := recallBytes
+	add := func(m *protocol.Message) {
+		switch {
+		case have[m.ID().Digest()]:
+		case out.More || room < len(m.Raw)+3: // with its tag and length
+			out.More = true
+		default:
+			room -= len(m.Raw) + 3
+			out.Messages = append(out.Messages, m.Raw)
+		}
+	}
+	for _, h := range r.chat.hides {
+		add(h)
+	}
+	for _, w := range slices.Backward(r.chat.said) {
+		if !r.chat.hidden(w) {
+			add(w.Message)
+		}
+	}
+	return out
+}
+
+func (c *chat) lacks(have []uint64) bool {
+	known := c.digests()
+	return slices.ContainsFunc(have, func(d uint64) bool { return !known[d] })
+}
+
+// asksBack says of whom this node believes that it knows more: nobody counts what
+// comes by this way, so it takes one whom the room trusts to carry it, or there
+// is nothing yet that could be pushed out.
+func (r *Room) asksBack(id protocol.PeerID, now time.Duration) bool {
+	return r.isParent(id) || r.may(id, protocol.Carry, now) || len(r.chat.said) == 0
+}
+
+func (r *Room) isParent(id protocol.PeerID) bool {
+	p := r.parents[id]
+	return p != nil && p.accepted
+}
+
+// takeRecalled takes an answer. One that is empty and promises more may come
+// unasked from a parent that has learned something.
+func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duration) {
+	p := r.paths[id]
+	switch {
+	case p != nil && p.recall.open:
+	case p != nil && r.isParent(id) && m.More && len(m.Messages) == 0:
+		p.beginRecall() // a beat will ask
+		return
+	default:
+		r.drop("answered unasked")
+		return
+	}
+	news := false
+	for _, raw := range m.Messages {
+		news = r.recollect(raw, id, now) || news
+	}
+	p.recall.learned = p.recall.learned || news
+	if m.More && news && p.recall.left > 0 {
+		r.recall(id, p, true, now)
+		return
+	}
+	p.recall.open = false
+	if p.recall.learned {
+		r.offerRecall(id)
+	}
+}
+
+// recollect takes one message of an answer. It proves itself; it is not counted
+// against its sender, who may have said it long ago.
+func (r *Room) recollect(raw []byte, from protocol.PeerID, now time.Duration) bool {
+	m, err := protocol.ParseMessage(raw)
+	if err != nil || m.Chat == nil && m.Hide == nil {
+		r.drop("malformed")
+		return false
+	}
+	order := uint64(0)
+	switch {
+	case m.Chat != nil && r.chat.by[m.ID()] != nil:
+		return false
+	case !r.mayShow(m, now):
+		r.drop("without right")
+		return false
+	case m.Chat != nil:
+		order = m.Chat.Order
+	default:
+		order = m.Hide.Order
+	}
+	if r.chat.ahead(order, now) && !r.isParent(from) {
+		r.drop("chat ahead of its order")
+		return false
+	}
+	if m.Verify(r.cfg.Room) != nil {
+		r.drop("wrongly signed")
+		return false
+	}
+	if r.isParent(from) {
+		r.chat.base = max(r.chat.base, order) // who has been here for longer knows
+	}
+	if m.Hide != nil {
+		return r.keepHide(m)
+	}
+	return r.keepChat(m, now)
+}
+
+// offerRecall has the children ask for what was learned of another.
+func (r *Room) offerRecall(from protocol.PeerID) {
+	for id, p := range r.paths {
+		if p.child && id != from {
+			r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: &pb.Recalled{Room: r.cfg.Room[:], More: true}}})
+		}
+	}
+}

@@ -1,0 +1,52 @@
+package room
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// Talk is what people in a room wrote, in its order, and what else they show.
+type Talk struct {
+	Revision  uint64
+	Remarks   []Remark // new or changed after the revision that was asked for
+	Reactions map[string]int
+	Captions  []Caption
+	Said      uint64 // changes with Captions
+}
+
+// Remark is one chat message. What is hidden has no text.
+type Remark struct {
+	ID     protocol.MessageID
+	Order  uint64
+	Name   protocol.Name
+	Text   string
+	Said   time.Time // by its sender's clock
+	Hidden bool
+	// Revision is that of the Talk with which it came, or was hidden or shown.
+	Revision uint64
+}
+
+// Talk gives what people wrote that is new or changed after a revision.
+func (r *Room) Talk(ctx context.Context, after uint64) (t Talk, err error) {
+	err = r.ask(ctx, func(r *Room) { t = r.talk(after) })
+	return t, err
+}
+
+func (r *Room) talk(after uint64) Talk {
+	t := Talk{Revision: r.chat.revision, Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said), Said: r.captions.revision}
+	for _, w := range r.chat.said {
+		if w.revision <= after {
+			continue
+		}
+		m := Remark{ID: w.ID(), Order: w.Chat.Order, Name: w.Chat.Name, Text: w.Chat.Text, Said: w.Chat.Said, Hidden: r.chat.hidden(w), Revision: w.revision}
+		if m.Hidden {
+			m.Text = ""
+		}
+		t.Remarks = append(t.Remarks, m)
+	}
+	return t
+}
