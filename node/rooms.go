@@ -115,8 +115,9 @@ func (n *Node) enter(e entry) (*carried, error) {
 		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {
 			n.ledger.Post(func() { done(n.store.SaveTerm(e.id, era, k)) })
 		},
-		Rooms:    func() int { return int(n.listed.Load()) },
-		Sequence: sequence.Next,
+		Rooms:      func() int { return int(n.listed.Load()) },
+		Sequence:   sequence.Next,
+		Announcers: func() []peer.AddrInfo { return n.announcers(e.id) },
 	})
 	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
 		return nil, err

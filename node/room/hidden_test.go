@@ -16,7 +16,7 @@ func TestOnlyTheRelayLearnsWhereANodeIs(t *testing.T) {
 		w.gathers(others...)
 		w.sleep(3 * time.Second)
 		w.settles(settling, others...)
-		hidden.lends = false
+		hidden.lends, hidden.aloof = false, true
 		hidden.enters(func(c *Config) { c.Seeds, c.RelayOnly = nil, true }, asks(w.nodes[0], w.nodes[1], w.nodes[2]))
 		hidden.uses(Use{Listening: 1})
 		first := w.index(others[0].room.relayNow())

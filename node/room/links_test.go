@@ -487,7 +487,7 @@ func (p *topic) Publish(raw []byte) {
 	p.of.said++
 	for _, o := range w.nodes {
 		s := slot{p.index, o.index, overTopic}
-		if o == p.node || !o.alive || o.room == nil || !w.reach(p.index, o.index) || w.chance(s).Float64() < w.deaf {
+		if o == p.node || o.aloof || p.aloof || !o.alive || o.room == nil || !w.reach(p.index, o.index) || w.chance(s).Float64() < w.deaf {
 			continue
 		}
 		to, r := o.life, o.room

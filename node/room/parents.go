@@ -265,8 +265,8 @@ func (r *Room) known(w *pb.Certificate) (held, bool) {
 
 // joined says whether this node relays the room or is attached to who does, so
 // that nobody has to be asked about it.
-func (r *Room) joined() bool {
-	if r.root || r.relay == "" {
+func (r *Room) joined(now time.Duration) bool {
+	if r.root || r.relay == "" || r.machine.Lost(now) {
 		return r.root
 	}
 	p := r.parents[r.live]

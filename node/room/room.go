@@ -157,12 +157,14 @@ type Config struct {
 	// SaveTerm stores a term, after those before it, and calls done, from wherever.
 	SaveTerm func(era uint32, k protocol.Key, done func(error))
 	Announce func(envelope []byte)
-	Rooms    func() int        // how many rooms the directory has
-	Sequence func() uint64     // of announcements
-	Changed  func()            // something that View shows
-	Relayed  func(RelayChange) // another relay
-	Now      func() time.Duration
-	Log      *slog.Logger
+	// Announcers gives who announces the room, as the directory knows it now.
+	Announcers func() []peer.AddrInfo
+	Rooms      func() int        // how many rooms the directory has
+	Sequence   func() uint64     // of announcements
+	Changed    func()            // something that View shows
+	Relayed    func(RelayChange) // another relay
+	Now        func() time.Duration
+	Log        *slog.Logger
 }
 
 // RelayChange tells a listener who relays now.
@@ -202,6 +204,7 @@ type Room struct {
 	parents  map[protocol.PeerID]*parent
 	seeds    map[protocol.PeerID]*seed
 	seedings int             // seeds so far
+	lookedUp time.Duration   // in the directory, for seeds
 	live     protocol.PeerID // the parent whose sound is taken
 	liveAt   time.Duration
 	machine  *election.Machine

@@ -26,7 +26,7 @@ type seed struct {
 const seedPatience = 3 * time.Second
 
 func (r *Room) addSeed(info peer.AddrInfo) {
-	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints || r.joined() {
+	if info.ID == r.cfg.Self || r.seeds[info.ID] != nil || len(r.seeds) >= 2*protocol.MaxHints || r.joined(r.cfg.Now()) {
 		return
 	}
 	r.seedings++
@@ -35,14 +35,15 @@ func (r *Room) addSeed(info peer.AddrInfo) {
 }
 
 // askSeeds asks whoever may know the room, until a relay is known; then lets
-// them go.
+// them go. When the relay is lost, that is whoever announces the room by now.
 func (r *Room) askSeeds(now time.Duration) {
-	if r.joined() {
+	if r.joined(now) {
 		for id := range r.seeds {
 			r.dropSeed(id)
 		}
 		return
 	}
+	r.seedAnnouncers(now)
 	r.wantSeeds(now)
 	for id, s := range r.seeds {
 		path := r.paths[id]
@@ -51,6 +52,19 @@ func (r *Room) askSeeds(now time.Duration) {
 		}
 		s.asked, s.askedAt = true, now
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Attach{Attach: &pb.Attach{Room: r.cfg.Room[:], Mode: pb.Attach_WARM}}})
+	}
+}
+
+// seedAnnouncers looks into the directory while the relay is lost.
+func (r *Room) seedAnnouncers(now time.Duration) {
+	if r.relay == "" || !r.machine.Lost(now) || now-r.lookedUp < askAgain {
+		return
+	}
+	r.lookedUp = now
+	for _, a := range r.cfg.Announcers() {
+		if a.ID != r.relay {
+			r.addSeed(a)
+		}
 	}
 }
 
@@ -89,7 +103,7 @@ func (r *Room) nextSeed(now time.Duration) (next *seed) {
 			r.cfg.Links.Release(id)
 		}
 	}
-	if r.relay != "" {
+	if r.relay != "" && !r.machine.Lost(now) {
 		return nil
 	}
 	var first *seed

@@ -234,6 +234,7 @@ type node struct {
 	addr  multiaddr.Multiaddr
 	clock time.Duration // its clock's lead over the world's
 	lends bool
+	aloof bool // the topic's messages don't reach it: a node that nobody but the relay knows
 
 	boot, sequence uint64
 	term           protocol.Key
@@ -314,12 +315,17 @@ func (n *node) enters(change ...func(*Config)) {
 		Addresses: func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{n.addr} },
 		SaveTerm:  func(era uint32, k protocol.Key, done func(error)) { done(n.save(l, era, k)) },
 		Announce:  func(envelope []byte) { n.announce(l, envelope) },
-		Rooms:     func() int { return 1 },
-		Sequence:  n.next,
-		Changed:   func() {},
-		Relayed:   func(c RelayChange) { n.relayed(l, c) },
-		Now:       func() time.Duration { return w.now() + n.clock },
-		Log:       slog.New(slog.DiscardHandler),
+		Announcers: func() []peer.AddrInfo {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return n.directory()
+		},
+		Rooms:    func() int { return 1 },
+		Sequence: n.next,
+		Changed:  func() {},
+		Relayed:  func(c RelayChange) { n.relayed(l, c) },
+		Now:      func() time.Duration { return w.now() + n.clock },
+		Log:      slog.New(slog.DiscardHandler),
 	}
 	cfg.Seeds = n.directory()
 	for _, c := range change {

@@ -314,6 +314,12 @@ func (m *Machine) Live(now time.Duration) bool {
 	return m.best.Term > 0 && (m.best.Relay == m.self || m.bestAt != never && now-m.bestAt <= Suspect)
 }
 
+// Lost tells whether best's relay has been silent for so long that another should
+// have been heard by now, and none was: whoever knows of one has to be asked.
+func (m *Machine) Lost(now time.Duration) bool {
+	return m.best.Term > 0 && m.best.Relay != m.self && m.suspecting(now) && now-m.suspectedAt >= Lease-Suspect
+}
+
 // Relaying tells whether this node is to relay the room.
 func (m *Machine) Relaying() bool {
 	return m.best.Term > 0 && m.best.Relay == m.self && !m.yields
