@@ -2,6 +2,8 @@
 // voices, listeners who record it, and the relay killed in mid-sentence.
 //
 //	demo.go        the story
+//	page.go        the person's own node and its page
+//	stay.go        what goes on after the story, if it is to
 //	federation.go  the nodes
 //	voices.go      what is spoken
 //	talk.go        a speaker
@@ -36,8 +38,13 @@ type Options struct {
 	Width   int    // of the terminal, in cells; 0: not known
 	Dir     string // for the recordings; "": a new one among the temporary files
 	Fast    bool   // seconds instead of half a minute
+	Stay    bool   // go on until ctx ends
 	Version string
 	Log     *slog.Logger // nil: nothing is logged
+
+	// Page shows the person a page by its address, which works once, and says
+	// where it is. nil: there is no page.
+	Page func(address string) string
 }
 
 // Who takes part. The host opens the room and relays it first; the other
@@ -91,6 +98,8 @@ type demo struct {
 	voices []voice
 	gone   string    // whose node was killed
 	cutAt  time.Time // when
+	button button    // of the page
+	talk   *talk     // who speaks, once the nodes stay
 
 	work  context.Context // of talks, ears and watches of nodes
 	tasks sync.WaitGroup
@@ -108,19 +117,20 @@ func run(ctx context.Context, o Options, to screen) (err error) {
 	if err := d.prepare(); err != nil {
 		return err
 	}
-	if d.nodes, err = found(everybody(), o.Version, o.Log); err != nil {
+	if d.nodes, err = found(d.names(), o.Version, o.Log, d.switchOff); err != nil {
 		return err
 	}
-	work, stop := context.WithCancel(context.Background())
-	d.work = work
-	err = d.story(ctx)
-	stop()
-	d.tasks.Wait()
+	err = d.play(ctx, d.story)
 	early := ctx.Err() != nil
 	if early || err == nil {
 		err = d.report(early)
 	} else {
 		d.closeEars()
+	}
+	if d.Stay && !early && err == nil {
+		if err = d.play(ctx, d.stay); ctx.Err() != nil {
+			err = nil
+		}
 	}
 	if ending := d.nodes.end(); err == nil {
 		err = ending
@@ -128,6 +138,16 @@ func run(ctx context.Context, o Options, to screen) (err error) {
 	if o.Dir == "" {
 		_ = os.Remove(d.Dir) // if nothing was recorded
 	}
+	return err
+}
+
+// play plays a part, and ends what it began.
+func (d *demo) play(ctx context.Context, part func(context.Context) error) error {
+	work, stop := context.WithCancel(context.Background())
+	d.work = work
+	err := part(ctx)
+	stop()
+	d.tasks.Wait()
 	return err
 }
 
@@ -153,7 +173,7 @@ func (d *demo) prepare() (err error) {
 
 // story is what happens, in order.
 func (d *demo) story(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{d.connect, d.open, d.stand, d.gather, d.speak, d.kill, d.carryOn, d.elect, d.comeLate, d.finish} {
+	for _, step := range []func(context.Context) error{d.connect, d.open, d.stand, d.gather, d.invite, d.speak, d.kill, d.carryOn, d.elect, d.comeLate, d.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -174,7 +194,7 @@ func (d *demo) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.screen.tell(started{"nodes", everybody(), d.since(d.began)})
+	return d.screen.tell(started{"nodes", d.names(), d.since(d.began)})
 }
 
 // watch rings the bell when something changes at a node.
@@ -202,14 +222,17 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	d.room = o.Room
 	others := d.nodes.members[1:]
-	err = d.until(ctx, "the room is in everybody's directory", d.every(others, func(m *member) bool {
-		rooms, err := m.node.Rooms(ctx)
-		return err == nil && slices.ContainsFunc(rooms, func(r web.RoomLine) bool { return r.Room == d.room })
-	}))
+	err = d.until(ctx, "the room is in everybody's directory", d.every(others, func(m *member) bool { return d.lists(ctx, m) }))
 	if err != nil {
 		return err
 	}
 	return d.screen.tell(opened{"announced", d.room, title, host, len(others), d.since(from)})
+}
+
+// lists says whether a node knows of the room.
+func (d *demo) lists(ctx context.Context, m *member) bool {
+	rooms, err := m.node.Rooms(ctx)
+	return err == nil && slices.ContainsFunc(rooms, func(r web.RoomLine) bool { return r.Room == d.room })
 }
 
 // stand brings the second speaker in, and waits until it stands by.
@@ -226,7 +249,7 @@ func (d *demo) stand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.screen.tell(elected{"elected", d.since(d.began), v.Term, d.nodes.nameOf(v.Relay), d.nodes.nameOf(v.Standby), d.since(from), false})
+	return d.screen.tell(elected{"elected", d.since(d.began), v.Term, d.nodes.nameOf(v.Relay), d.nodes.nameOf(v.Standby), d.since(from), false, false})
 }
 
 // enter brings a speaker into the room, silent for now.
@@ -280,7 +303,8 @@ func (d *demo) attend(e *ear) {
 }
 
 // speak lets the second speaker begin, so that it is the first stream of each
-// recording, the one that players play; then the host, up to the cut.
+// recording, the one that players play; then the host, up to the cut, or until
+// the page asks for it.
 func (d *demo) speak(ctx context.Context) error {
 	d.tasks.Go(func() { d.talks[second].run(d.work) })
 	if err := d.until(ctx, "the first words are heard", d.allHeard(1)); err != nil {
@@ -288,13 +312,7 @@ func (d *demo) speak(ctx context.Context) error {
 	}
 	hosts := d.talks[host]
 	d.tasks.Go(func() { hosts.run(d.work) })
-	return d.through(ctx, hosts, d.cut)
-}
-
-// through waits until a talk has come to a time of its voice.
-func (d *demo) through(ctx context.Context, t *talk, at time.Duration) error {
-	until := int64(t.at(at))
-	return d.within(ctx, at+patience, "the talk goes on", func() bool { return t.handed.Load() >= until })
+	return d.within(ctx, d.cut+patience, "the talk goes on", func() bool { return hosts.said(d.cut) || d.button.pressed() })
 }
 
 // kill cuts the relay's sockets.
@@ -303,6 +321,7 @@ func (d *demo) kill(ctx context.Context) error {
 	if d.gone = d.nodes.nameOf(v.Relay); d.gone != host {
 		return stuck("the host relays")
 	}
+	d.button.disarm()
 	for _, e := range d.ears {
 		e.forgetGap()
 	}
@@ -366,7 +385,8 @@ func (d *demo) elect(ctx context.Context) error {
 // comeLate brings a listener in who knows the room from its directory alone,
 // after the host is gone.
 func (d *demo) comeLate(ctx context.Context) error {
-	if err := d.through(ctx, d.talks[second], d.late); err != nil {
+	seconds := d.talks[second]
+	if err := d.within(ctx, d.late+patience, "the talk goes on", func() bool { return seconds.said(d.late) }); err != nil {
 		return err
 	}
 	e, err := d.nodes.member(latecomer).listen(ctx, d.room, d.Dir, d.nodes.nameOf, d.ring)

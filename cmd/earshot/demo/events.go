@@ -50,12 +50,17 @@ type elected struct {
 	Standby string `json:"standby"`
 	MS      int64  `json:"ms"` // since the standby, or the room without a relay, was there
 	again   bool
+	asked   bool // it was the person who cut the one before
 }
 
 func (e elected) text(s style) string {
 	if e.again {
-		return fmt.Sprintf("%s%s's node is elected relay (term %d), %s's stands by now    %s after the cut, and nobody pressed a button",
+		told := fmt.Sprintf("%s%s's node is elected relay (term %d), %s's stands by now    %s after the cut",
 			clock(e.At), s.bold(e.Relay), e.Term, s.bold(e.Standby), seconds(e.MS))
+		if !e.asked {
+			told += ", and nobody pressed a button"
+		}
+		return told
 	}
 	return fmt.Sprintf("  %s's node is the relay (term %d): it passes the sound on. %s's stands by, elected %d ms after it came.",
 		s.bold(e.Relay), e.Term, s.bold(e.Standby), e.MS)
@@ -71,6 +76,25 @@ type gathered struct {
 
 func (e gathered) text(s style) string {
 	return fmt.Sprintf("  %s speak, both at once. %s listen and record.\n", list(e.Speakers), list(e.Listeners))
+}
+
+// invited says where the person's own page is.
+type invited struct {
+	Event string `json:"event"` // "page"
+	At    int64  `json:"at_ms"`
+	Node  string `json:"node"`
+	Page  string `json:"page"` // opens once
+	nodes int
+	where string // for a person
+	stays bool
+}
+
+func (e invited) text(s style) string {
+	told := fmt.Sprintf("  The %s node, %s, is yours. Its page: %s\n  Listen there, and switch off who carries the sound. ", ordinal(e.nodes), s.bold(e.Node), e.where)
+	if e.stays {
+		return told + "It stays until Ctrl-C.\n"
+	}
+	return told + "It ends with the demo; `earshot demo --stay` keeps both.\n"
 }
 
 // flow is how the sound goes just now.
@@ -170,6 +194,29 @@ func (e over) text(style) string {
 		return clock(e.At) + "stopped; this is what was recorded until now"
 	}
 	return fmt.Sprintf("%s%s has said all; here the demo ends. A room lasts until the last speaker leaves", clock(e.At), e.said)
+}
+
+// staying says that the nodes go on after the story.
+type staying struct {
+	Event    string   `json:"event"` // "staying"
+	At       int64    `json:"at_ms"`
+	Speakers []string `json:"speakers"` // in turn
+}
+
+func (e staying) text(s style) string {
+	return fmt.Sprintf("\nThe nodes stay until %s. %s speak in turn; the page switches off who carries the sound, as often as you like.\n", s.bold("Ctrl-C"), list(e.Speakers))
+}
+
+// returned says that a node is back that was switched off.
+type returned struct {
+	Event string `json:"event"` // "back"
+	At    int64  `json:"at_ms"`
+	Node  string `json:"node"`
+	Relay string `json:"relay"`
+}
+
+func (e returned) text(s style) string {
+	return fmt.Sprintf("%s%s's node is back; %s's carries the sound on", clock(e.At), s.bold(e.Node), s.bold(e.Relay))
 }
 
 // clock is the column of times.

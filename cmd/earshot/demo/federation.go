@@ -29,44 +29,66 @@ type federation struct {
 type member struct {
 	name  string
 	id    string
+	cfg   node.Config
 	node  *node.Node
 	stop  context.CancelFunc
-	ended chan error
+	ended chan struct{} // closed when it has, and then
+	err   error         // why
 }
 
 // found starts a node for each name. The first knows nobody, each other one the
-// address of the one before it.
-func found(names []string, version string, log *slog.Logger) (f *federation, err error) {
+// address of the one before it. cut is for the page of the person's own.
+func found(names []string, version string, log *slog.Logger, cut func() bool) (f *federation, err error) {
 	f = &federation{}
 	if f.homes, err = os.MkdirTemp("", "earshot-demo-homes-"); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		if err := f.add(name, version, log.With("node", name)); err != nil {
+		cfg := node.Config{
+			Home: filepath.Join(f.homes, name), Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, Version: version, Log: log.With("node", name),
+			Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
+		}
+		if name == own {
+			cfg.Lend, cfg.Cut = false, cut
+		}
+		if len(f.members) > 0 {
+			cfg.Bootstrap = f.members[len(f.members)-1].node.Addresses()
+		}
+		m := &member{name: name, cfg: cfg}
+		if err := m.start(); err != nil {
 			return nil, errors.Join(err, f.end())
 		}
+		f.members = append(f.members, m)
 	}
 	return f, nil
 }
 
-func (f *federation) add(name, version string, log *slog.Logger) error {
-	cfg := node.Config{
-		Home: filepath.Join(f.homes, name), Name: protocol.Name(name), API: "127.0.0.1:0", APIGiven: true, Lend: true, Version: version, Log: log,
-		Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
-	}
-	if len(f.members) > 0 {
-		cfg.Bootstrap = f.members[len(f.members)-1].node.Addresses()
-	}
-	n, err := node.New(cfg)
+// start makes the node and runs it.
+func (m *member) start() error {
+	n, err := node.New(m.cfg)
 	if err != nil {
 		return err
 	}
 	_, id := n.Peer()
 	ctx, stop := context.WithCancel(context.Background())
-	m := &member{name: name, id: id.String(), node: n, stop: stop, ended: make(chan error, 1)}
-	go func() { m.ended <- n.Run(ctx) }()
-	f.members = append(f.members, m)
+	m.id, m.node, m.stop, m.ended = id.String(), n, stop, make(chan struct{})
+	go func() {
+		defer close(m.ended)
+		m.err = n.Run(ctx)
+	}()
 	return nil
+}
+
+// restart starts a node again that was killed: the same one, by its home.
+func (f *federation) restart(m *member) error {
+	<-m.ended
+	if m.err != nil {
+		return m.err
+	}
+	m.stop()
+	next := f.members[(slices.Index(f.members, m)+1)%len(f.members)] // runs: only one is down at a time
+	m.cfg.Bootstrap = next.node.Addresses()
+	return m.start()
 }
 
 // member gives the node of a name.
@@ -94,8 +116,8 @@ func (f *federation) end() error {
 	var err error
 	for _, m := range f.members {
 		select {
-		case ended := <-m.ended:
-			err = errors.Join(err, ended)
+		case <-m.ended:
+			err = errors.Join(err, m.err)
 		case <-late.C:
 			return errors.Join(err, errors.New(m.name+"'s node does not end"), os.RemoveAll(f.homes))
 		}

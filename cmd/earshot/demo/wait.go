@@ -22,10 +22,15 @@ func (d *demo) until(ctx context.Context, what string, ok func() bool) error {
 	return d.within(ctx, patience, what, ok)
 }
 
-// within waits for something, and shows what flows in the meantime.
+// within waits for something, and shows what flows in the meantime. Limit 0: for
+// as long as it takes.
 func (d *demo) within(ctx context.Context, limit time.Duration, what string, ok func() bool) error {
-	late := time.NewTimer(limit)
-	defer late.Stop()
+	var late <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		late = t.C
+	}
 	look := time.NewTicker(pace)
 	defer look.Stop()
 	for !ok() {
@@ -35,7 +40,7 @@ func (d *demo) within(ctx context.Context, limit time.Duration, what string, ok 
 			if err := d.show(ctx); err != nil {
 				return err
 			}
-		case <-late.C:
+		case <-late:
 			return stuck(what)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -57,7 +62,7 @@ func (d *demo) show(ctx context.Context) error {
 			return &protocol.Problem{Code: protocol.CodeOutput, Message: "the recording to " + e.path + " ended early: " + reason(err), Cause: err}
 		}
 	}
-	if d.talks[host] == nil {
+	if d.talks[host] == nil || len(d.ears) == 0 {
 		return nil
 	}
 	return d.screen.flow(d.flow(ctx))

@@ -62,6 +62,14 @@ func spelled(n int) string {
 	return fmt.Sprint(n)
 }
 
+// ordinal writes the place of the last of so many nodes as a word.
+func ordinal(n int) string {
+	if n == 8 {
+		return "eighth"
+	}
+	return fmt.Sprintf("%dth", n)
+}
+
 func capital(t string) string { return strings.ToUpper(t[:1]) + t[1:] }
 
 // number writes a count with gaps between thousands: 2 013.

@@ -22,11 +22,14 @@ const welcome = 5000 // ms for which the page says that it is back
 /** @param {string} id @returns {HTMLElement} */
 const at = id => /** @type {HTMLElement} */ (document.getElementById(id))
 
-/** Trades the key in the fragment; false: there is none, and no cookie either. */
+/**
+ * Trades the key in the fragment for a cookie; what follows it is where to go
+ * then: `#key=KEY&room/ID`. False: there is no key, and no cookie either.
+ */
 async function enter() {
-	const key = location.hash.match(/^#key=([\w-]+)/)?.[1]
+	const [, key, place = ''] = location.hash.match(/^#key=([\w-]+)(?:&(.*))?$/) ?? []
 	if (key) {
-		history.replaceState(null, '', location.pathname)
+		history.replaceState(null, '', location.pathname + (place && '#' + place))
 		try {
 			await post('/door', { key })
 		} catch (e) {
@@ -117,7 +120,7 @@ class Page {
 	banner() {
 		const { standing } = this.live
 		at('banner').hidden = false
-		say(at('banner'), standing === 'live' ? t('back') : standing === 'locked' ? t('locked') : t('stopped'))
+		say(at('banner'), standing === 'live' ? t('back') : standing === 'locked' ? t('locked') : t(this.live.node?.demo ? 'demo.over' : 'stopped'))
 		clearTimeout(this.unbanner)
 		if (standing === 'live') this.unbanner = setTimeout(() => (at('banner').hidden = true), welcome)
 	}

@@ -5,6 +5,7 @@
  */
 
 import { get, inWords, post, roomPath } from './api.js'
+import { Demo } from './demo.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
 import { Network } from './network.js'
@@ -57,13 +58,14 @@ export class Room {
 		this.people = h('ul', { class: 'people' })
 		this.network = new Network()
 		this.hands = new Hands(this)
+		this.demo = new Demo(this)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.recording),
-			h('div', { class: 'floor' }, this.words, this.act, this.ring),
+			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring),
 			h('aside', {}, this.hands.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
@@ -138,6 +140,7 @@ export class Room {
 		this.links.hidden = !known
 		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
+		this.demo.show(view, this.live.node)
 		if (view) {
 			this.hands.show(view)
 			this.network.show(view, this.live.node?.peer_id ?? '')

@@ -136,4 +136,9 @@ export default {
 	'now': 'You are in',
 	'join.ask': 'Listen to this room? You join only when you press Listen; your microphone stays off.',
 	'more': '{n} more',
+	'demo.ask': 'This is a demo. {name}\'s computer carries the sound: switch it off, and listen.',
+	'demo.off': 'Switch {name}\'s computer off',
+	'demo.fell': '{name}\'s computer is off, as in a power cut. Listen…',
+	'demo.kept': 'Nothing was lost.',
+	'demo.over': 'The demo is over. Run earshot demo --stay to keep it going.',
 }

@@ -136,4 +136,9 @@ export default {
 	'now': 'Kamu di',
 	'join.ask': 'Dengarkan ruang ini? Kamu baru masuk setelah menekan Dengarkan; mikrofonmu tetap mati.',
 	'more': '{n} lagi',
+	'demo.ask': 'Ini demo. Komputer {name} meneruskan suara: matikan, lalu dengarkan.',
+	'demo.off': 'Matikan komputer {name}',
+	'demo.fell': 'Komputer {name} mati, seperti saat listrik padam. Dengarkan…',
+	'demo.kept': 'Tidak ada yang terlewat.',
+	'demo.over': 'Demo sudah selesai. Jalankan earshot demo --stay supaya terus berjalan.',
 }

@@ -136,4 +136,9 @@ export default {
 	'now': 'Bạn đang ở',
 	'join.ask': 'Nghe phòng này? Bạn chỉ vào khi nhấn Vào nghe; micrô của bạn vẫn tắt.',
 	'more': 'thêm {n}',
+	'demo.ask': 'Đây là bản trình diễn. Máy của {name} đang chuyển tiếp âm thanh: hãy tắt máy đó rồi lắng nghe.',
+	'demo.off': 'Tắt máy của {name}',
+	'demo.fell': 'Máy của {name} đã tắt, như khi mất điện. Hãy lắng nghe…',
+	'demo.kept': 'Không mất đoạn nào.',
+	'demo.over': 'Bản trình diễn đã kết thúc. Chạy earshot demo --stay để giữ nó tiếp tục.',
 }

@@ -136,4 +136,9 @@ export default {
 	'now': '你在',
 	'join.ask': '要收听这个房间吗？按下“收听”才会加入；你的麦克风保持关闭。',
 	'more': '另有 {n} 人',
+	'demo.ask': '这是演示。声音由 {name} 的电脑转发：关掉它，听听会怎样。',
+	'demo.off': '关掉 {name} 的电脑',
+	'demo.fell': '{name} 的电脑断电了。请听……',
+	'demo.kept': '没有丢失任何内容。',
+	'demo.over': '演示已结束。运行 earshot demo --stay 可以一直保持。',
 }
