@@ -354,6 +354,7 @@ type liveNode struct {
 
 	// under the federation's lock
 	views   map[string]web.RoomView // of rooms that it is in
+	relayed []string                // whoever its rooms' views named as relay, the latest last
 	rooms   map[string]web.RoomLine
 	status  web.Status
 	follows context.CancelFunc
@@ -443,6 +444,9 @@ func (n *liveNode) learn(e client.Event) {
 		var v web.RoomView
 		if json.Unmarshal(e.Data, &v) == nil {
 			n.views[v.Room] = v
+			if last := len(n.relayed) - 1; v.Relay != "" && (last < 0 || n.relayed[last] != v.Relay) {
+				n.relayed = append(n.relayed, v.Relay)
+			}
 		}
 	case "rooms":
 		var change web.RoomsChange
