@@ -96,8 +96,9 @@ func TestACrowdWritesAndAsks(t *testing.T) {
 					n.room.Gossip(old[i%len(old)])
 				}
 			}
-			if i%(messages/hands) == 0 {
-				old = append(old, w.shouts(c, protocol.Message{Hand: &protocol.Hand{Up: i%3 != 0 || !c.hostile, Raised: 1}}))
+			if n := i / (messages / hands); i%(messages/hands) == 0 {
+				asks := callers[n*7%people]
+				old = append(old, w.shouts(asks, protocol.Message{Hand: &protocol.Hand{Up: n%4 != 0, Raised: asks.sequence + 1}}))
 			}
 			if i%(10*people) == 0 {
 				for _, c := range callers {
