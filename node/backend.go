@@ -249,7 +249,7 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
 	for _, m := range v.Members {
 		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
-			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, You: m.Peer == n.self,
+			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, Lost: m.Lost, You: m.Peer == n.self,
 			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent)})
 	}
 	slices.SortFunc(out.Members, func(a, b web.Member) int {

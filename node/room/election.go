@@ -10,6 +10,10 @@ import (
 	"github.com/earshot-audio/earshot/protocol/election"
 )
 
+// lostAfter is how long a former relay, which claims each 400 ms, was silent if
+// another one took over because of it.
+const lostAfter = time.Second
+
 // elect lets the machine act, and follows what it decided.
 func (r *Room) elect(now time.Duration) {
 	if r.machine == nil {
@@ -25,6 +29,9 @@ func (r *Room) elect(now time.Duration) {
 	}
 	if moved {
 		r.termAt = now
+		if former := r.members[r.relay]; former != nil && best.Relay != r.relay {
+			former.lost = now-former.at > lostAfter
+		}
 		r.cfg.Log.Info("relay", "room", r.cfg.Room.Short(), "term", best.Term, "relay", best.Relay, "standby", best.Standby)
 	}
 	r.term, r.relay, r.standby = best.Term, best.Relay, best.Standby

@@ -64,6 +64,7 @@ type member struct {
 	raw      []byte // their newest Presence as signed
 	at       time.Duration
 	pulseAt  time.Duration // 0: never pulsed
+	lost     bool          // silent since another one relays in its place
 }
 
 // sender is what was heard from somebody last. It is remembered longer than
@@ -217,11 +218,14 @@ func (r *Room) meet(p protocol.PeerID, now time.Duration) *member {
 	return m
 }
 
+// beats notes a candidate's sign of life.
+func (m *member) beats(now time.Duration) { m.pulseAt, m.lost = now, false }
+
 // take does what a message says; false if it is not worth passing on.
 func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration) bool {
 	switch {
 	case m.Claim != nil:
-		r.meet(m.From, now).pulseAt = now
+		r.meet(m.From, now).beats(now)
 		r.machine.Claim(m.Claim.Claim, now)
 		if r.machine.Best().Key == m.Claim.Key {
 			r.follow(m)
@@ -237,7 +241,7 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 			r.forget(m.From, now)
 			break
 		}
-		r.meet(m.From, now).pulseAt = now
+		r.meet(m.From, now).beats(now)
 	case m.Presence != nil:
 		r.takePresence(m, now)
 	case m.Certificate != nil:

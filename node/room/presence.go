@@ -76,6 +76,7 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	r.senders[m.From].name = m.Presence.Name
 	s := r.meet(m.From, now)
 	was := s.presence
+	s.lost = s.lost && m.Presence.LiveParent == "" // else it follows another; a relay's word of before may come late
 	if s.presence, s.raw = *m.Presence, m.Raw; s.presence == was {
 		return
 	}

@@ -76,15 +76,15 @@ func TestParentsAreSaid(t *testing.T) {
 		w.saysParents(w.nodes)
 		dead := w.relay()
 		dead.kill()
-		var rest []*node
-		for _, n := range w.nodes {
-			if n != dead {
-				rest = append(rest, n)
-			}
-		}
+		rest := w.others(dead)
 		w.settles(promised, rest...)
 		w.sleep(time.Second)
 		w.saysParents(rest)
+		for _, n := range rest {
+			if v := n.view(); !v.of(dead.id).Lost {
+				t.Errorf("%v has %v for who still carries, or will again", n, dead)
+			}
+		}
 	})
 }
 
@@ -106,6 +106,41 @@ func (w *world) saysParents(group []*node) {
 			}
 		}
 	}
+}
+
+// A relay that gives way to another one is not lost, nor is one that is heard again.
+func TestWhoIsHeardAgainIsNotLost(t *testing.T) {
+	inWorld(t, 2, protocol.StageOpen, 4, func(w *world) {
+		w.party()
+		relay := w.relay()
+		rest := w.others(relay)
+		w.parts(relay)
+		w.settles(promised, rest...)
+		for _, n := range rest {
+			if v := n.view(); !v.of(relay.id).Lost {
+				t.Errorf("%v still hears %v: %+v now %v rel %v term %d", n, relay, n.room.members[relay.id], n.room.cfg.Now(), w.letter(n.room.relay), n.room.term)
+			}
+		}
+		w.heal()
+		w.settles(settling)
+		w.sleep(time.Second)
+		for _, n := range w.nodes {
+			for _, m := range n.view().Members {
+				if m.Lost {
+					t.Errorf("%v has %s for lost after all is healed", n, w.letter(m.Peer))
+				}
+			}
+		}
+	})
+}
+
+func (w *world) others(but *node) (rest []*node) {
+	for _, n := range w.nodes {
+		if n != but {
+			rest = append(rest, n)
+		}
+	}
+	return rest
 }
 
 // A node that hides names nobody but the relay, not even a former one that it

@@ -33,6 +33,7 @@ type Member struct {
 	Muted    bool   // on the stage, and nothing comes from their microphone
 	Hand     int    // place in the queue; 0: down, or not stamped yet
 	Waiting  time.Duration
+	Lost     bool // it relayed, and is silent since another one does
 }
 
 // PathView is a link as this room uses it.
@@ -61,7 +62,7 @@ func (r *Room) view(now time.Duration) View {
 	v.Members = append(v.Members, Member{Peer: r.cfg.Self, Presence: *r.ownPresence(), Role: r.role(r.cfg.Self, now)})
 	for p, m := range r.members {
 		if m.presence.Name != "" {
-			v.Members = append(v.Members, Member{Peer: p, Presence: m.presence, Role: r.role(p, now)})
+			v.Members = append(v.Members, Member{Peer: p, Presence: m.presence, Role: r.role(p, now), Lost: m.lost})
 		}
 	}
 	for id, p := range r.paths {

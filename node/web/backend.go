@@ -192,6 +192,7 @@ type Member struct {
 	// stands by for that: peer IDs, by their own word; "": nobody, or not known.
 	LiveParent string `json:"live_parent"`
 	WarmParent string `json:"warm_parent"`
+	Lost       bool   `json:"lost"` // it carried the sound, and is silent since another does
 }
 
 // LinkLine is one link of this node.
