@@ -250,7 +250,8 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 	for _, m := range v.Members {
 		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
 			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, Lost: m.Lost, You: m.Peer == n.self,
-			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent)})
+			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent),
+			Guests: m.Presence.Guests.Count, GuestOf: idString(m.Presence.Door)})
 	}
 	slices.SortFunc(out.Members, func(a, b web.Member) int {
 		return strings.Compare(roleOrder(a.Role)+string(a.Name)+a.Peer, roleOrder(b.Role)+string(b.Name)+b.Peer)

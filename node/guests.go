@@ -115,16 +115,18 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 	if v.Genesis == nil {
 		return guest.Room{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody has told this node of the room yet"}
 	}
-	return shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{}), c.listens() > r.n.guestsIn(id)), nil
+	return shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{})), nil
 }
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.
-// This node counts as a listener if somebody other than its guests listens there.
-func shownToGuests(v web.RoomView, listens bool) guest.Room {
+func shownToGuests(v web.RoomView) guest.Room {
 	out := guest.Room{Title: v.Title, Language: v.Language}
 	for _, m := range v.Members {
-		if m.Listening && (!m.You || listens) {
+		if m.Listening && m.GuestOf == "" {
 			out.Listeners++
+		}
+		if !m.You { // the door counts its own
+			out.Listeners += m.Guests
 		}
 		if m.Role != "host" && m.Role != "speaker" && !m.Speaking {
 			continue
@@ -153,10 +155,10 @@ func (r reception) Play(ctx context.Context, v guest.Visit, offer string, closed
 		return guest.Session{}, &protocol.Problem{Code: protocol.CodeFullRoom, Message: "no upload is left for another guest"}
 	}
 	sink := localSinks + relay.SinkID(n.listeners.Add(1))
-	c.uses(func(u *room.Use) { u.Listening++ })
+	c.uses(func(u *room.Use) { u.Listening++; u.Guests++ })
 	left := func() {
 		c.relay.RemoveSink(sink)
-		c.uses(func(u *room.Use) { u.Listening-- })
+		c.uses(func(u *room.Use) { u.Listening--; u.Guests-- })
 		giveBack()
 	}
 	s, answer, err := n.media.PlayGuest(ctx, v.At, offer, rtc.Playing{Closed: func() { left(); closed() }})

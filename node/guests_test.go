@@ -92,12 +92,16 @@ func visit(ctx context.Context, door, room string, home int) (*visitor, error) {
 // TestFiftyGuests has fifty hear a room at once, through WebRTC; the 51st is told.
 func TestFiftyGuests(t *testing.T) {
 	ana := startWithDoor(t, "ana", "127.0.0.1:0")
+	budi := start(t, "budi", ana)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	o := ana.open(ctx, "Heard by guests", "open")
 	if !strings.HasPrefix(o.GuestLink, ana.Door()+"/r#room/"+o.Room+"/") {
 		t.Errorf("the guests' link is %q", o.GuestLink)
 	}
+	budi.eventually(10*time.Second, "budi lists the room", budi.sees(o.Room))
+	stay := budi.listen(ctx, o.Room)
+	defer stay.stop(t)
 	talking, hush := context.WithCancel(ctx)
 	defer hush()
 	talk := make(chan error, 1)
@@ -127,6 +131,15 @@ func TestFiftyGuests(t *testing.T) {
 	if s.Guests != guest.MaxGuests || ana.view(o.Room).Guests != guest.MaxGuests {
 		t.Errorf("%d guests, %d in the room", s.Guests, ana.view(o.Room).Guests)
 	}
+	others := func() (n int, listens bool) {
+		for _, m := range budi.view(o.Room).Members {
+			if m.Peer == ana.self.String() {
+				return m.Guests, m.Listening
+			}
+		}
+		return -1, false
+	}
+	budi.eventually(12*time.Second, "budi is told of ana's guests", func() bool { n, listens := others(); return n == guest.MaxGuests && !listens })
 	last, err := visit(ctx, ana.Door(), o.Room, 100)
 	must(t, err)
 	if last.status != http.StatusServiceUnavailable || last.code != "full_room" {
@@ -134,6 +147,7 @@ func TestFiftyGuests(t *testing.T) {
 	}
 	must(t, ana.ShutDoor(ctx))
 	ana.eventually(10*time.Second, "all guests are gone", func() bool { return ana.view(o.Room).Guests == 0 })
+	budi.eventually(12*time.Second, "budi is told that they went", func() bool { n, _ := others(); return n == 0 })
 	hush()
 	<-talk
 	for _, v := range append(visitors, last) {

@@ -31,13 +31,6 @@ func (c *carried) uses(change func(*room.Use)) {
 	}
 }
 
-// listens counts who listens here, guests too.
-func (c *carried) listens() int {
-	c.use.mu.Lock()
-	defer c.use.mu.Unlock()
-	return c.use.Listening
-}
-
 // leaveIfUnused leaves, unless this node relays or stands by: the others would
 // have to move.
 func (c *carried) leaveIfUnused() {

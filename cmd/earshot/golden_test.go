@@ -25,10 +25,11 @@ func sky() web.RoomView {
 		Term: 2, TermSinceMS: (17*time.Minute + 5*time.Second).Milliseconds(), Relay: budiID, Standby: citraID, Independent: true,
 		Members: []web.Member{
 			{Peer: budiID, Name: "budi", Role: "host", Speaking: true},
-			{Peer: citraID, Name: "citra", Role: "speaker", Listening: true},
+			{Peer: citraID, Name: "citra", Role: "speaker", Listening: true, Guests: 3},
 			{Peer: dewiID, Name: "dewi", Role: "listener", Listening: true, Hand: 1, You: true},
 			{Peer: "12D3KooWEko", Name: "eko", Role: "listener", Listening: true, Hand: 2, Recording: true},
 			{Peer: "12D3KooWFitri", Name: "fitri", Role: "listener", Listening: true},
+			{Peer: "12D3KooWGita", Name: "gita", Role: "listener", Listening: true, GuestOf: citraID},
 		},
 		Links: []web.LinkLine{
 			{Peer: budiID, Name: "budi", Direction: "up", Path: "udp", RTTms: 31, ReceivedKbps: 41},
@@ -41,12 +42,12 @@ func sky() web.RoomView {
 func TestRoomReadsLikeTheTranscript(t *testing.T) {
 	f := &fakeNode{view: sky()}
 	got, stderr, code := call{home: home(t, f)}.run(t, "room", "7k2m")
-	want := `Why the sky is dark                       live 18 min, 4 listening, open stage
+	want := `Why the sky is dark                       live 18 min, 7 listening, open stage
   relay    budi      term 2 since 17 min      standby citra
   stage    budi      speaking, host
            citra     microphone off
   hands    1 dewi (you)   2 eko
-  here     eko, fitri
+  here     eko, fitri, gita, 2 guests of citra
   you      listening from budi (UDP, 31 ms, 0.0 % lost, 41 kbit/s), warm from citra
   records  eko
   dropped  1 200 not on stage

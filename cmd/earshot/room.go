@@ -84,7 +84,8 @@ func headline(v web.RoomView, now time.Time) string {
 	}
 	listening := 0
 	for _, m := range v.Members {
-		if m.Listening {
+		listening += m.Guests
+		if m.Listening && m.GuestOf == "" {
 			listening++
 		}
 	}
@@ -161,10 +162,28 @@ func raised(v web.RoomView) string {
 func audience(v web.RoomView) string {
 	const most = 12
 	names := named(v, func(m web.Member) bool { return !stands(v, m) && !m.You })
+	more := ""
 	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %s more", number(uint64(len(names)-most)))
+		more = fmt.Sprintf(" and %s more", number(uint64(len(names)-most)))
+		names = names[:most]
 	}
-	return strings.Join(names, ", ")
+	for _, m := range v.Members {
+		if n := nameless(v, m); n > 0 {
+			names = append(names, count(n, "guest")+" of "+shown(m))
+		}
+	}
+	return strings.Join(names, ", ") + more
+}
+
+// nameless counts a member's guests who did not say who they are.
+func nameless(v web.RoomView, m web.Member) int {
+	n := m.Guests
+	for _, g := range v.Members {
+		if m.Guests > 0 && g.GuestOf == m.Peer {
+			n--
+		}
+	}
+	return max(n, 0)
 }
 
 // standingOf says what this node does in the room.

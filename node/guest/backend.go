@@ -54,7 +54,7 @@ type Room struct {
 	Title     string    `json:"title"`
 	Language  string    `json:"language"`
 	Stage     []Speaker `json:"stage"`
-	Listeners int       `json:"listeners"` // nodes whose people do
+	Listeners int       `json:"listeners"` // without those of this door
 	Guests    int       `json:"guests"`    // of this door
 }
 

@@ -15,7 +15,7 @@ type Use struct {
 
 // presentEach is the shortest time between two presences: receivers take three a
 // second, and the last one has to be among them.
-const presentEach = 400 * time.Millisecond
+const presentEach = 500 * time.Millisecond
 
 // present tells the others of this node: when something changed, and regularly.
 func (r *Room) present(now time.Duration) {

@@ -193,6 +193,9 @@ type Member struct {
 	LiveParent string `json:"live_parent"`
 	WarmParent string `json:"warm_parent"`
 	Lost       bool   `json:"lost"` // it carried the sound, and is silent since another does
+	// Guests listen through their guest door, by their own word.
+	Guests  int    `json:"guests"`
+	GuestOf string `json:"guest_of"` // peer ID of whose guest they are; "": nobody's
 }
 
 // LinkLine is one link of this node.

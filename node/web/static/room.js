@@ -20,6 +20,9 @@ import { span, t } from './words.js'
 /** @typedef {import('./presence.js').Presence} Presence */
 
 const mostDots = 48 // of the audience, on the outer ring
+
+/** How many guests somebody has who did not say who they are. @param {Member} m @param {Member[]} all */
+const nameless = (m, all) => m.guests && Math.max(0, m.guests - all.filter(g => g.guest_of === m.peer).length)
 const levelsASecond = 20
 const floor = 0.0018 // of a level: -55 dB, below which nobody speaks
 
@@ -125,14 +128,15 @@ export class Room {
 		const members = view?.members ?? []
 		const stage = members.filter(onStage)
 		const audience = members.filter(m => !onStage(m))
-		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? audience.length : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
+		const ears = audience.length + members.reduce((n, m) => n + nameless(m, members), 0)
+		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
 		this.list.show(stage)
 		const seated = new Set(stage.map(m => m.peer))
 		for (const peer of this.seats.keys()) if (!seated.has(peer)) this.seats.delete(peer)
 		this.place(stage.length)
 		this.audience.show(audience)
 		this.listening.hidden = audience.length === 0
-		this.drawEars(audience.length)
+		this.drawEars(ears)
 		const recorder = members.find(m => m.recording)
 		this.recording.hidden = !recorder
 		if (recorder) say(this.recording, t('recording', { name: recorder.name }))
@@ -205,7 +209,7 @@ export class Room {
 				peer = m.peer
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [t(m.role), m.you && t('you'), m.muted && t('muted')].filter(Boolean).join(' · '))
+				say(role, [t(m.role), m.you && t('you'), m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
 				loud.hidden = m.you
 				off.hidden = !m.muted
@@ -225,9 +229,15 @@ export class Room {
 			update: m => {
 				if (!face.firstChild) face.append(avatar(m.peer, m.name))
 				say(name, m.name)
-				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you')].filter(Boolean).join(' · '))
+				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you'), ...this.guestWords(m)].filter(Boolean).join(' · '))
 			},
 		}
+	}
+
+	/** Whose guest somebody is, or how many they have. @param {Member} m */
+	guestWords(m) {
+		const n = nameless(m, this.view?.members ?? [])
+		return [m.guest_of && t('guest.of', { name: this.nameOf(m.guest_of) }), n > 0 && t('guests', { n })]
 	}
 
 	/** Up to eight sit on the ring, three where it is small; more in rows. @param {number} n */

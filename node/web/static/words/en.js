@@ -43,6 +43,8 @@ export default {
 	'muted': 'microphone off',
 	'recording': '{name} is recording. Others may, without saying so.',
 	'listening': '{n} listening',
+	'guests': 'guests: {n}',
+	'guest.of': 'guest of {name}',
 	'onstage': '{n} on stage',
 	'leave': 'Leave quietly',
 	'end': 'End the room',

@@ -43,6 +43,8 @@ export default {
 	'muted': 'mikrofon mati',
 	'recording': '{name} sedang merekam. Orang lain bisa merekam diam-diam.',
 	'listening': '{n} mendengarkan',
+	'guests': 'tamu: {n}',
+	'guest.of': 'tamu {name}',
 	'onstage': '{n} di panggung',
 	'leave': 'Keluar diam-diam',
 	'end': 'Akhiri ruang',

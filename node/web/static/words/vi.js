@@ -43,6 +43,8 @@ export default {
 	'muted': 'đã tắt micrô',
 	'recording': '{name} đang ghi âm. Người khác có thể ghi mà không báo.',
 	'listening': '{n} người đang nghe',
+	'guests': 'khách: {n}',
+	'guest.of': 'khách của {name}',
 	'onstage': '{n} người trên sân khấu',
 	'leave': 'Lặng lẽ rời phòng',
 	'end': 'Kết thúc phòng',

@@ -43,6 +43,8 @@ export default {
 	'muted': '已闭麦',
 	'recording': '{name} 正在录音。其他人也可能悄悄录音。',
 	'listening': '{n} 人在听',
+	'guests': '访客 {n} 位',
+	'guest.of': '{name} 的访客',
 	'onstage': '台上 {n} 人',
 	'leave': '悄悄离开',
 	'end': '结束房间',
