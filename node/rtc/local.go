@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/pion/dtls/v3"
@@ -191,17 +192,40 @@ func negotiate(ctx context.Context, pc *webrtc.PeerConnection, offer string, pre
 		return "", fmt.Errorf("%w: %w", ErrOffer, err)
 	}
 	text, err := gather(ctx, pc, answer)
-	return openAlone(text), err
+	if err != nil {
+		return "", err
+	}
+	return fit(text)
 }
 
-// openAlone opens the port of an answer's only m-line. To one in no BUNDLE group,
-// as GStreamer's is, pion gives port zero, which refuses it (RFC 3264 section 6),
-// though there is nothing that it could be bundled with. What pion means to refuse
-// has no ICE credentials.
-func openAlone(answer string) string {
-	const media = "\r\nm="
-	if strings.Count(answer, media) != 1 || !strings.Contains(answer, "\r\na=ice-ufrag:") {
-		return answer
+// fit makes an answer of pion's such that more programs can use it. The m-lines
+// that it takes have ICE credentials.
+//
+//   - Candidates stand with the first m-line, even if that is refused, as is the
+//     video that most players ask for first: they go to the first that is taken.
+//     One that is refused has no other attributes.
+//   - A single m-line in no BUNDLE group, as GStreamer's is, has port zero, which
+//     refuses it (RFC 3264 section 6), with nothing to bundle it with: it is opened.
+func fit(answer string) (string, error) {
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(answer); err != nil {
+		return "", err
 	}
-	return strings.Replace(answer, media+"audio 0 ", media+"audio 9 ", 1)
+	taken := slices.IndexFunc(d.MediaDescriptions, func(m *sdp.MediaDescription) bool {
+		_, ok := m.Attribute("ice-ufrag")
+		return ok
+	})
+	if taken < 0 {
+		return answer, nil
+	}
+	m := d.MediaDescriptions[taken]
+	if first := d.MediaDescriptions[0]; taken > 0 {
+		m.Attributes = append(m.Attributes, first.Attributes...)
+		first.Attributes = nil
+	}
+	if len(d.MediaDescriptions) == 1 && m.MediaName.Port.Value == 0 {
+		m.MediaName.Port.Value = 9 // discard: candidates say where (RFC 8839 section 4.1.1.2)
+	}
+	b, err := d.Marshal()
+	return string(b), err
 }

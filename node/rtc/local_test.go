@@ -331,10 +331,27 @@ func TestOffersWithoutABundle(t *testing.T) {
 	}
 	defer played.Close()
 	takeAnswer(t, receive, answer)
-	refused := "v=0\r\nm=audio 0 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
-	if got := openAlone(refused); got != refused {
-		t.Errorf("a refused m-line is open:\n%s", got)
+}
+
+// Most players ask for video first. It is refused; the way to the audio is told.
+func TestPlayerWithVideo(t *testing.T) {
+	e := newSide(t, "one", Config{}).engine
+	pc, _ := client(t, webrtc.RTPTransceiverDirectionRecvonly, 0, webrtc.NetworkTypeUDP4)
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
+		if _, err := pc.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	s, answer, err := e.Play(t.Context(), offerOf(t, pc), Playing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	video, audio, _ := strings.Cut(answer, "m=audio 9 ")
+	if !strings.Contains(video, "m=video 0 ") || strings.Contains(video, "a=candidate:") || !strings.Contains(audio, "a=candidate:") {
+		t.Errorf("the answer:\n%s", answer)
+	}
+	takeAnswer(t, pc, answer)
 }
 
 func TestPauseEndsATalkspurt(t *testing.T) {
