@@ -188,6 +188,10 @@ func roomOf(m *pb.LinkMessage) []byte {
 		return w.Recall.Room
 	case *pb.LinkMessage_Recalled:
 		return w.Recalled.Room
+	case *pb.LinkMessage_LogAsk:
+		return w.LogAsk.Room
+	case *pb.LinkMessage_LogTold:
+		return w.LogTold.Room
 	}
 	return nil
 }

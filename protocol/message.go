@@ -31,6 +31,7 @@ type Message struct {
 	Hide        *Hide // by who may
 	Reaction    *Reaction
 	Caption     *Caption
+	Action      *pb.SignedAction // ParseAction reads it; its actor need not be the sender
 
 	Raw             []byte // as signed
 	body, signature []byte
@@ -40,6 +41,7 @@ type Message struct {
 type RelayClaim struct {
 	Claim
 	RelayAddresses, StandbyAddresses []multiaddr.Multiaddr
+	Log                              uint64 // begins the hash of the relay's log
 }
 
 // Presence is what somebody in a room says of themselves.
@@ -114,7 +116,7 @@ func leaveOut(c *pb.Claim) bool {
 func (m *Message) fill(b *pb.RoomBody) error {
 	switch {
 	case m.Claim != nil:
-		c := &pb.Claim{Era: m.Claim.Era, Term: m.Claim.Term, Solo: m.Claim.Solo,
+		c := &pb.Claim{Log: m.Claim.Log, Era: m.Claim.Era, Term: m.Claim.Term, Solo: m.Claim.Solo,
 			RelayAddresses:   AddressBytes(m.Claim.RelayAddresses, MaxClaimAddresses),
 			StandbyAddresses: AddressBytes(m.Claim.StandbyAddresses, MaxClaimAddresses)}
 		if m.Claim.Standby != "" {
@@ -142,6 +144,8 @@ func (m *Message) fill(b *pb.RoomBody) error {
 		b.What = &pb.RoomBody_Presence{Presence: p}
 	case m.Certificate != nil:
 		b.What = &pb.RoomBody_Certificate{Certificate: m.Certificate}
+	case m.Action != nil:
+		b.What = &pb.RoomBody_Action{Action: m.Action}
 	case m.Voice != nil:
 		b.What = &pb.RoomBody_Voice{Voice: &pb.Voice{Session: m.Voice.Session[:], Ended: m.Voice.Ended}}
 	case m.Closed != nil:
@@ -190,6 +194,8 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 		m.Presence, err = takePresence(w.Presence)
 	case *pb.RoomBody_Certificate:
 		m.Certificate = w.Certificate
+	case *pb.RoomBody_Action:
+		m.Action = w.Action
 	case *pb.RoomBody_Voice:
 		if len(w.Voice.Session) != len(Session{}) {
 			return ErrMalformed
@@ -218,7 +224,7 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 }
 
 func takeClaim(m *Message, w *pb.Claim) (*RelayClaim, error) {
-	c := &RelayClaim{Claim: Claim{Era: w.Era, Key: Key{Term: w.Term, Relay: m.From}, Boot: m.Boot, Sequence: m.Sequence, Solo: w.Solo}}
+	c := &RelayClaim{Log: w.Log, Claim: Claim{Era: w.Era, Key: Key{Term: w.Term, Relay: m.From}, Boot: m.Boot, Sequence: m.Sequence, Solo: w.Solo}}
 	if w.Term == 0 || w.Term >= 1<<63 {
 		return nil, ErrMalformed
 	}

@@ -20,6 +20,7 @@ type messageFields struct {
 	Pulse       *pulseFields    `json:"pulse,omitempty"`
 	Presence    *presenceFields `json:"presence,omitempty"`
 	Certificate *hexBytes       `json:"certificate,omitempty"`
+	Action      *hexBytes       `json:"action,omitempty"`
 	Voice       *voiceFields    `json:"voice,omitempty"`
 	Closed      *bool           `json:"closed,omitempty"`
 	Hand        *handFields     `json:"hand,omitempty"`
@@ -38,6 +39,7 @@ type claimFields struct {
 	Solo             bool     `json:"solo"`
 	RelayAddresses   []string `json:"relay_addresses,omitempty"`
 	StandbyAddresses []string `json:"standby_addresses,omitempty"`
+	Log              uint64   `json:"log,omitempty,string"`
 }
 
 type pulseFields struct {
@@ -77,7 +79,7 @@ func (f messageFields) body() message {
 	case f.Claim != nil:
 		c := f.Claim
 		return m.part(3, message{}.number(1, uint64(c.Era)).number(2, c.Term).bytes(3, c.Standby).flag(4, c.Solo).
-			list(5, binaries(c.RelayAddresses...)).list(6, binaries(c.StandbyAddresses...)))
+			list(5, binaries(c.RelayAddresses...)).list(6, binaries(c.StandbyAddresses...)).number(7, c.Log))
 	case f.Pulse != nil:
 		p := f.Pulse
 		w := message{}.number(1, uint64(p.Era)).number(2, uint64(p.Class))
@@ -92,6 +94,8 @@ func (f messageFields) body() message {
 			number(10, uint64(p.Guests)).list(11, raws(p.Named)).bytes(12, p.Door))
 	case f.Certificate != nil:
 		return m.part(6, *f.Certificate)
+	case f.Action != nil:
+		return m.part(17, *f.Action)
 	case f.Voice != nil:
 		return m.part(7, message{}.bytes(1, f.Voice.Session).flag(2, f.Voice.Ended))
 	case f.Closed != nil:
@@ -132,7 +136,7 @@ func words(t testing.TB, m *Message) messageFields {
 	f.Queue, f.Lowered = handWords(t, m)
 	f.chatWords(t, m)
 	if c := m.Claim; c != nil {
-		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses)}
+		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses), c.Log}
 		if c.Relay != m.From || c.Claim.Boot != m.Boot || c.Claim.Sequence != m.Sequence {
 			t.Errorf("the claim is of %s, %d, %d: not its signer's", c.Relay, c.Claim.Boot, c.Claim.Sequence)
 		}
@@ -154,6 +158,10 @@ func words(t testing.TB, m *Message) messageFields {
 	if m.Certificate != nil {
 		b := hexBytes(marshal(t, m.Certificate))
 		f.Certificate = &b
+	}
+	if m.Action != nil {
+		b := hexBytes(marshal(t, m.Action))
+		f.Action = &b
 	}
 	if v := m.Voice; v != nil {
 		f.Voice = &voiceFields{v.Session[:], v.Ended}
@@ -177,7 +185,7 @@ func (f messageFields) message(t testing.TB) *Message {
 	f.chat(t, m)
 	if c := f.Claim; c != nil {
 		m.Claim = &RelayClaim{Claim{Era: c.Era, Key: Key{Term: c.Term}, Standby: peer(c.Standby), Solo: c.Solo},
-			addresses(c.RelayAddresses), addresses(c.StandbyAddresses)}
+			addresses(c.RelayAddresses), addresses(c.StandbyAddresses), c.Log}
 	}
 	if p := f.Pulse; p != nil {
 		m.Pulse = &Pulse{Era: p.Era, Class: p.Class, Max: Key{p.Term, peer(p.Relay)}, Suspects: p.Suspects, Yields: p.Yields, Bye: p.Bye}
@@ -192,6 +200,10 @@ func (f messageFields) message(t testing.TB) *Message {
 	if f.Certificate != nil {
 		m.Certificate = &pb.Certificate{}
 		must(t, proto.Unmarshal(*f.Certificate, m.Certificate))
+	}
+	if f.Action != nil {
+		m.Action = &pb.SignedAction{}
+		must(t, proto.Unmarshal(*f.Action, m.Action))
 	}
 	if v := f.Voice; v != nil {
 		m.Voice = &Voice{Session(v.Session), v.Ended}
@@ -213,6 +225,7 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	session := bytes.Repeat([]byte{9}, 16)
 	add("claim", messageFields{Claim: &claimFields{Era: 1, Term: 258, Standby: c.delegate.pub,
 		RelayAddresses: []string{"/ip4/192.0.2.1/udp/4001/quic-v1", "/ip4/192.0.2.1/tcp/4001"}, StandbyAddresses: []string{"/ip6/2001:db8::2/udp/4001/quic-v1"}}})
+	add("claim with the log of its relay", messageFields{Claim: &claimFields{Term: 3, Log: 0x0123456789abcdef}})
 	add("claim, alone", messageFields{Claim: &claimFields{Term: 1, Solo: true}})
 	add("claim of the last term", messageFields{Claim: &claimFields{Era: 1<<32 - 1, Term: 1<<63 - 1}})
 	add("pulse", messageFields{Pulse: &pulseFields{Era: 1, Class: 3, Term: 258, Relay: c.delegate.pub}})
@@ -227,6 +240,8 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("voice", messageFields{Voice: &voiceFields{Session: session}})
 	add("voice that ended", messageFields{Voice: &voiceFields{Session: session, Ended: true}})
 	add("certificate", messageFields{Certificate: &certificate})
+	action := hexBytes(actionFields{Actor: c.delegate.pub, Sequence: 1, AtMS: 1_700_000_000_000, Body: hexBytes(message{}.text(15, "Night"))}.signed(room, c.delegate))
+	add("action of another, passed on", messageFields{Action: &action})
 	add("closed", messageFields{Closed: &yes})
 	add("open again", messageFields{Closed: &no})
 	add("hand up", messageFields{Hand: &handFields{Up: true, Raised: 300}})

@@ -233,6 +233,8 @@ const (
 	Refuse_CLOSED       Refuse_Reason = 1
 	Refuse_FULL         Refuse_Reason = 2
 	Refuse_NOT_RELAY    Refuse_Reason = 3
+	Refuse_BANNED       Refuse_Reason = 4
+	Refuse_LOCKED       Refuse_Reason = 5 // the room takes nobody new
 )
 
 // Enum value maps for Refuse_Reason.
@@ -242,12 +244,16 @@ var (
 		1: "CLOSED",
 		2: "FULL",
 		3: "NOT_RELAY",
+		4: "BANNED",
+		5: "LOCKED",
 	}
 	Refuse_Reason_value = map[string]int32{
 		"UNKNOWN_ROOM": 0,
 		"CLOSED":       1,
 		"FULL":         2,
 		"NOT_RELAY":    3,
+		"BANNED":       4,
+		"LOCKED":       5,
 	}
 )
 
@@ -1718,6 +1724,7 @@ type RoomBody struct {
 	//	*RoomBody_Hide
 	//	*RoomBody_Reaction
 	//	*RoomBody_Caption
+	//	*RoomBody_Action
 	What          isRoomBody_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1891,6 +1898,15 @@ func (x *RoomBody) GetCaption() *Caption {
 	return nil
 }
 
+func (x *RoomBody) GetAction() *SignedAction {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Action); ok {
+			return x.Action
+		}
+	}
+	return nil
+}
+
 type isRoomBody_What interface {
 	isRoomBody_What()
 }
@@ -1947,6 +1963,10 @@ type RoomBody_Caption struct {
 	Caption *Caption `protobuf:"bytes,16,opt,name=caption,proto3,oneof"`
 }
 
+type RoomBody_Action struct {
+	Action *SignedAction `protobuf:"bytes,17,opt,name=action,proto3,oneof"` // of the room's log: its actor's, or passed on
+}
+
 func (*RoomBody_Claim) isRoomBody_What() {}
 
 func (*RoomBody_Pulse) isRoomBody_What() {}
@@ -1972,6 +1992,8 @@ func (*RoomBody_Hide) isRoomBody_What() {}
 func (*RoomBody_Reaction) isRoomBody_What() {}
 
 func (*RoomBody_Caption) isRoomBody_What() {}
+
+func (*RoomBody_Action) isRoomBody_What() {}
 
 type Key struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2033,6 +2055,7 @@ type Claim struct {
 	Solo             bool                   `protobuf:"varint,4,opt,name=solo,proto3" json:"solo,omitempty"`
 	RelayAddresses   [][]byte               `protobuf:"bytes,5,rep,name=relay_addresses,json=relayAddresses,proto3" json:"relay_addresses,omitempty"`
 	StandbyAddresses [][]byte               `protobuf:"bytes,6,rep,name=standby_addresses,json=standbyAddresses,proto3" json:"standby_addresses,omitempty"`
+	Log              uint64                 `protobuf:"varint,7,opt,name=log,proto3" json:"log,omitempty"` // begins the hash of the log that the relay holds
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2107,6 +2130,13 @@ func (x *Claim) GetStandbyAddresses() [][]byte {
 		return x.StandbyAddresses
 	}
 	return nil
+}
+
+func (x *Claim) GetLog() uint64 {
+	if x != nil {
+		return x.Log
+	}
+	return 0
 }
 
 type Pulse struct {
@@ -2887,6 +2917,8 @@ type LinkMessage struct {
 	//	*LinkMessage_Bye
 	//	*LinkMessage_Recall
 	//	*LinkMessage_Recalled
+	//	*LinkMessage_LogAsk
+	//	*LinkMessage_LogTold
 	What          isLinkMessage_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3091,6 +3123,24 @@ func (x *LinkMessage) GetRecalled() *Recalled {
 	return nil
 }
 
+func (x *LinkMessage) GetLogAsk() *LogAsk {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_LogAsk); ok {
+			return x.LogAsk
+		}
+	}
+	return nil
+}
+
+func (x *LinkMessage) GetLogTold() *LogTold {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_LogTold); ok {
+			return x.LogTold
+		}
+	}
+	return nil
+}
+
 type isLinkMessage_What interface {
 	isLinkMessage_What()
 }
@@ -3167,6 +3217,14 @@ type LinkMessage_Recalled struct {
 	Recalled *Recalled `protobuf:"bytes,18,opt,name=recalled,proto3,oneof"`
 }
 
+type LinkMessage_LogAsk struct {
+	LogAsk *LogAsk `protobuf:"bytes,19,opt,name=log_ask,json=logAsk,proto3,oneof"`
+}
+
+type LinkMessage_LogTold struct {
+	LogTold *LogTold `protobuf:"bytes,20,opt,name=log_told,json=logTold,proto3,oneof"`
+}
+
 func (*LinkMessage_Hello) isLinkMessage_What() {}
 
 func (*LinkMessage_Ping) isLinkMessage_What() {}
@@ -3202,6 +3260,10 @@ func (*LinkMessage_Bye) isLinkMessage_What() {}
 func (*LinkMessage_Recall) isLinkMessage_What() {}
 
 func (*LinkMessage_Recalled) isLinkMessage_What() {}
+
+func (*LinkMessage_LogAsk) isLinkMessage_What() {}
+
+func (*LinkMessage_LogTold) isLinkMessage_What() {}
 
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4389,6 +4451,135 @@ func (x *Recalled) GetMore() bool {
 	return false
 }
 
+// LogAsk asks for the actions of a room's log that its sender lacks.
+type LogAsk struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Have          [][]byte               `protobuf:"bytes,2,rep,name=have,proto3" json:"have,omitempty"`       // hashes of actions that it holds with all their ancestors: the heads, and some older
+	Missing       [][]byte               `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"` // hashes of actions that others it was given name as parents
+	Again         bool                   `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`    // it was asked itself, and does not want to be asked back
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogAsk) Reset() {
+	*x = LogAsk{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogAsk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogAsk) ProtoMessage() {}
+
+func (x *LogAsk) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogAsk.ProtoReflect.Descriptor instead.
+func (*LogAsk) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *LogAsk) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *LogAsk) GetHave() [][]byte {
+	if x != nil {
+		return x.Have
+	}
+	return nil
+}
+
+func (x *LogAsk) GetMissing() [][]byte {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *LogAsk) GetAgain() bool {
+	if x != nil {
+		return x.Again
+	}
+	return false
+}
+
+type LogTold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	Actions       []*SignedAction        `protobuf:"bytes,2,rep,name=actions,proto3" json:"actions,omitempty"` // ancestors first
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`      // worth asking again
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogTold) Reset() {
+	*x = LogTold{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogTold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogTold) ProtoMessage() {}
+
+func (x *LogTold) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogTold.ProtoReflect.Descriptor instead.
+func (*LogTold) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *LogTold) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *LogTold) GetActions() []*SignedAction {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *LogTold) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type Hints struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Peers         []*Address             `protobuf:"bytes,1,rep,name=peers,proto3" json:"peers,omitempty"`
@@ -4399,7 +4590,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4411,7 +4602,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4424,7 +4615,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -4456,7 +4647,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4468,7 +4659,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4481,7 +4672,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -4540,7 +4731,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4552,7 +4743,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4565,7 +4756,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -4712,7 +4903,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xf2\x04\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa3\x05\n" +
 	"\bRoomBody\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12&\n" +
@@ -4729,18 +4920,20 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04chat\x18\f \x01(\v2\r.earshot.ChatH\x00R\x04chat\x12#\n" +
 	"\x04hide\x18\r \x01(\v2\r.earshot.HideH\x00R\x04hide\x12/\n" +
 	"\breaction\x18\x0e \x01(\v2\x11.earshot.ReactionH\x00R\breaction\x12,\n" +
-	"\acaption\x18\x10 \x01(\v2\x10.earshot.CaptionH\x00R\acaptionB\x06\n" +
+	"\acaption\x18\x10 \x01(\v2\x10.earshot.CaptionH\x00R\acaption\x12/\n" +
+	"\x06action\x18\x11 \x01(\v2\x15.earshot.SignedActionH\x00R\x06actionB\x06\n" +
 	"\x04what\"/\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05relay\x18\x02 \x01(\fR\x05relay\"\xb1\x01\n" +
+	"\x05relay\x18\x02 \x01(\fR\x05relay\"\xc3\x01\n" +
 	"\x05Claim\x12\x10\n" +
 	"\x03era\x18\x01 \x01(\rR\x03era\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x18\n" +
 	"\astandby\x18\x03 \x01(\fR\astandby\x12\x12\n" +
 	"\x04solo\x18\x04 \x01(\bR\x04solo\x12'\n" +
 	"\x0frelay_addresses\x18\x05 \x03(\fR\x0erelayAddresses\x12+\n" +
-	"\x11standby_addresses\x18\x06 \x03(\fR\x10standbyAddresses\"\x95\x01\n" +
+	"\x11standby_addresses\x18\x06 \x03(\fR\x10standbyAddresses\x12\x10\n" +
+	"\x03log\x18\a \x01(\x04R\x03log\"\x95\x01\n" +
 	"\x05Pulse\x12\x10\n" +
 	"\x03era\x18\x01 \x01(\rR\x03era\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x1e\n" +
@@ -4798,7 +4991,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\tutterance\x18\x01 \x01(\rR\tutterance\x12\x1a\n" +
 	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05final\x18\x04 \x01(\bR\x05final\"\x95\x06\n" +
+	"\x05final\x18\x04 \x01(\bR\x05final\"\xf0\x06\n" +
 	"\vLinkMessage\x12&\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.earshot.HelloH\x00R\x05hello\x12#\n" +
 	"\x04ping\x18\x02 \x01(\v2\r.earshot.PingH\x00R\x04ping\x12#\n" +
@@ -4818,7 +5011,9 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04feed\x18\x0f \x01(\v2\r.earshot.FeedH\x00R\x04feed\x12 \n" +
 	"\x03bye\x18\x10 \x01(\v2\f.earshot.ByeH\x00R\x03bye\x12)\n" +
 	"\x06recall\x18\x11 \x01(\v2\x0f.earshot.RecallH\x00R\x06recall\x12/\n" +
-	"\brecalled\x18\x12 \x01(\v2\x11.earshot.RecalledH\x00R\brecalledB\x06\n" +
+	"\brecalled\x18\x12 \x01(\v2\x11.earshot.RecalledH\x00R\brecalled\x12*\n" +
+	"\alog_ask\x18\x13 \x01(\v2\x0f.earshot.LogAskH\x00R\x06logAsk\x12-\n" +
+	"\blog_told\x18\x14 \x01(\v2\x10.earshot.LogToldH\x00R\alogToldB\x06\n" +
 	"\x04what\"\x91\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
@@ -4864,16 +5059,20 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06Accept\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
 	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12\x12\n" +
-	"\x04hops\x18\x03 \x01(\rR\x04hops\"\x8d\x01\n" +
+	"\x04hops\x18\x03 \x01(\rR\x04hops\"\xa5\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12.\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\"?\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\"W\n" +
 	"\x06Reason\x12\x10\n" +
 	"\fUNKNOWN_ROOM\x10\x00\x12\n" +
 	"\n" +
 	"\x06CLOSED\x10\x01\x12\b\n" +
 	"\x04FULL\x10\x02\x12\r\n" +
-	"\tNOT_RELAY\x10\x03\"j\n" +
+	"\tNOT_RELAY\x10\x03\x12\n" +
+	"\n" +
+	"\x06BANNED\x10\x04\x12\n" +
+	"\n" +
+	"\x06LOCKED\x10\x05\"j\n" +
 	"\bRedirect\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
 	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12 \n" +
@@ -4912,6 +5111,15 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\bRecalled\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x1a\n" +
 	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"`\n" +
+	"\x06LogAsk\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
+	"\x04have\x18\x02 \x03(\fR\x04have\x12\x18\n" +
+	"\amissing\x18\x03 \x03(\fR\amissing\x12\x14\n" +
+	"\x05again\x18\x04 \x01(\bR\x05again\"b\n" +
+	"\aLogTold\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12/\n" +
+	"\aactions\x18\x02 \x03(\v2\x15.earshot.SignedActionR\aactions\x12\x12\n" +
 	"\x04more\x18\x03 \x01(\bR\x04more\"I\n" +
 	"\x05Hints\x12&\n" +
 	"\x05peers\x18\x01 \x03(\v2\x10.earshot.AddressR\x05peers\x12\x18\n" +
@@ -4954,7 +5162,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Role)(0),                 // 1: earshot.Role
@@ -5016,9 +5224,11 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Bye)(nil),               // 57: earshot.Bye
 	(*Recall)(nil),            // 58: earshot.Recall
 	(*Recalled)(nil),          // 59: earshot.Recalled
-	(*Hints)(nil),             // 60: earshot.Hints
-	(*LocalFrame)(nil),        // 61: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 62: earshot.LocalEvent
+	(*LogAsk)(nil),            // 60: earshot.LogAsk
+	(*LogTold)(nil),           // 61: earshot.LogTold
+	(*Hints)(nil),             // 62: earshot.Hints
+	(*LocalFrame)(nil),        // 63: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 64: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
@@ -5050,42 +5260,46 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	35, // 26: earshot.RoomBody.hide:type_name -> earshot.Hide
 	36, // 27: earshot.RoomBody.reaction:type_name -> earshot.Reaction
 	37, // 28: earshot.RoomBody.caption:type_name -> earshot.Caption
-	25, // 29: earshot.Pulse.max:type_name -> earshot.Key
-	33, // 30: earshot.Queue.stamps:type_name -> earshot.Stamp
-	39, // 31: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	40, // 32: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	41, // 33: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	42, // 34: earshot.LinkMessage.description:type_name -> earshot.Description
-	43, // 35: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	45, // 36: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	46, // 37: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	47, // 38: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	49, // 39: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	50, // 40: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	51, // 41: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	52, // 42: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	53, // 43: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	55, // 44: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	56, // 45: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	57, // 46: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	58, // 47: earshot.LinkMessage.recall:type_name -> earshot.Recall
-	59, // 48: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
-	2,  // 49: earshot.Description.kind:type_name -> earshot.Description.Kind
-	3,  // 50: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	6,  // 51: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	7,  // 52: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	44, // 53: earshot.Accept.state:type_name -> earshot.RoomState
-	4,  // 54: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	44, // 55: earshot.Redirect.state:type_name -> earshot.RoomState
-	48, // 56: earshot.Redirect.to:type_name -> earshot.Address
-	54, // 57: earshot.Resume.positions:type_name -> earshot.Position
-	48, // 58: earshot.Hints.peers:type_name -> earshot.Address
-	61, // 59: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	60, // [60:60] is the sub-list for method output_type
-	60, // [60:60] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	8,  // 29: earshot.RoomBody.action:type_name -> earshot.SignedAction
+	25, // 30: earshot.Pulse.max:type_name -> earshot.Key
+	33, // 31: earshot.Queue.stamps:type_name -> earshot.Stamp
+	39, // 32: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	40, // 33: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	41, // 34: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	42, // 35: earshot.LinkMessage.description:type_name -> earshot.Description
+	43, // 36: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	45, // 37: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	46, // 38: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	47, // 39: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	49, // 40: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	50, // 41: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	51, // 42: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	52, // 43: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	53, // 44: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	55, // 45: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	56, // 46: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	57, // 47: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	58, // 48: earshot.LinkMessage.recall:type_name -> earshot.Recall
+	59, // 49: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
+	60, // 50: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
+	61, // 51: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
+	2,  // 52: earshot.Description.kind:type_name -> earshot.Description.Kind
+	3,  // 53: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	6,  // 54: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	7,  // 55: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	44, // 56: earshot.Accept.state:type_name -> earshot.RoomState
+	4,  // 57: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	44, // 58: earshot.Redirect.state:type_name -> earshot.RoomState
+	48, // 59: earshot.Redirect.to:type_name -> earshot.Address
+	54, // 60: earshot.Resume.positions:type_name -> earshot.Position
+	8,  // 61: earshot.LogTold.actions:type_name -> earshot.SignedAction
+	48, // 62: earshot.Hints.peers:type_name -> earshot.Address
+	63, // 63: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	64, // [64:64] is the sub-list for method output_type
+	64, // [64:64] is the sub-list for method input_type
+	64, // [64:64] is the sub-list for extension type_name
+	64, // [64:64] is the sub-list for extension extendee
+	0,  // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -5125,6 +5339,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Hide)(nil),
 		(*RoomBody_Reaction)(nil),
 		(*RoomBody_Caption)(nil),
+		(*RoomBody_Action)(nil),
 	}
 	file_protocol_pb_earshot_proto_msgTypes[33].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
@@ -5145,8 +5360,10 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Bye)(nil),
 		(*LinkMessage_Recall)(nil),
 		(*LinkMessage_Recalled)(nil),
+		(*LinkMessage_LogAsk)(nil),
+		(*LinkMessage_LogTold)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[57].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[59].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -5156,7 +5373,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
