@@ -1,0 +1,353 @@
+package roster
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// A topic of actions is what they decide together: the title, the mute of one
+// peer. Of two, the one that knew of the other replaces it (rule 7).
+type topic struct {
+	what aspect
+	peer protocol.PeerID
+}
+
+type aspect uint8
+
+const (
+	carrying aspect = iota
+	speaking
+	muting
+	title
+	topics
+	language
+	stage
+	pin
+	next
+	lock
+	pause
+	closing
+)
+
+// A folder makes a roster of what a judge let stand.
+type folder struct {
+	*judge
+	reached set // deeds on a peer that its author may do to it
+	last    map[topic][]int
+	roster  *Roster
+}
+
+// fold gives the roster of a judged dag.
+func fold(j *judge, g *protocol.Genesis) *Roster {
+	f := &folder{judge: j, last: map[topic][]int{}, roster: &Roster{
+		founder: g.Founder, title: g.Title, language: g.Language, topics: g.Topics, stage: g.Stage,
+		rights: map[protocol.PeerID]Right{}, roles: map[Grant]protocol.ActionHash{},
+		bans: map[protocol.PeerID][]Ban{}, removed: map[protocol.PeerID]protocol.ActionHash{},
+		mutes: map[protocol.PeerID]Mute{}, unmuted: map[protocol.PeerID]bool{},
+	}}
+	f.seat()
+	for _, i := range f.order {
+		if f.verdicts[i].counts && f.ends(i) {
+			f.roster.era++
+		}
+		if f.verdicts[i].stands {
+			f.take(i)
+		}
+	}
+	f.settle()
+	return f.roster
+}
+
+// ends says whether an action takes something from a peer who had been given a
+// role, as its author knew.
+func (f *folder) ends(i int) bool {
+	n := f.nodes[i]
+	switch n.Deed.(type) {
+	case protocol.Revoke, protocol.Remove, protocol.Ban:
+		return slices.ContainsFunc(f.granted[n.peer], n.past.has)
+	}
+	return false
+}
+
+// seat finds the moderators: those nearest to the founder have the seats.
+func (f *folder) seat() {
+	var best []int // of each moderator, the appointment in force of the highest rank
+	for p := range f.appoint {
+		at := none
+		for _, g := range f.appoint[p] {
+			if f.inForce(g) && (at == none || f.nearer(g, at) < 0) {
+				at = g
+			}
+		}
+		if at != none {
+			best = append(best, at)
+		}
+	}
+	slices.SortFunc(best, f.nearer)
+	for _, g := range best[:min(len(best), protocol.MaxModerators)] {
+		n := f.nodes[g]
+		f.roster.moderators = append(f.roster.moderators, n.peer)
+		f.roster.rights[n.peer] = Right{n.Hash, n.Actor, f.verdicts[g].rank + 1}
+	}
+}
+
+// nearer orders appointments by their rank, then in the log's order.
+func (f *folder) nearer(g, h int) int {
+	return cmp.Or(cmp.Compare(f.verdicts[g].rank, f.verdicts[h].rank), f.nodes[g].compare(f.nodes[h]))
+}
+
+// inForce says whether an appointment holds now.
+func (f *folder) inForce(g int) bool {
+	n, v := f.nodes[g], f.verdicts[g]
+	if !v.stands || v.rank >= protocol.MaxRank {
+		return false
+	}
+	for _, b := range f.strips[n.peer] {
+		if f.verdicts[b].stands && f.cuts(b, g) {
+			return false
+		}
+	}
+	for _, i := range f.actors[n.peer] {
+		r, ok := f.nodes[i].Deed.(protocol.Revoke)
+		if ok && f.verdicts[i].stands && r.Peer == n.peer && r.Role == protocol.RoleModerator && f.before(g, i) {
+			return false
+		}
+	}
+	return true
+}
+
+// reaches says whether what i does to its peer is within its author's power: no
+// appointment of the peer that i cannot end shields it (rule 5).
+func (f *folder) reaches(i int) bool {
+	for _, g := range f.appoint[f.nodes[i].peer] {
+		if f.verdicts[g].stands && f.verdicts[g].rank < protocol.MaxRank && f.shields(g, i) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *folder) shields(g, i int) bool {
+	higher := f.verdicts[g].rank < f.verdicts[i].rank
+	switch {
+	case f.before(i, g): // a later appointment overrides a lesser one's ban
+		_, bans := f.nodes[i].Deed.(protocol.Ban)
+		return bans && higher
+	case f.above(f.nodes[i].Actor, g) && !higher:
+		return false
+	case !f.before(g, i):
+		return higher
+	}
+	p := f.nodes[g].peer
+	for _, b := range f.strips[p] {
+		if b != i && f.verdicts[b].stands && f.before(b, i) && f.cuts(b, g) {
+			return false
+		}
+	}
+	return !f.resigned(p, g, f.nodes[i].past)
+}
+
+// take puts a standing action where it decides something.
+func (f *folder) take(i int) {
+	n := f.nodes[i]
+	switch w := n.Deed.(type) {
+	case protocol.Grant:
+		f.role(i, w.Role)
+	case protocol.Revoke:
+		if f.reaches(i) {
+			f.role(i, w.Role)
+		}
+	case protocol.Remove:
+		if f.reaches(i) {
+			f.roster.removed[n.peer] = n.Hash
+			f.role(i, protocol.RoleSpeaker)
+			f.role(i, protocol.RoleCarrier)
+		}
+	case protocol.Ban:
+		if f.reaches(i) {
+			f.role(i, protocol.RoleSpeaker)
+			f.role(i, protocol.RoleCarrier)
+			if !f.lifted(i, f.all()) {
+				f.roster.bans[n.peer] = append(f.roster.bans[n.peer], Ban{n.Hash, n.Actor, w.Life})
+			}
+		}
+	case protocol.Mute:
+		if n.peer == "" || f.reaches(i) {
+			f.decide(topic{muting, n.peer}, i)
+		}
+	case protocol.Unmute:
+		f.decide(topic{muting, n.peer}, i)
+	default:
+		f.setting(i)
+	}
+}
+
+func (f *folder) role(i int, r protocol.Role) {
+	switch r {
+	case protocol.RoleSpeaker:
+		f.decide(topic{speaking, f.nodes[i].peer}, i)
+	case protocol.RoleCarrier:
+		f.decide(topic{carrying, f.nodes[i].peer}, i)
+	}
+}
+
+func (f *folder) setting(i int) {
+	switch f.nodes[i].Deed.(type) {
+	case protocol.Title:
+		f.decide(topic{what: title}, i)
+	case protocol.Topics:
+		f.decide(topic{what: topics}, i)
+	case protocol.Language:
+		f.decide(topic{what: language}, i)
+	case protocol.Stage:
+		f.decide(topic{what: stage}, i)
+	case protocol.Pin:
+		f.decide(topic{what: pin}, i)
+	case protocol.Next:
+		f.decide(topic{what: next}, i)
+	case protocol.Lock:
+		f.decide(topic{what: lock}, i)
+	case protocol.Pause:
+		f.decide(topic{what: pause}, i)
+	case protocol.Close:
+		f.decide(topic{what: closing}, i)
+	}
+}
+
+// all is every node.
+func (f *folder) all() set {
+	s := make(set, (len(f.nodes)+63)/64)
+	for i := range s {
+		s[i] = ^uint64(0)
+	}
+	return s
+}
+
+// decide keeps, of what decides about t, the actions that no other one knew of.
+func (f *folder) decide(t topic, i int) {
+	f.last[t] = append(f.unknown(f.last[t], i), i)
+}
+
+// unknown gives those of is that i did not know of.
+func (f *folder) unknown(is []int, i int) []int {
+	return slices.DeleteFunc(is, func(k int) bool { return f.before(k, i) })
+}
+
+// strongest gives the one of several concurrent actions that decides: of the
+// highest rank, then the quieter one, then the lower hash (rule 7).
+func (f *folder) strongest(is []int) int {
+	return slices.MinFunc(is, func(a, b int) int {
+		return cmp.Or(
+			cmp.Compare(f.verdicts[a].rank, f.verdicts[b].rank),
+			cmp.Compare(loudness(f.nodes[a].Deed), loudness(f.nodes[b].Deed)),
+			f.nodes[a].Hash.Compare(f.nodes[b].Hash))
+	})
+}
+
+// loudness is how much a deed lets happen.
+func loudness(deed protocol.Deed) int {
+	switch w := deed.(type) {
+	case protocol.Lock:
+		return loud(!bool(w))
+	case protocol.Pause:
+		return loud(!bool(w))
+	case protocol.Close:
+		return loud(!bool(w))
+	case protocol.Mute:
+		return loud(w.MayUnmute)
+	case protocol.Unmute:
+		return 2
+	case protocol.Grant:
+		return 1
+	case protocol.Stage:
+		return [...]int{protocol.StageModerators: 0, protocol.StageHost: 1, protocol.StageOpen: 2}[w]
+	}
+	return 0
+}
+
+func loud(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// settle writes what was decided into the roster.
+func (f *folder) settle() {
+	all := f.last[topic{what: muting}]
+	for t, is := range f.last {
+		i := f.strongest(is)
+		n := f.nodes[i]
+		switch t.what {
+		case speaking, carrying:
+			if w, ok := n.Deed.(protocol.Grant); ok {
+				f.roster.roles[Grant{t.peer, w.Role}] = n.Hash
+			}
+		case muting:
+			f.mute(t.peer, is, all)
+		default:
+			f.set(n.Deed)
+		}
+	}
+}
+
+// mute decides about p, of whom is speak, where all speak of everybody.
+func (f *folder) mute(p protocol.PeerID, is, all []int) {
+	if p != "" {
+		is = f.newest(is, all, f.roster.MayModerate(p))
+	}
+	n := f.nodes[f.strongest(is)]
+	w, muted := n.Deed.(protocol.Mute)
+	m := Mute{n.Hash, n.Actor, w.MayUnmute}
+	switch {
+	case p == "" && muted:
+		f.roster.muteAll = &m
+	case p != "" && muted:
+		f.roster.mutes[p] = m
+	case p != "":
+		f.roster.unmuted[p] = true
+	}
+}
+
+// newest gives those of is and all that none of them knew of; a mute of all is not
+// for moderators.
+func (f *folder) newest(is, all []int, moderates bool) (out []int) {
+	both := slices.Clone(is)
+	for _, i := range all {
+		if _, mutes := f.nodes[i].Deed.(protocol.Mute); !mutes || !moderates {
+			both = append(both, i)
+		}
+	}
+	for _, i := range both {
+		if !slices.ContainsFunc(both, func(k int) bool { return f.before(i, k) }) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (f *folder) set(deed protocol.Deed) {
+	r := f.roster
+	switch w := deed.(type) {
+	case protocol.Title:
+		r.title = string(w)
+	case protocol.Topics:
+		r.topics = w
+	case protocol.Language:
+		r.language = string(w)
+	case protocol.Stage:
+		r.stage = w
+	case protocol.Pin:
+		r.pin = string(w)
+	case protocol.Next:
+		r.next = w.At
+	case protocol.Lock:
+		r.locked = bool(w)
+	case protocol.Pause:
+		r.paused = bool(w)
+	case protocol.Close:
+		r.closed = bool(w)
+	}
+}

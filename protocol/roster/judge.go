@@ -1,0 +1,207 @@
+package roster
+
+import (
+	"slices"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// none is the grant by which the founder acts.
+const none = -1
+
+// A verdict is what the fold makes of one node.
+type verdict struct {
+	counts bool // within its author's share: kept, and part of the fold
+	stands bool // and nobody above its author voided it
+	rank   int  // of its author, in it: 0 the founder
+	by     int  // the grant by which its author acted; none: the founder
+}
+
+// A judge decides which actions of a dag count, and which of those stand. It
+// goes from the founder downward, rank by rank, and asks nothing of a rank but
+// what the ranks above have settled; so its verdict is one function of the set
+// of actions (rules 4 to 7).
+type judge struct {
+	*dag
+	founder  protocol.PeerID
+	verdicts []verdict
+	left     []int // of each appointment's share
+	own      int   // how many actions the founder has left
+	shares   int   // and how much it may give away
+}
+
+func newJudge(d *dag, founder protocol.PeerID) *judge {
+	return &judge{dag: d, founder: founder, verdicts: make([]verdict, len(d.nodes)), left: make([]int, len(d.nodes)),
+		own: protocol.FounderActions, shares: protocol.MaxShares}
+}
+
+// admit decides what counts (rule 4).
+func (j *judge) admit() {
+	for _, i := range j.order {
+		n := j.nodes[i]
+		if n.Actor != j.founder || j.own < 1 || j.shares < handsOut(n) {
+			continue
+		}
+		j.own, j.shares = j.own-1, j.shares-handsOut(n)
+		j.count(i, 0, none)
+	}
+	for rank := 1; rank <= protocol.MaxRank; rank++ {
+		for _, i := range j.queue(rank) {
+			j.spend(i, rank)
+		}
+	}
+}
+
+// queue gives what does not count yet in the order in which a rank pays for it:
+// first what somebody above knew first, so that nobody takes back, by signing more
+// beside it, what was relied upon.
+func (j *judge) queue(rank int) (out []int) {
+	var known set
+	for _, k := range j.order {
+		if v := j.verdicts[k]; !v.counts || v.rank >= rank {
+			continue
+		}
+		from := len(out)
+		for i := range j.nodes[k].past.beyond(known) {
+			if !j.verdicts[i].counts {
+				out = append(out, i)
+			}
+		}
+		slices.SortFunc(out[from:], func(a, b int) int { return j.nodes[a].compare(j.nodes[b]) })
+		known.union(j.nodes[k].past)
+	}
+	for _, i := range j.order {
+		if !j.verdicts[i].counts && !known.has(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// spend counts an action if one of its author's appointments by the rank above
+// has enough left.
+func (j *judge) spend(i, rank int) {
+	n := j.nodes[i]
+	for _, g := range j.appoint[n.Actor] {
+		v := j.verdicts[g]
+		if v.counts && v.rank == rank-1 && n.past.has(g) && j.left[g] >= 1+handsOut(n) {
+			j.left[g] -= 1 + handsOut(n)
+			j.count(i, rank, g)
+			return
+		}
+	}
+}
+
+func (j *judge) count(i, rank, by int) {
+	j.verdicts[i] = verdict{counts: true, rank: rank, by: by}
+	j.left[i] = handsOut(j.nodes[i])
+}
+
+// handsOut gives the share that an action gives away.
+func handsOut(n *node) int {
+	if g, ok := n.Deed.(protocol.Grant); ok {
+		return int(g.Share)
+	}
+	return 0
+}
+
+// stand decides which of the actions that count stand (rules 5 and 6).
+func (j *judge) stand() {
+	for i := range j.verdicts {
+		v := &j.verdicts[i]
+		if v.counts && j.nodes[i].Actor == j.founder {
+			v.stands = true
+		}
+	}
+	for rank := 1; rank <= protocol.MaxRank; rank++ {
+		for i := range j.verdicts {
+			if v := &j.verdicts[i]; v.counts && !v.stands {
+				if g, ok := j.right(i, rank); ok {
+					v.stands, v.rank, v.by = true, rank, g
+				}
+			}
+		}
+	}
+}
+
+// right gives the appointment by the rank above by which the author of i acts in
+// it: the first in the log's order that holds.
+func (j *judge) right(i, rank int) (by int, ok bool) {
+	n := j.nodes[i]
+	by = none
+	for _, g := range j.appoint[n.Actor] {
+		v := j.verdicts[g]
+		if !v.stands || v.rank != rank-1 || !n.past.has(g) || j.resigned(n.Actor, g, n.past) {
+			continue
+		}
+		if by != none && j.nodes[g].compare(j.nodes[by]) > 0 || j.voided(i, g) {
+			continue
+		}
+		by = g
+	}
+	return by, by != none
+}
+
+func (j *judge) voided(i, g int) bool {
+	for _, b := range j.strips[j.nodes[i].Actor] {
+		if j.verdicts[b].stands && j.cuts(b, g) && !j.before(i, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// cuts says whether b, which ends a moderator, ends the appointment g of the
+// same peer, but for what b knew of.
+func (j *judge) cuts(b, g int) bool {
+	end, appointment := j.verdicts[b], j.verdicts[g]
+	if end.rank > appointment.rank {
+		return false
+	}
+	_, bans := j.nodes[b].Deed.(protocol.Ban)
+	_, removes := j.nodes[b].Deed.(protocol.Remove)
+	switch {
+	case j.before(b, g):
+		return bans && !j.lifted(b, j.nodes[g].past)
+	case j.above(j.nodes[b].Actor, g):
+		return true
+	case j.before(g, b):
+		return false
+	}
+	return bans || removes
+}
+
+// above says whether p made the appointment g, or appointed who made it, and so on.
+func (j *judge) above(p protocol.PeerID, g int) bool {
+	for ; g != none; g = j.verdicts[g].by {
+		if j.nodes[g].Actor == p {
+			return true
+		}
+	}
+	return false
+}
+
+// lifted says whether a ban was lifted by somebody who may, within past.
+func (j *judge) lifted(b int, past set) bool {
+	ban, v := j.nodes[b], j.verdicts[b]
+	for u, n := range j.nodes {
+		if _, ok := n.Deed.(protocol.Unban); !ok || n.peer != ban.peer || !past.has(u) || !j.before(b, u) {
+			continue
+		}
+		if w := j.verdicts[u]; w.stands && (w.rank < v.rank || w.rank == v.rank && n.Actor == ban.Actor) {
+			return true
+		}
+	}
+	return false
+}
+
+// resigned says whether p gave back the appointment g, within past.
+func (j *judge) resigned(p protocol.PeerID, g int, past set) bool {
+	for _, i := range j.actors[p] {
+		if r, ok := j.nodes[i].Deed.(protocol.Revoke); ok && r.Peer == p && r.Role == protocol.RoleModerator &&
+			past.has(i) && j.before(g, i) {
+			return true
+		}
+	}
+	return false
+}

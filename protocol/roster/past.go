@@ -1,0 +1,179 @@
+package roster
+
+import (
+	"iter"
+	"math/bits"
+	"slices"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// A set holds indices of a log's nodes.
+type set []uint64
+
+func (s set) has(i int) bool { return i>>6 < len(s) && s[i>>6]&(1<<(i&63)) != 0 }
+
+func (s *set) add(i int) {
+	for i>>6 >= len(*s) {
+		*s = append(*s, 0)
+	}
+	(*s)[i>>6] |= 1 << (i & 63)
+}
+
+func (s *set) union(t set) {
+	for len(*s) < len(t) {
+		*s = append(*s, 0)
+	}
+	for i, w := range t {
+		(*s)[i] |= w
+	}
+}
+
+// beyond gives what is in s and not in t.
+func (s set) beyond(t set) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at, w := range s {
+			if at < len(t) {
+				w &^= t[at]
+			}
+			for ; w != 0; w &= w - 1 {
+				if !yield(at<<6 + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// common counts what is in both.
+func (s set) common(t set) (n int) {
+	for i := range min(len(s), len(t)) {
+		n += bits.OnesCount64(s[i] & t[i])
+	}
+	return n
+}
+
+func (s set) count() (n int) {
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// A node is an action in its place in the log.
+type node struct {
+	*protocol.Action
+	past   set // its ancestors
+	height int // one more than the highest parent's
+	peer   protocol.PeerID
+}
+
+// compare orders nodes so that ancestors come first and all logs agree: by
+// height, then by hash. It is called the log's order.
+func (n *node) compare(m *node) int {
+	if n.height != m.height {
+		return n.height - m.height
+	}
+	return n.Hash.Compare(m.Hash)
+}
+
+// A dag is the actions that a log holds, with everyone's ancestors among them.
+type dag struct {
+	nodes   []*node // by index, in the order of arrival
+	index   map[protocol.ActionHash]int
+	order   []int                     // indices, in the log's order
+	actors  map[protocol.PeerID][]int // whose actions
+	appoint map[protocol.PeerID][]int // the appointments of each to moderator
+	strips  map[protocol.PeerID][]int // what others did that ends a moderator: Revoke of it, Remove, Ban
+	granted map[protocol.PeerID][]int // grants of any role
+}
+
+func newDAG() *dag {
+	return &dag{
+		index:  map[protocol.ActionHash]int{},
+		actors: map[protocol.PeerID][]int{}, appoint: map[protocol.PeerID][]int{},
+		strips: map[protocol.PeerID][]int{}, granted: map[protocol.PeerID][]int{},
+	}
+}
+
+// place gives the node that a would be, or the parents that are missing.
+func (d *dag) place(a *protocol.Action) (*node, []protocol.ActionHash) {
+	n := &node{Action: a, height: 1, peer: peerOf(a.Deed)}
+	var missing []protocol.ActionHash
+	for _, h := range a.Parents {
+		i, ok := d.index[h]
+		if !ok {
+			missing = append(missing, h)
+			continue
+		}
+		n.past.union(d.nodes[i].past)
+		n.past.add(i)
+		n.height = max(n.height, d.nodes[i].height+1)
+	}
+	return n, missing
+}
+
+// put adds a node that place gave.
+func (d *dag) put(n *node) {
+	i := len(d.nodes)
+	d.nodes = append(d.nodes, n)
+	d.index[n.Hash] = i
+	at, _ := slices.BinarySearchFunc(d.order, n, func(j int, n *node) int { return d.nodes[j].compare(n) })
+	d.order = slices.Insert(d.order, at, i)
+	d.actors[n.Actor] = append(d.actors[n.Actor], i)
+	switch w := n.Deed.(type) {
+	case protocol.Grant:
+		d.granted[n.peer] = append(d.granted[n.peer], i)
+		if w.Role == protocol.RoleModerator {
+			d.appoint[n.peer] = append(d.appoint[n.peer], i)
+		}
+	case protocol.Revoke:
+		if w.Role == protocol.RoleModerator && n.Actor != n.peer {
+			d.strips[n.peer] = append(d.strips[n.peer], i)
+		}
+	case protocol.Remove, protocol.Ban:
+		d.strips[n.peer] = append(d.strips[n.peer], i)
+	}
+}
+
+// heads gives the actions that no other one follows, in the order of their hashes.
+func (d *dag) heads() []protocol.ActionHash {
+	var followed set
+	for _, n := range d.nodes {
+		for _, p := range n.Parents {
+			followed.add(d.index[p])
+		}
+	}
+	var out []protocol.ActionHash
+	for i, n := range d.nodes {
+		if !followed.has(i) {
+			out = append(out, n.Hash)
+		}
+	}
+	slices.SortFunc(out, protocol.ActionHash.Compare)
+	return out
+}
+
+// before says whether i is an ancestor of j.
+func (d *dag) before(i, j int) bool { return d.nodes[j].past.has(i) }
+
+// peerOf gives whom a deed is done to; "" is nobody or everybody.
+func peerOf(deed protocol.Deed) protocol.PeerID {
+	switch w := deed.(type) {
+	case protocol.Grant:
+		return w.Peer
+	case protocol.Revoke:
+		return w.Peer
+	case protocol.Remove:
+		return w.Peer
+	case protocol.Ban:
+		return w.Peer
+	case protocol.Unban:
+		return w.Peer
+	case protocol.Mute:
+		return w.Peer
+	case protocol.Unmute:
+		return w.Peer
+	}
+	return ""
+}

@@ -1,0 +1,196 @@
+package roster
+
+import (
+	"slices"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// A Roster is who may do what in a room, and the room's settings, as one set of
+// actions has them. It does not change. What runs out with time is not in it:
+// see [Leases] and [Sentences].
+type Roster struct {
+	founder    protocol.PeerID
+	era        uint32
+	moderators []protocol.PeerID // in force, by rank
+	rights     map[protocol.PeerID]Right
+	roles      map[Grant]protocol.ActionHash // speakers' and carriers'
+	bans       map[protocol.PeerID][]Ban
+	removed    map[protocol.PeerID]protocol.ActionHash
+	mutes      map[protocol.PeerID]Mute
+	muteAll    *Mute
+	unmuted    map[protocol.PeerID]bool // since the mute of all
+
+	title, language, pin string
+	topics               []string
+	stage                protocol.Stage
+	locked               bool
+	paused, closed       bool
+	next                 time.Time
+}
+
+// A Right is by what a peer is a moderator.
+type Right struct {
+	Grant protocol.ActionHash // the appointment
+	By    protocol.PeerID     // who made it
+	Rank  int                 // 1: appointed by the founder
+}
+
+// A Grant names a role that a peer was given.
+type Grant struct {
+	Peer protocol.PeerID
+	Role protocol.Role
+}
+
+// A Ban keeps a peer out.
+type Ban struct {
+	Action protocol.ActionHash
+	By     protocol.PeerID
+	Life   time.Duration // from each node's own first sight; 0: until lifted
+}
+
+// A Mute silences a peer.
+type Mute struct {
+	Action    protocol.ActionHash
+	By        protocol.PeerID
+	MayUnmute bool // by itself
+}
+
+// Founder gives who opened the room.
+func (r *Roster) Founder() protocol.PeerID { return r.founder }
+
+// RoleOf gives the highest role that p was given. Whether a ban of p is over is
+// for the room to say; while it is not, no role counts.
+func (r *Roster) RoleOf(p protocol.PeerID) protocol.Role {
+	switch {
+	case p == r.founder:
+		return protocol.RoleHost
+	case r.MayModerate(p):
+		return protocol.RoleModerator
+	case r.Has(p, protocol.RoleSpeaker):
+		return protocol.RoleSpeaker
+	case r.Has(p, protocol.RoleCarrier):
+		return protocol.RoleCarrier
+	}
+	return protocol.RoleListener
+}
+
+// MayModerate says whether p is the founder or a moderator.
+func (r *Roster) MayModerate(p protocol.PeerID) bool {
+	_, ok := r.rights[p]
+	return ok || p == r.founder
+}
+
+// Has says whether p was given the role to speak or to carry, and has it still.
+func (r *Roster) Has(p protocol.PeerID, role protocol.Role) bool {
+	_, ok := r.roles[Grant{p, role}]
+	return ok
+}
+
+// MayCarry says whether p may relay and announce: the founder, the moderators, and
+// whom they gave the role to carry or to speak. Where the stage is open, speaking
+// alone makes nobody a carrier.
+func (r *Roster) MayCarry(p protocol.PeerID) bool {
+	return r.MayModerate(p) || r.Has(p, protocol.RoleCarrier) || r.Has(p, protocol.RoleSpeaker)
+}
+
+// MaySpeak says whether p may be on stage: the founder and the moderators; where
+// the stage is open everybody; where it is the host's, whom they let on. A
+// speaker's lease, a mute, a ban and a pause are asked for apart.
+func (r *Roster) MaySpeak(p protocol.PeerID) bool {
+	if r.MayModerate(p) {
+		return true
+	}
+	switch r.stage {
+	case protocol.StageOpen:
+		return true
+	case protocol.StageModerators:
+		return false
+	}
+	return r.Has(p, protocol.RoleSpeaker)
+}
+
+// Right gives by what p is a moderator; the founder needs none.
+func (r *Roster) Right(p protocol.PeerID) (Right, bool) {
+	right, ok := r.rights[p]
+	return right, ok
+}
+
+// Granted gives the action that gave p the role to speak or to carry.
+func (r *Roster) Granted(p protocol.PeerID, role protocol.Role) (protocol.ActionHash, bool) {
+	h, ok := r.roles[Grant{p, role}]
+	return h, ok
+}
+
+// Moderators gives the moderators in force, those nearest to the founder first,
+// at most MaxModerators.
+func (r *Roster) Moderators() []protocol.PeerID { return slices.Clone(r.moderators) }
+
+// Speakers gives who was let on stage, sorted.
+func (r *Roster) Speakers() []protocol.PeerID { return r.with(protocol.RoleSpeaker) }
+
+// Carriers gives who has the duty to carry, sorted.
+func (r *Roster) Carriers() []protocol.PeerID { return r.with(protocol.RoleCarrier) }
+
+func (r *Roster) with(role protocol.Role) (out []protocol.PeerID) {
+	for g := range r.roles {
+		if g.Role == role {
+			out = append(out, g.Peer)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Bans gives the bans on p that are not lifted; the room asks its [Sentences]
+// which of them are over.
+func (r *Roster) Bans(p protocol.PeerID) []Ban { return slices.Clone(r.bans[p]) }
+
+// Banned gives who has bans, sorted.
+func (r *Roster) Banned() (out []protocol.PeerID) {
+	for p := range r.bans {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Removed gives the last action that removed p: who is here longer than that is
+// to go.
+func (r *Roster) Removed(p protocol.PeerID) (protocol.ActionHash, bool) {
+	h, ok := r.removed[p]
+	return h, ok
+}
+
+// Muted gives the mute of p that is not lifted. The founder and the moderators
+// are not muted with all.
+func (r *Roster) Muted(p protocol.PeerID) (Mute, bool) {
+	if m, ok := r.mutes[p]; ok {
+		return m, true
+	}
+	if r.muteAll == nil || r.unmuted[p] || r.MayModerate(p) {
+		return Mute{}, false
+	}
+	return *r.muteAll, true
+}
+
+// Title, Language, Topics, Stage, Pin and Next are the room's, as its genesis
+// has them until an action says otherwise. A zero Next is not said.
+func (r *Roster) Title() string         { return r.title }
+func (r *Roster) Language() string      { return r.language }
+func (r *Roster) Topics() []string      { return slices.Clone(r.topics) }
+func (r *Roster) Stage() protocol.Stage { return r.stage }
+func (r *Roster) Pin() string           { return r.pin }
+func (r *Roster) Next() time.Time       { return r.next }
+
+// Locked says that the room takes no new listeners; Paused, that microphones are
+// off, nobody new comes and nobody chats; Closed, that its founder closed it.
+func (r *Roster) Locked() bool { return r.locked }
+func (r *Roster) Paused() bool { return r.paused }
+func (r *Roster) Closed() bool { return r.closed }
+
+// Era counts the actions that took a role, removed or banned somebody who had
+// been given a role. It is the election's: more actions never lessen it, but for
+// what an actor signed beyond its share.
+func (r *Roster) Era() uint32 { return r.era }
