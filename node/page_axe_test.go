@@ -4,13 +4,176 @@ import (
 	"os"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/earshot-audio/earshot/node/web"
 )
 
-// TestPageHasNoViolations lets axe-core judge every view. EARSHOT_AXE names its
-// axe.min.js, which is no part of this repository (npm install axe-core).
+// TestPageHasNoViolations lets axe-core judge every view, in light and in dark, on a
+// desk and on a phone. EARSHOT_AXE names its axe.min.js, which is no part of this
+// repository (npm install axe-core).
 func TestPageHasNoViolations(t *testing.T) {
+	axe := axeCore(t)
+	b := launch(t)
+	t.Run("alone", func(t *testing.T) { judgeAlone(t, b, axe) })
+	ana := startWithDoor(t, "ana", "127.0.0.1:0")
+	budi := start(t, "budi", ana)
+	t.Run("hallway", func(t *testing.T) { judgeHallway(t, b, axe, ana) })
+	t.Run("room", func(t *testing.T) { judgeRoom(t, b, axe, ana, budi) })
+	t.Run("crowd", func(t *testing.T) { judgeCrowd(t, b, axe, ana) })
+	t.Run("guest", func(t *testing.T) { judgeGuest(t, b, axe, ana) })
+	t.Run("without its node", func(t *testing.T) { judgeStopped(t, b, axe, budi) })
+}
+
+func judgeAlone(t *testing.T, b *browser, axe string) {
+	n := start(t, "dewi")
+	p := b.visit(t, n.Page())
+	p.shows(`.empty`, "No one in earshot yet")
+	p.judge(axe, "empty world")
+	p.tabTo(`.trial button`)
+	p.presses(kb.Enter)
+	p.eventually("one hears oneself", `document.querySelector('.trial button').hasAttribute('data-live')`)
+	p.judge(axe, "echo")
+	p.presses(kb.Enter)
+	stranger := b.visit(t, n.API())
+	stranger.mayComplain("401")
+	must(t, chromedp.Run(stranger.ctx, network.ClearBrowserCookies(), chromedp.Reload()))
+	stranger.shows(`main`, "lost its key")
+	stranger.judge(axe, "locked")
+}
+
+func judgeHallway(t *testing.T, b *browser, axe string, n *running) {
+	p := b.visit(t, n.Page())
+	n.open(p.ctx, "Frogs at dusk", "open")
+	p.shows(`.rows`, "Frogs at dusk")
+	p.judge(axe, "hallway")
+	p.tabTo(`.pasting input`)
+	p.types("is this one?" + kb.Enter)
+	p.shows(`.pasting .problem`, "no link to a room")
+	p.tabTo(`input[type=search]`)
+	p.types("xyz")
+	p.shows(`.empty`, "Nothing live matches")
+	p.judge(axe, "nothing found")
+	p.presses(kb.Escape)
+	p.tabTo(`aside button.main`)
+	p.presses(kb.Enter)
+	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
+	p.judge(axe, "opening")
+	p.types("Rain on tin roofs" + kb.Enter)
+	p.eventually("the link is shown", `document.querySelector('dialog .qr')?.naturalWidth > 0`)
+	p.judge(axe, "opened")
+}
+
+// judgeRoom looks at a room as its host, who speaks, and as a listener who asks to.
+func judgeRoom(t *testing.T, b *browser, axe string, ana, budi *running) {
+	host, guest := b.visit(t, ana.Page()), b.visit(t, budi.Page())
+	o := ana.open(host.ctx, "By a raised hand", "host")
+	guest.eventually("the room is in the list", `document.querySelector('.row a[href="#room/`+o.Room+`"]')`)
+	guest.call(`location.hash = 'room/`+o.Room+`'`, nil)
+	guest.shows(`.state`, "You join only when you press Listen")
+	guest.judge(axe, "asked")
+	guest.call(`location.hash = ''`, nil)
+	host.enters(o.Room)
+	guest.enters(o.Room)
+	guest.tabTo(`.bar .hand`)
+	guest.presses(kb.Enter)
+	guest.shows(`.hands`, "You are number 1 in line")
+	guest.judge(axe, "with a hand up")
+	host.shows(`.queue`, "budi")
+	host.tabTo(`.mic`)
+	host.presses(kb.Enter)
+	host.eventually("the microphone is live", `document.querySelector('.mic').hasAttribute('data-live')`)
+	host.judge(axe, "host who speaks, and a queue")
+	host.tabTo(`.queue button:first-of-type`)
+	host.presses(kb.Enter)
+	guest.shows(`.bar .invited`, "invites you to speak")
+	guest.judge(axe, "invited")
+	host.tabTo(`.ring`)
+	host.presses("n")
+	host.eventually("the drawer is open", `document.querySelector('.drawer').checkVisibility()`)
+	host.judge(axe, "network drawer")
+	host.presses(kb.Escape)
+	host.tabTo(`.ring`)
+	host.presses("?")
+	host.eventually("the settings are open", `document.querySelector('dialog.settings')?.checkVisibility()`)
+	host.judge(axe, "settings")
+	host.presses(kb.Escape)
+	host.call(`document.querySelector('aside details').open = true`, nil)
+	host.judge(axe, "the room's link")
+	guest.call(`location.hash = ''`, nil)
+	guest.eventually("the strip is shown", `document.querySelector('.strip').checkVisibility()`)
+	guest.judge(axe, "hallway, while in a room")
+	must(t, ana.Close(host.ctx, o.Room))
+	host.shows(`.state`, "This room has ended")
+	host.judge(axe, "ended")
+}
+
+// judgeCrowd looks at a room of many, as another tab of a browser would tell of it.
+func judgeCrowd(t *testing.T, b *browser, axe string, n *running) {
+	o := n.open(t.Context(), "A crowd", "open")
+	b.visit(t, n.Page()).eventually("a tab holds the stream", `document.querySelector('.me bdi')?.textContent`)
+	p := b.visit(t, n.Page())
+	p.enters(o.Room)
+	p.call(`for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i)`, nil)
+	for _, members := range [][]web.Member{asking(people(8, 9), 5), people(12, 60)} {
+		p.tell("room", viewWith(o, n, members))
+		p.eventually("they are shown", `document.querySelectorAll('.seat').length > 7`)
+		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0.5); s.setAttribute('data-heard', '') })`, nil)
+		p.judge(axe, "crowd")
+	}
+}
+
+func judgeGuest(t *testing.T, b *browser, axe string, n *running) {
+	p := b.visit(t, "about:blank")
+	o := n.open(p.ctx, "Heard by guests", "open")
+	must(t, chromedp.Run(p.ctx, chromedp.Navigate(o.GuestLink)))
+	p.shows(`h1`, "Heard by guests")
+	p.judge(axe, "guest")
+	must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
+	p.shows(`#state`, "You are listening")
+	p.judge(axe, "guest who listens")
+	must(t, chromedp.Run(p.ctx, chromedp.Navigate(n.Door()+"/r"), chromedp.Reload()))
+	p.eventually("it says that there is no room", `document.querySelector('#state').textContent`)
+	p.judge(axe, "guest without a room")
+}
+
+// judgeStopped looks at a page whose node is gone.
+func judgeStopped(t *testing.T, b *browser, axe string, n *running) {
+	p := b.visit(t, n.Page())
+	p.shows(`h1`, "Live now")
+	p.eventually("the page follows", `document.querySelector('.me bdi')?.textContent === 'budi'`)
+	n.stop()
+	p.shows(`#banner`, "Earshot has stopped")
+	p.judge(axe, "stopped")
+	p.mayComplain("ERR_")
+}
+
+// judge has axe-core look at a page as it stands.
+func (p *page) judge(axe, view string) {
+	p.t.Helper()
+	if !p.is(`window.axe`) {
+		must(p.t, chromedp.Run(p.ctx, chromedp.Evaluate(axe, nil)))
+	}
+	for _, theme := range []string{"light", "dark"} {
+		for place, width := range map[string]int64{"desk": 1280, "phone": 390} {
+			must(p.t, chromedp.Run(p.ctx,
+				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
+				emulation.SetDeviceMetricsOverride(width, 844, 1, width < 500)))
+			var found []string
+			p.call(`axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 100)).join(' | ')))`, &found)
+			for _, f := range found {
+				p.t.Errorf("%s, %s, on a %s: %s", view, theme, place, f)
+			}
+		}
+	}
+	must(p.t, chromedp.Run(p.ctx, emulation.ClearDeviceMetricsOverride()))
+}
+
+func axeCore(t *testing.T) string {
+	t.Helper()
 	file := os.Getenv("EARSHOT_AXE")
 	if file == "" && os.Getenv("EARSHOT_REQUIRE_TOOLS") == "1" {
 		t.Fatal("EARSHOT_AXE names no axe.min.js")
@@ -19,37 +182,5 @@ func TestPageHasNoViolations(t *testing.T) {
 	}
 	axe, err := os.ReadFile(file)
 	must(t, err)
-	b := launch(t)
-	ana := start(t, "ana")
-	p := b.visit(t, ana.Page())
-	judge := func(view string) {
-		t.Helper()
-		must(t, chromedp.Run(p.ctx, chromedp.Evaluate(string(axe), nil)))
-		var found []string
-		p.call(`axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 100)).join(' | ')))`, &found)
-		for _, f := range found {
-			t.Errorf("%s: %s", view, f)
-		}
-	}
-	p.shows(`.empty`, "No one in earshot yet")
-	judge("empty world")
-	o := ana.open(p.ctx, "Frogs at dusk", "open")
-	p.shows(`.rows`, "Frogs at dusk")
-	judge("hallway")
-	p.tabTo(`aside button.main`)
-	p.presses(kb.Enter)
-	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
-	judge("opening")
-	p.presses(kb.Escape)
-	p.enters(o.Room)
-	judge("room")
-	p.tabTo(`.ring`)
-	p.presses("n")
-	p.eventually("the drawer is open", `document.querySelector('.drawer').checkVisibility()`)
-	judge("network drawer")
-	p.presses(kb.Escape)
-	p.tabTo(`.ring`)
-	p.presses("?")
-	p.eventually("the settings are open", `document.querySelector('dialog.settings')?.checkVisibility()`)
-	judge("settings")
+	return string(axe)
 }
