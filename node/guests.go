@@ -115,7 +115,9 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 	if v.Genesis == nil {
 		return guest.Room{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody has told this node of the room yet"}
 	}
-	return shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{})), nil
+	out := shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{}))
+	out.Door, out.Named = keyText(r.n.self), r.n.named(v)
+	return out, nil
 }
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.
@@ -166,9 +168,10 @@ func (r reception) Play(ctx context.Context, v guest.Visit, offer string, closed
 		left()
 		return guest.Session{}, badOffer(err)
 	}
-	c.relay.AddSink(sink, "", relay.Local, s)
+	e := &ears{Sink: s, c: c}
+	c.relay.AddSink(sink, "", relay.Local, e)
 	n.keepSession(s, c)
-	return guest.Session{ID: s.ID(), Answer: answer, End: s.Close}, nil
+	return guest.Session{ID: s.ID(), Answer: answer, End: s.Close, Known: func(p protocol.PeerID) { e.of.Store(&p) }}, nil
 }
 
 // openDoor gives the door, or says how to have one.

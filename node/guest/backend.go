@@ -1,7 +1,7 @@
 // Package guest is the guest door: a page for people who have a browser and no
 // node, who listen to a room that this node is in. It is apart from the node's own
 // page and API (node/web): another socket, other routes, nothing that a guest could
-// do but listen.
+// do but listen and, over TLS, ask to speak under a key of their own.
 //
 //	door.go     the door, open or shut
 //	guests.go   who is in, and how many may be
@@ -9,6 +9,7 @@
 //	routes.go   what can be asked
 //	guard.go    what is refused before that
 //	rooms.go    a room, and listening to it
+//	speak.go    what a guest says, and speaking
 //	feed.go     a room's events
 //	tls.go      certificates
 //	page.go     the page's files
@@ -16,6 +17,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -33,7 +35,18 @@ type Backend interface {
 	// Play answers an SDP offer (WHEP). closed is called once, after the session
 	// has ended; if there is an error, never. CodeFullRoom: no upload to spare.
 	Play(ctx context.Context, v Visit, offer string, closed func()) (Session, error)
+	// Say passes on what a guest says under its own key. The error is ErrHurry, or
+	// one whose code tells why not.
+	Say(ctx context.Context, room protocol.RoomID, m *protocol.Message) error
+	// Publish answers the SDP offer (WHIP) of a guest who speaks: voice is the
+	// guest's word for it, which names the offer's certificate.
+	Publish(ctx context.Context, v Visit, voice *protocol.Message, offer string) (Session, error)
+	// Gone says that a guest of whom Say told has left.
+	Gone(room protocol.RoomID, guest protocol.PeerID)
 }
+
+// ErrHurry is for a guest who is to say it again in a moment.
+var ErrHurry = errors.New("guest: say it again in a moment")
 
 // Visit is where a guest wants to go, and how it came.
 type Visit struct {
@@ -47,6 +60,8 @@ type Session struct {
 	ID     string // unguessable
 	Answer string // SDP
 	End    func()
+	// Known tells who listens, of one that plays: their own voice is left out.
+	Known func(protocol.PeerID)
 }
 
 // Room is what guests see of a room: no addresses, no identities.
@@ -56,6 +71,15 @@ type Room struct {
 	Stage     []Speaker `json:"stage"`
 	Listeners int       `json:"listeners"` // without those of this door
 	Guests    int       `json:"guests"`    // of this door
+	Door      string    `json:"door"`      // this node's key, in hexadecimal
+	Named     []Named   `json:"named"`     // of this door
+}
+
+// Named is a guest who has said who they are.
+type Named struct {
+	Key      string `json:"key"`  // in hexadecimal
+	Hand     int    `json:"hand"` // place in the queue; 0: down, or not stamped yet
+	MaySpeak bool   `json:"may_speak"`
 }
 
 // Speaker is somebody on stage.

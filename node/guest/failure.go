@@ -18,6 +18,8 @@ const (
 	codeRemoved   = "removed"   // the guest was
 	codeHousehold = "household" // too many from there
 	codeRate      = "rate"      // too many requests
+	codePlain     = "plain"     // not over TLS, so only listening
+	codeStage     = protocol.CodeNotOnStage
 )
 
 // retryAfter is when a guest who finds no place may ask again, in seconds.
@@ -37,6 +39,8 @@ var (
 	errNothing = refuse(http.StatusNotFound, codeRequest, "there is nothing at this path")
 	errUnknown = refuse(http.StatusNotFound, codeUnknown, "no such room can be heard here")
 	errShut    = refuse(http.StatusServiceUnavailable, codeShut, "the door is shut for now")
+	errPlain   = refuse(http.StatusForbidden, codePlain, "this connection is not encrypted: you can only listen")
+	errGone    = refuse(http.StatusNotFound, codeRequest, "there is no such session, or no longer")
 	errRate    = refuse(http.StatusTooManyRequests, codeRate, "too many requests from your address: wait a moment")
 )
 
@@ -46,13 +50,18 @@ func refusalOf(err error) *refusal {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		return r
 	}
+	if errors.Is(err, ErrHurry) {
+		return &refusal{http.StatusTooManyRequests, codeRate, "say it again in a moment"}
+	}
 	p, ok := errors.AsType[*protocol.Problem](err)
 	if !ok {
 		return &refusal{http.StatusInternalServerError, codeInternal, "something went wrong inside the node"}
 	}
 	switch p.Code {
 	case protocol.CodeBadRequest:
-		return &refusal{http.StatusBadRequest, codeRequest, "the SDP offer can't be answered"}
+		return &refusal{http.StatusBadRequest, codeRequest, "the request can't be served"}
+	case protocol.CodeNotOnStage:
+		return &refusal{http.StatusForbidden, codeStage, "you are not on this room's stage"}
 	case protocol.CodeFullRoom:
 		return &refusal{http.StatusServiceUnavailable, codeFull, "this node has no upload to spare for another guest"}
 	}

@@ -37,6 +37,11 @@ type backend struct {
 	gone  bool // the room has ended
 	fault error
 	left  map[string]func() // sessions that go on
+
+	said     []*protocol.Message
+	known    []protocol.PeerID
+	went     []protocol.PeerID
+	speaking int
 }
 
 func newBackend() *backend {
@@ -74,7 +79,47 @@ func (b *backend) Play(_ context.Context, v guest.Visit, offer string, closed fu
 		closed()
 	})
 	b.left[id] = end
-	return guest.Session{ID: id, Answer: "v=0 to " + v.From.String() + " at " + v.At.String(), End: end}, nil
+	return guest.Session{ID: id, Answer: "v=0 to " + v.From.String() + " at " + v.At.String(), End: end, Known: func(p protocol.PeerID) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.known = append(b.known, p)
+	}}, nil
+}
+
+func (b *backend) Say(_ context.Context, id protocol.RoomID, m *protocol.Message) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case id != sky:
+		return noRoom
+	case b.fault != nil:
+		return b.fault
+	case m.Verify(sky) != nil:
+		return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "a signature does not fit"}
+	}
+	b.acts.Add(1)
+	b.said = append(b.said, m)
+	return nil
+}
+
+func (b *backend) Publish(_ context.Context, v guest.Visit, voice *protocol.Message, offer string) (guest.Session, error) {
+	if err := b.Say(context.Background(), v.Room, voice); err != nil {
+		return guest.Session{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.speaking++
+	return guest.Session{ID: "voice", Answer: "v=0 to who speaks", End: sync.OnceFunc(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.speaking--
+	})}, nil
+}
+
+func (b *backend) Gone(_ protocol.RoomID, who protocol.PeerID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.went = append(b.went, who)
 }
 
 // change alters what the node shows, and says so.

@@ -56,14 +56,16 @@ func atOf(r *http.Request) netip.Addr {
 }
 
 // shield sets what keeps a browser from framing, sniffing, storing or sharing what
-// the door says, and the page from anything but playing sound.
+// the door says, and the page from anything but playing sound and, over TLS, speaking.
 func shield(h http.Header, secure bool) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
-	h.Set("Permissions-Policy", "microphone=(), camera=(), geolocation=(), display-capture=()")
-	if secure { // browsers complain of it elsewhere
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	microphone := "()"
+	if secure {
+		microphone = "(self)"
+		h.Set("Cross-Origin-Opener-Policy", "same-origin") // browsers complain of it elsewhere
 	}
+	h.Set("Permissions-Policy", "microphone="+microphone+", camera=(), geolocation=(), display-capture=()")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -25,6 +25,7 @@ type Guest struct {
 	Room  protocol.RoomID
 	From  netip.Addr
 	Since time.Time
+	Who   protocol.PeerID // the guest's own key; "": has not said
 }
 
 // seat is a place that a guest has or is about to have.
@@ -33,6 +34,9 @@ type seat struct {
 	session string
 	end     func() // nil: not listening yet
 	gone    bool
+
+	known func(protocol.PeerID)
+	hush  func() // ends what it speaks; nil: it does not
 }
 
 // guests is who is in.
@@ -89,7 +93,7 @@ func (g *guests) name() string {
 // once.
 func (g *guests) begin(s *seat, session Session) {
 	g.mu.Lock()
-	s.session, s.end = session.ID, session.End
+	s.session, s.end, s.known = session.ID, session.End, session.Known
 	gone := s.gone
 	g.mu.Unlock()
 	if gone {
@@ -98,12 +102,75 @@ func (g *guests) begin(s *seat, session Session) {
 	g.changed()
 }
 
-// leave gives a seat back.
-func (g *guests) leave(s *seat) {
+// leave gives a seat back, and who had it, if they had said.
+func (g *guests) leave(s *seat) (who protocol.PeerID) {
 	g.mu.Lock()
 	g.seats = slices.DeleteFunc(g.seats, func(other *seat) bool { return other == s })
+	who, hush := s.Who, s.hush
+	s.Who, s.hush, s.gone = "", nil, true
 	g.mu.Unlock()
+	if hush != nil {
+		hush()
+	}
 	g.changed()
+	return who
+}
+
+// seated gives the seat of a session, nil if there is none or no longer.
+func (g *guests) seated(session string) *seat {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, s := range g.seats {
+		if session != "" && s.session == session && !s.gone {
+			return s
+		}
+	}
+	return nil
+}
+
+// may says whether a seat is who's, or nobody's yet.
+func (g *guests) may(s *seat, who protocol.PeerID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return s.Who == "" || s.Who == who
+}
+
+// know notes who has a seat; false if they have left it meanwhile. Who had another
+// one, of a connection that broke, has this one instead.
+func (g *guests) know(s *seat, who protocol.PeerID) bool {
+	g.mu.Lock()
+	if s.gone || s.Who == who {
+		defer g.mu.Unlock()
+		return !s.gone
+	}
+	var hush func()
+	for _, other := range g.seats {
+		if other.Who == who && other.Room == s.Room {
+			hush = other.hush
+			other.Who, other.hush = "", nil
+		}
+	}
+	s.Who = who
+	g.mu.Unlock()
+	if hush != nil {
+		hush()
+	}
+	s.known(who)
+	return true
+}
+
+// speaks notes how what a guest speaks is ended; nil: it has. What it spoke before
+// ends. A guest who has left meanwhile is not heard any more.
+func (g *guests) speaks(s *seat, hush func()) {
+	g.mu.Lock()
+	before, gone := s.hush, s.gone
+	if s.hush = hush; gone {
+		s.hush, before = nil, hush
+	}
+	g.mu.Unlock()
+	if before != nil {
+		before()
+	}
 }
 
 // dismiss ends the sessions of those that fit, and says how many do. The seats come

@@ -32,6 +32,9 @@ func good() []hostile {
 		{"GET", room + "/events", nil, ""},
 		{"POST", room + "/whep", http.Header{"Content-Type": {"application/sdp"}}, "v=0"},
 		{"DELETE", "/api/sessions/session-1", nil, ""},
+		{"POST", "/api/sessions/session-1/say", http.Header{"Content-Type": {"application/x-earshot"}}, "x"},
+		{"POST", "/api/sessions/session-1/whip", http.Header{"Content-Type": {"application/sdp"}}, "v=0"},
+		{"DELETE", "/api/sessions/session-1/whip", nil, ""},
 		{"GET", "/static/app.js", nil, ""},
 	}
 }

@@ -40,6 +40,9 @@ func (d *Door) look(ctx context.Context, id protocol.RoomID) (Room, error) {
 	if room.Stage == nil {
 		room.Stage = []Speaker{}
 	}
+	if room.Named == nil {
+		room.Named = []Named{}
+	}
 	for i := range room.Stage {
 		if room.Stage[i].Sources == nil {
 			room.Stage[i].Sources = []uint32{}
@@ -68,42 +71,63 @@ func (d *Door) play(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	from := fromOf(r)
-	if !d.census.offer(from) {
-		return errRate
-	}
-	offer, err := whole(w, r, maxSDPBytes)
+	offer, turn, err := d.offer(w, r)
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(string(offer), "v=0") { // RFC 8866 section 5.1
-		return refuse(http.StatusBadRequest, codeRequest, "the body is not an SDP offer")
-	}
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-r.Context().Done():
-		return r.Context().Err()
-	}
+	defer turn()
 	s, err := d.guests.admit(id, from)
 	if err != nil {
 		return err
 	}
-	session, err := d.cfg.Backend.Play(r.Context(), Visit{Room: id, From: from, At: atOf(r)}, string(offer), func() { d.guests.leave(s) })
+	session, err := d.cfg.Backend.Play(r.Context(), Visit{Room: id, From: from, At: atOf(r)}, offer, func() { d.leave(s) })
 	if err != nil {
-		d.guests.leave(s)
+		d.leave(s)
 		return err
 	}
 	d.guests.begin(s, session)
-	w.Header().Set("Content-Type", typeSDP)
-	w.Header().Set("Location", "/api/sessions/"+session.ID)
-	w.WriteHeader(http.StatusCreated)
-	io.WriteString(w, session.Answer) // an error means that nobody waits for it
+	accept(w, "/api/sessions/"+session.ID, session.Answer)
 	return nil
+}
+
+// offer reads an SDP offer and waits until it may be answered; turn gives that back.
+func (d *Door) offer(w http.ResponseWriter, r *http.Request) (offer string, turn func(), err error) {
+	if !d.census.offer(fromOf(r)) {
+		return "", nil, errRate
+	}
+	text, err := whole(w, r, maxSDPBytes)
+	if err != nil {
+		return "", nil, err
+	}
+	if !strings.HasPrefix(string(text), "v=0") { // RFC 8866 section 5.1
+		return "", nil, refuse(http.StatusBadRequest, codeRequest, "the body is not an SDP offer")
+	}
+	select {
+	case d.turn <- struct{}{}:
+		return string(text), func() { <-d.turn }, nil
+	case <-r.Context().Done():
+		return "", nil, r.Context().Err()
+	}
+}
+
+// accept answers an offer (RFC 9725 section 4.2).
+func accept(w http.ResponseWriter, session, answer string) {
+	w.Header().Set("Content-Type", typeSDP)
+	w.Header().Set("Location", session)
+	w.WriteHeader(http.StatusCreated)
+	io.WriteString(w, answer) // an error means that nobody waits for it
+}
+
+// leave gives a guest's seat back; the room forgets the guest.
+func (d *Door) leave(s *seat) {
+	if who := d.guests.leave(s); who != "" {
+		d.cfg.Backend.Gone(s.Room, who)
+	}
 }
 
 func (d *Door) hangUp(w http.ResponseWriter, r *http.Request) error {
 	if !d.guests.hangUp(r.PathValue("sid")) {
-		return refuse(http.StatusNotFound, codeRequest, "there is no such session, or no longer")
+		return errGone
 	}
 	w.WriteHeader(http.StatusOK)
 	return nil

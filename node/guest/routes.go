@@ -18,6 +18,8 @@ const (
 	typeJSON   = "application/json"
 	typeSDP    = "application/sdp"
 	typeEvents = "text/event-stream"
+	// typeMessage is a RoomMessage of earshot.proto.
+	typeMessage = "application/x-earshot"
 )
 
 // route is one method of one path.
@@ -26,12 +28,13 @@ type route struct {
 	body         string // media type of the request's body; "": it takes none
 	query        bool   // it may have one, which says nothing
 	shut         bool   // it is there while the door is shut, too
+	secure       bool   // it is there over TLS alone
 	serve        func(http.ResponseWriter, *http.Request) error
 }
 
 // routes is all that can be asked of the door.
 func (d *Door) routes() []route {
-	const room = "/api/rooms/{id}"
+	const room, session = "/api/rooms/{id}", "/api/sessions/{sid}"
 	return []route{
 		// Those who pass a link on may add a query to it.
 		{method: "GET", path: pagePath, query: true, shut: true, serve: d.page},
@@ -39,7 +42,10 @@ func (d *Door) routes() []route {
 		{method: "GET", path: room, serve: d.room},
 		{method: "GET", path: room + "/events", serve: d.events},
 		{method: "POST", path: room + "/whep", body: typeSDP, serve: d.play},
-		{method: "DELETE", path: "/api/sessions/{sid}", serve: d.hangUp},
+		{method: "DELETE", path: session, serve: d.hangUp},
+		{method: "POST", path: session + "/say", body: typeMessage, secure: true, serve: d.say},
+		{method: "POST", path: session + "/whip", body: typeSDP, secure: true, serve: d.speak},
+		{method: "DELETE", path: session + "/whip", secure: true, serve: d.hush},
 	}
 }
 
@@ -90,6 +96,9 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 func (d *Door) run(rt route, w http.ResponseWriter, r *http.Request) error {
 	if !rt.shut && !d.IsOpen() {
 		return errShut
+	}
+	if rt.secure && r.TLS == nil {
+		return errPlain
 	}
 	if r.URL.RawQuery != "" && !rt.query {
 		return refuse(http.StatusBadRequest, codeRequest, "this path takes no query")
