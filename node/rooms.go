@@ -44,6 +44,8 @@ type carried struct {
 	relayed *fanout[room.RelayChange]
 	opened  *openings
 
+	captions atomic.Bool // this node's person allows them here
+
 	refused, unknown atomic.Uint64 // messages of the topic
 }
 

@@ -51,6 +51,8 @@ const (
 	CodeUnknownPeer    = "unknown_peer"    // no such peer here
 	CodeNoDoor         = "no_door"         // the node has no guest door
 	CodeUnknownGuest   = "unknown_guest"   // no such guest is in
+	CodeTooFast        = "too_fast"        // more than others listen to
+	CodeNoConsent      = "no_consent"      // the person has not allowed it
 	CodeNobodyFound    = "nobody_found"    // of those that were looked for
 	CodeConfig         = "config"          // config.toml or environment
 	CodeInternal       = "internal"        // ours to mend

@@ -32,6 +32,7 @@ type fakeNode struct {
 	events  []*pb.LocalEvent // for Listen
 	open    bool             // the listening does not end by itself
 	summary web.Summary
+	chats   []web.Chat // for FollowChat
 
 	changed chan struct{}
 
@@ -41,6 +42,8 @@ type fakeNode struct {
 	acts   []string
 	asked  web.MeetRequest
 	doctor string // what was examined last
+
+	captioned int // captions asked for
 }
 
 func (f *fakeNode) Status(context.Context) (web.Status, error) { return f.status, nil }

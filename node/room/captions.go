@@ -17,8 +17,7 @@ const (
 
 // captionTrack is the newest pieces of what speakers say, as text.
 type captionTrack struct {
-	said     []Caption // in the order in which they began
-	revision uint64
+	said []Caption // in the order in which they began
 
 	utterance uint32 // of this node's own
 	open      bool   // and it goes on
@@ -29,6 +28,7 @@ type captionTrack struct {
 type Caption struct {
 	From protocol.PeerID
 	Boot uint64
+	Name protocol.Name
 	protocol.Caption
 }
 
@@ -72,7 +72,10 @@ func (r *Room) caption(language, text string, final bool, now time.Duration) err
 // takeCaption puts a caption in the place of what was said of the utterance.
 func (r *Room) takeCaption(m *protocol.Message) bool {
 	c := &r.captions
-	said := Caption{m.From, m.Boot, *m.Caption}
+	said := Caption{m.From, m.Boot, r.cfg.Name, *m.Caption}
+	if s := r.senders[m.From]; s != nil {
+		said.Name = s.name
+	}
 	same := func(o Caption) bool {
 		return o.From == m.From && o.Boot == m.Boot && o.Utterance == m.Caption.Utterance
 	}
@@ -96,7 +99,6 @@ func (r *Room) takeCaption(m *protocol.Message) bool {
 		c.said = append(c.said, said)
 		c.said = c.said[max(0, len(c.said)-maxCaptions):]
 	}
-	c.revision++
 	r.changed()
 	return true
 }

@@ -9,6 +9,7 @@ import (
 // Use is what programs on this machine do with the room: how many of each.
 type Use struct {
 	Listening, Speaking, Recording int
+	Reading                        int  // along what people write
 	Guests                         int  // of those who listen
 	Muted                          bool // those who speak have turned their microphones off
 }

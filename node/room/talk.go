@@ -15,7 +15,7 @@ type Talk struct {
 	Remarks   []Remark // new or changed after the revision that was asked for
 	Reactions map[string]int
 	Captions  []Caption
-	Said      uint64 // changes with Captions
+	MayHide   bool // this node, of what others wrote
 }
 
 // Remark is one chat message. What is hidden has no text.
@@ -37,7 +37,10 @@ func (r *Room) Talk(ctx context.Context, after uint64) (t Talk, err error) {
 }
 
 func (r *Room) talk(after uint64) Talk {
-	t := Talk{Revision: r.chat.revision, Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said), Said: r.captions.revision}
+	t := Talk{MayHide: r.genesis != nil && r.chatRights().MayHide(r.cfg.Self, ""), Revision: r.chat.revision, Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said)}
+	if after > t.Revision {
+		after = 0 // of an earlier stay in the room
+	}
 	for _, w := range r.chat.said {
 		if w.revision <= after {
 			continue

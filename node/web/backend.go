@@ -50,6 +50,7 @@ type Backend interface {
 	Doctor(ctx context.Context, of string) (Diagnosis, error)
 	// Meet looks for other nodes in one way. To find nobody is no error.
 	Meet(ctx context.Context, r MeetRequest) (Met, error)
+	Chats
 	Reception
 }
 

@@ -72,8 +72,10 @@ func statusOf(code string) int {
 		return http.StatusBadRequest
 	case protocol.CodeBadToken:
 		return http.StatusUnauthorized
-	case protocol.CodeNotOnStage, protocol.CodeNotHost:
+	case protocol.CodeNotOnStage, protocol.CodeNotHost, protocol.CodeNoConsent:
 		return http.StatusForbidden
+	case protocol.CodeTooFast:
+		return http.StatusTooManyRequests
 	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeUnknownGuest, protocol.CodeNoFile:
 		return http.StatusNotFound
 	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor:

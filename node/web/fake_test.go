@@ -44,6 +44,7 @@ type backend struct {
 	listening *listening
 	speaking  *speaking
 	cut       func() bool // of a demo
+	chat      web.Chat
 }
 
 func newBackend() *backend {

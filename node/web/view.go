@@ -11,6 +11,7 @@ type view struct {
 	lines []RoomLine
 	line  map[string]string // by room: its line as JSON
 	rooms map[string]sight  // by room: those this node is in
+	chats map[string]Chat   // the same
 }
 
 // sight is something seen, as JSON.
@@ -23,7 +24,7 @@ type sight struct {
 func look(ctx context.Context, backend Backend) (view, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
-	v := view{line: map[string]string{}, rooms: map[string]sight{}}
+	v := view{line: map[string]string{}, rooms: map[string]sight{}, chats: map[string]Chat{}}
 	status, err := backend.Status(ctx)
 	if err != nil {
 		return v, err
@@ -56,6 +57,9 @@ func look(ctx context.Context, backend Backend) (view, error) {
 		if v.rooms[l.Room], err = see(room.whole(), timeless); err != nil {
 			return v, err
 		}
+		if chat, err := backend.Chat(ctx, l.Room, 0); err == nil {
+			v.chats[l.Room] = chat
+		}
 	}
 	return v, nil
 }
@@ -83,6 +87,12 @@ func (v view) since(old view) []event {
 	for _, l := range v.lines {
 		if now, in := v.rooms[l.Room]; in && !bytes.Equal(now.essence, old.rooms[l.Room].essence) {
 			events = append(events, event{kind: "room", data: now.shown})
+		}
+	}
+	for _, l := range v.lines {
+		if news, is := v.chats[l.Room].since(old.chats[l.Room]); is {
+			text, _ := data(news.whole()) // plain fields encode
+			events = append(events, event{kind: "chat", data: text})
 		}
 	}
 	return events

@@ -14,8 +14,8 @@ const maxLineBytes = 8 << 20
 // Event is one change at the node.
 type Event struct {
 	ID   string // to resume after; "" if nothing can be
-	Type string // reset, node, rooms or room
-	Data []byte // JSON: {}, web.Status, web.RoomsChange or web.RoomView
+	Type string // reset, node, rooms, room or chat
+	Data []byte // JSON: {}, web.Status, web.RoomsChange, web.RoomView or web.Chat
 }
 
 // Events is what changes at the node, as it changes.
