@@ -169,7 +169,7 @@ func (n *Node) Caption(ctx context.Context, name string, r web.CaptionRequest) e
 	}
 	if !c.captions.Load() {
 		return &protocol.Problem{Code: protocol.CodeNoConsent, Message: "this node's person has not allowed captions in that room",
-			Hint: "they may: earshot captions allow " + c.id.Short()}
+			Hint: "they may: earshot captions " + c.id.Short() + " --allow"}
 	}
 	err = c.room.Caption(ctx, r.Language, r.Text, r.Final == nil || *r.Final)
 	if errors.Is(err, protocol.ErrText) {

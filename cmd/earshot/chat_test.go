@@ -10,7 +10,11 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/node/web/client"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -165,4 +169,34 @@ func TestPieces(t *testing.T) {
 			}
 		}
 	}
+}
+
+// chatSeen is `chats HOME ROOM TEXT...`: until that home's node shows these
+// messages, in this order, and no others; one that is hidden has no text.
+func chatSeen(ts *testscript.TestScript, _ bool, args []string) {
+	readSeen(ts, args, func(chat web.Chat) (texts []string) {
+		for _, m := range chat.Messages {
+			texts = append(texts, m.Text)
+		}
+		return texts
+	})
+}
+
+// captionsSeen is `captioned HOME ROOM TEXT...`, the same of captions.
+func captionsSeen(ts *testscript.TestScript, _ bool, args []string) {
+	readSeen(ts, args, func(chat web.Chat) (texts []string) {
+		for _, c := range chat.Captions {
+			texts = append(texts, c.Text)
+		}
+		return texts
+	})
+}
+
+func readSeen(ts *testscript.TestScript, args []string, texts func(web.Chat) []string) {
+	until(ts, strings.Join(args[2:], ", "), func() bool {
+		api, token, err := store.ReadAPIFile(args[0])
+		ts.Check(err)
+		chat, err := client.New(api, token).Chat(context.Background(), args[1])
+		return err == nil && slices.Equal(texts(chat), args[2:])
+	})
 }

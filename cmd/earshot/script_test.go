@@ -53,6 +53,8 @@ func TestScripts(t *testing.T) {
 			"another":   another,
 			"appears":   appears,
 			"await":     await,
+			"captioned": captionsSeen,
+			"chats":     chatSeen,
 			"code":      exitCode,
 			"fits":      fitsSchema,
 			"keep":      keep,
