@@ -9,25 +9,24 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// playedScript sums up the RTCInboundRtpStreamStats of all m-lines of the living
-// connections.
+// playedScript gives the RTCInboundRtpStreamStats of each m-line of the living
+// connections, and who contributed to it just now.
 const playedScript = `
 async function played() {
-	const sum = {contributing: []};
+	const lines = [];
 	for (const receiver of connections.filter(c => c.connectionState !== "closed").flatMap(c => c.getReceivers())) {
-		for (const {source, audioLevel} of receiver.getContributingSources())
-			sum.contributing.push({source, audioLevel});
+		const now = performance.timeOrigin + performance.now();
+		const contributing = receiver.getContributingSources().filter(c => now - c.timestamp < 1000).map(({source, audioLevel}) => ({source, audioLevel}));
 		for (const stats of (await receiver.getStats()).values())
-			if (stats.type === "inbound-rtp")
-				for (const [name, value] of Object.entries(stats))
-					if (typeof value === "number") sum[name] = (sum[name] ?? 0) + value;
+			if (stats.type === "inbound-rtp") lines.push({...stats, contributing});
 	}
-	return sum;
+	return lines;
 }
 `
 
-// played is what a player has played, on all m-lines (W3C webrtc-stats).
+// played is what one m-line has played (W3C webrtc-stats).
 type played struct {
+	ID           string  `json:"trackIdentifier"`
 	Received     int     `json:"packetsReceived"`
 	Lost         int     `json:"packetsLost"`
 	Samples      int     `json:"totalSamplesReceived"` // and made up
@@ -38,12 +37,35 @@ type played struct {
 	Contributing []struct {
 		Source protocol.Source `json:"source"`
 		Level  float64         `json:"audioLevel"` // 0 to 1
-	} `json:"contributing"` // of the last 10 s
+	} `json:"contributing"`
 }
 
-func (p *tab) played() (sum played) {
+// played gives all m-lines, those that have not played anything yet too.
+func (p *tab) played() (lines []played) {
 	p.t.Helper()
-	p.call("played()", &sum)
+	p.call("played()", &lines)
+	return lines
+}
+
+// since gives what m-lines have played that had nothing to make up for: those on
+// which somebody was heard. Others play what they make up for nobody.
+func since(before, after []played) (sum played) {
+	for _, a := range after {
+		var b played
+		if i := slices.IndexFunc(before, func(l played) bool { return l.ID == a.ID }); i >= 0 {
+			b = before[i]
+		}
+		if a.Received == b.Received {
+			continue
+		}
+		sum.Received += a.Received - b.Received
+		sum.Lost += a.Lost - b.Lost
+		sum.Samples += a.Samples - b.Samples
+		sum.Emitted += a.Emitted - b.Emitted
+		sum.Delay += a.Delay - b.Delay
+		sum.Concealed += a.Concealed - b.Concealed
+		sum.Energy += a.Energy - b.Energy
+	}
 	return sum
 }
 
@@ -51,9 +73,11 @@ func (p *tab) played() (sum played) {
 func (p *tab) phraseBegins() func() bool {
 	paused := false
 	return func() bool {
-		for _, c := range p.played().Contributing {
-			paused = paused || c.Level == 0
-			return paused && c.Level > 0.03
+		for _, l := range p.played() {
+			for _, c := range l.Contributing {
+				paused = paused || c.Level == 0
+				return paused && c.Level > 0.03
+			}
 		}
 		return false
 	}
@@ -61,8 +85,8 @@ func (p *tab) phraseBegins() func() bool {
 
 // hearing is what a player played during some time.
 type hearing struct {
-	before, after played
-	levels        map[protocol.Source]*span
+	played
+	levels map[protocol.Source]*span
 }
 
 // span is the lowest and the highest level.
@@ -74,18 +98,24 @@ func (p *tab) hear(long time.Duration) *hearing {
 	p.t.Helper()
 	look := time.NewTicker(40 * time.Millisecond)
 	defer look.Stop()
-	h := &hearing{levels: map[protocol.Source]*span{}}
-	for h.before = p.played(); h.before.Emitted < protocol.ClockRate; h.before = p.played() {
+	start := p.played()
+	before := start
+	for since(start, before).Emitted < protocol.ClockRate {
 		<-look.C
+		before = p.played()
 	}
-	for enough := h.before.Samples + int(long.Seconds()*protocol.ClockRate); h.after.Samples < enough; <-look.C {
-		h.after = p.played()
-		for _, c := range h.after.Contributing {
-			if h.levels[c.Source] == nil {
-				h.levels[c.Source] = &span{c.Level, c.Level}
+	h := &hearing{levels: map[protocol.Source]*span{}}
+	for enough := int(long.Seconds() * protocol.ClockRate); h.Samples < enough; <-look.C {
+		after := p.played()
+		h.played = since(before, after)
+		for _, l := range after {
+			for _, c := range l.Contributing {
+				if h.levels[c.Source] == nil {
+					h.levels[c.Source] = &span{c.Level, c.Level}
+				}
+				s := h.levels[c.Source]
+				s.low, s.high = min(s.low, c.Level), max(s.high, c.Level)
 			}
-			s := h.levels[c.Source]
-			s.low, s.high = min(s.low, c.Level), max(s.high, c.Level)
 		}
 	}
 	return h
@@ -104,7 +134,7 @@ const (
 
 // concealed is how much the player made up for want of packets.
 func (h *hearing) concealed() time.Duration {
-	return time.Duration(h.after.Concealed-h.before.Concealed) * time.Second / protocol.ClockRate
+	return time.Duration(h.Concealed) * time.Second / protocol.ClockRate
 }
 
 // check checks that a source was heard alone, and whole.
@@ -113,14 +143,13 @@ func (h *hearing) check(t *testing.T, source protocol.Source, conceals time.Dura
 	if s := h.levels[source]; len(h.levels) != 1 || s == nil || s.high == 0 || s.low > s.high/10 {
 		t.Errorf("heard sources %v, want %d alone, with a level that moves", slices.Collect(maps.Keys(h.levels)), source)
 	}
-	if h.after.Lost != 0 || h.after.Received == h.before.Received {
-		t.Errorf("received %d packets, lost %d", h.after.Received-h.before.Received, h.after.Lost)
+	if h.Lost != 0 || h.Received == 0 {
+		t.Errorf("received %d packets, lost %d", h.Received, h.Lost)
 	}
-	if more := h.after.Energy - h.before.Energy; more < 0.1 { // of full scale, squared, times seconds
-		t.Errorf("heard an energy of %g: that is no voice", more)
+	if h.Energy < 0.1 { // of full scale, squared, times seconds
+		t.Errorf("heard an energy of %g: that is no voice", h.Energy)
 	}
-	delay := (h.after.Delay - h.before.Delay) / float64(h.after.Emitted-h.before.Emitted)
-	t.Logf("concealed %v; %.0f ms in the jitter buffer", h.concealed(), delay*1000)
+	t.Logf("concealed %v; %.0f ms in the jitter buffer", h.concealed(), 1000*h.Delay/float64(h.Emitted))
 	if h.concealed() > conceals {
 		t.Errorf("concealed %v, more than %v", h.concealed(), conceals)
 	}

@@ -2,11 +2,18 @@ package node
 
 import (
 	"fmt"
+	"io"
+	"log"
+	"net/http/httptest"
+	"net/http/httputil"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
 
@@ -28,6 +35,7 @@ type seats struct {
 	ana, budi, citra, dewi *running
 	host, listener, guest  *page // ana's, budi's, citra's
 	room, link             string
+	way                    *httptest.Server // of budi's page to his node: a proxy
 }
 
 // meet has ana open a room by the form of her page, and the others come by its
@@ -36,7 +44,9 @@ func meet(t *testing.T, stage string) *seats {
 	b := launch(t)
 	s := &seats{t: t, ana: start(t, "ana")}
 	s.budi, s.citra, s.dewi = start(t, "budi", s.ana), start(t, "citra", s.ana), start(t, "dewi", s.ana)
-	s.host, s.listener, s.guest = b.visit(t, s.ana.Page()), b.visit(t, s.budi.Page()), b.visit(t, s.citra.Page())
+	s.way = httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0)})
+	t.Cleanup(s.way.Close)
+	s.host, s.listener, s.guest = b.visit(t, s.ana.Page()), b.visit(t, s.budi.Page(), b.by(t, s.way)), b.visit(t, s.citra.Page())
 	s.opens("Frogs at dusk", stage)
 	s.dewi.listen(s.host.ctx, s.link)
 	s.dewi.eventually(10*time.Second, "ana relays, dewi stands by", settled(s.room, 0, s.ana, s.dewi))
@@ -64,6 +74,17 @@ func meet(t *testing.T, stage string) *seats {
 		t.Fatalf("ana does not relay, or dewi not stand by: %+v", v)
 	}
 	return s
+}
+
+// by is a blank tab, in a profile of its own, that goes through a proxy.
+func (b *browser) by(t *testing.T, proxy *httptest.Server) chromedp.ContextOption {
+	t.Helper()
+	in := cdp.WithExecutor(b.ctx, chromedp.FromContext(b.ctx).Browser)
+	profile, err := target.CreateBrowserContext().WithProxyServer(proxy.URL).WithProxyBypassList("<-loopback>").Do(in) // not even loopback passes it by
+	must(t, err)
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(in)
+	must(t, err)
+	return chromedp.WithTargetID(id)
 }
 
 // opens has ana fill in the form and go into the room.

@@ -52,9 +52,9 @@ type page struct {
 
 // visit opens a tab, which closes with the test, and checks at its end that
 // nothing was wrong in its console.
-func (b *browser) visit(t *testing.T, address string) *page {
+func (b *browser) visit(t *testing.T, address string, options ...chromedp.ContextOption) *page {
 	t.Helper()
-	ctx, closeTab := chromedp.NewContext(b.ctx)
+	ctx, closeTab := chromedp.NewContext(b.ctx, options...)
 	t.Cleanup(closeTab)
 	p := &page{tab: &tab{t, ctx}}
 	chromedp.ListenTarget(ctx, func(event any) {

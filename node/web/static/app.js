@@ -56,6 +56,7 @@ class Page {
 			if (e.key === '?' && keysOn() && !e.isComposing && !e.repeat && !typing) this.settings()
 		})
 		setInterval(() => this.show(), 30_000) // for how long things go on
+		this.presence.resume()
 		this.begin()
 		this.live.start()
 	}

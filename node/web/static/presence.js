@@ -10,6 +10,7 @@ import { Hearing, Microphone, Speaking } from './sound.js'
 import { t } from './words.js'
 
 const lock = 'earshot microphone'
+const place = 'earshot place' // where this tab listens; it stays while the tab does
 
 /** @param {string} key @param {string | boolean} value */
 function keep(key, value) {
@@ -49,10 +50,27 @@ export class Presence extends EventTarget {
 		if (link && !this.links.has(room)) this.links.set(room, link)
 		if (this.hearing && (this.hearing.room !== room || this.hearing.state === 'over')) this.leave()
 		if (!this.hearing) {
-			this.hearing = new Hearing(room, this.links.get(room) ?? room)
-			this.hearing.addEventListener('state', () => this.changed())
+			const hearing = (this.hearing = new Hearing(room, this.links.get(room) ?? room))
+			hearing.addEventListener('state', () => {
+				if (this.hearing === hearing && hearing.state === 'over') sessionStorage.removeItem(place)
+				this.changed()
+			})
+			sessionStorage.setItem(place, JSON.stringify({ room, link: this.links.get(room) }))
 		}
 		this.changed()
+	}
+
+	/**
+	 * Listens on where this tab did when it was loaded anew; the microphone stays
+	 * off. Whoever comes to the page by a link is asked, as ever.
+	 */
+	resume() {
+		const [loaded] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType('navigation'))
+		const kept = sessionStorage.getItem(place)
+		if (!kept || loaded.type === 'navigate') return
+		const { room, link } = JSON.parse(kept)
+		this.listen(room, link)
+		if (this.hearing) this.hearing.held = true
 	}
 
 	/** Resolves once the node knows it too. */
@@ -61,6 +79,7 @@ export class Presence extends EventTarget {
 		this.hush()
 		this.hearing?.leave()
 		this.hearing = null
+		sessionStorage.removeItem(place)
 		this.trouble = ''
 		this.changed()
 		await Promise.all(gone)

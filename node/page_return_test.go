@@ -1,0 +1,113 @@
+package node
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// TestPageReturns has pages lose what they have, one thing after another, and
+// come back by themselves, with the place that a person had in the room: budi's
+// hand is up, citra speaks.
+func TestPageReturns(t *testing.T) {
+	s := meet(t, "host")
+	s.inviteCitra()
+	s.citraSpeaks()
+	s.budiRaisesHand()
+	for _, c := range []struct {
+		what string
+		do   func(*seats)
+	}{
+		{"the tab is loaded anew", (*seats).reloadBudi},
+		{"the browser is offline", (*seats).cutBudiOff},
+		{"the listener's node is started anew", (*seats).restartBudi},
+		{"the speaker's node is started anew", (*seats).restartCitra},
+	} {
+		began := time.Now()
+		c.do(s)
+		s.budiHears(glitches)
+		s.listener.shows(`.hands`, "You are number 1 in line")
+		t.Logf("%s: %v", c.what, time.Since(began).Round(time.Millisecond))
+	}
+	// What a tab goes on with by itself, it does not do for a link.
+	must(t, chromedp.Run(s.listener.ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(s.budi.API()+"/#room/"+s.room)))
+	s.listener.asks()
+}
+
+// budiRaisesHand gives budi a place in the line.
+func (s *seats) budiRaisesHand() {
+	s.t.Helper()
+	s.listener.tabTo(`.ring`)
+	s.listener.presses("r")
+	s.listener.shows(`.hands`, "You are number 1 in line")
+	s.host.shows(`.queue`, "budi")
+}
+
+// reloadBudi loads budi's page anew; nobody presses anything.
+func (s *seats) reloadBudi() {
+	must(s.t, chromedp.Run(s.listener.ctx, chromedp.Reload()))
+	s.listener.hearsRoom()
+}
+
+// cutBudiOff takes the network from budi's tab, but for what it plays: media do
+// not pass by there.
+func (s *seats) cutBudiOff() {
+	p := s.listener
+	p.mayComplain("ERR_INTERNET_DISCONNECTED")
+	p.offline(true)
+	s.way.CloseClientConnections() // Chromium lets those go on that are there
+	p.shows(`#banner`, "Earshot has stopped")
+	p.offline(false)
+	p.shows(`#banner`, "You are back")
+}
+
+// offline takes the network from a tab, or gives it back.
+func (p *page) offline(off bool) {
+	p.t.Helper()
+	must(p.t, chromedp.Run(p.ctx, network.EmulateNetworkConditions(off, 0, -1, -1)))
+}
+
+func (s *seats) restartBudi() {
+	s.listener.mayComplain(away...)
+	s.budi = restart(s.t, s.budi, s.budi.crash, func() { s.listener.shows(`#banner`, "Earshot has stopped") }, s.ana)
+	s.listener.shows(`#banner`, "You are back")
+	s.listener.hearsRoom()
+}
+
+func (s *seats) restartCitra() {
+	s.guest.mayComplain(away...)
+	s.citra = restart(s.t, s.citra, s.citra.stop, func() { s.guest.shows(`#banner`, "Earshot has stopped") }, s.ana)
+	s.guest.shows(`#banner`, "You are back")
+	s.guest.hearsRoom()
+	s.guest.eventually("the microphone is live again", `document.querySelector('.mic').hasAttribute('data-live')`)
+	s.listener.eventually("citra sits on stage again", seatOf("citra"))
+}
+
+// restart ends a node and starts it again at the same home and port.
+func restart(t *testing.T, n *running, end, meanwhile func(), from ...*running) *running {
+	t.Helper()
+	api, err := url.Parse(n.API())
+	must(t, err)
+	end()
+	meanwhile()
+	return startWith(t, string(n.name), func(c *Config) { c.Home, c.API = n.home, api.Host }, from...)
+}
+
+// crash ends a node without a goodbye.
+func (r *running) crash() {
+	r.t.Helper()
+	r.Kill()
+	select {
+	case err := <-r.done:
+		r.done <- err
+	case <-time.After(5 * time.Second):
+		r.t.Errorf("%s does not end", r.name)
+	}
+}
+
+// away are complaints of a page whose node is not there, or does not know its
+// rooms yet.
+var away = append([]string{"404", "502"}, gone...)
