@@ -104,18 +104,10 @@ func (f *folder) inForce(g int) bool {
 	if !v.stands || v.rank >= protocol.MaxRank {
 		return false
 	}
-	for _, b := range f.strips[n.peer] {
-		if f.verdicts[b].stands && f.cuts(b, g) {
-			return false
-		}
+	if f.end(g).ended {
+		return false
 	}
-	for _, i := range f.actors[n.peer] {
-		r, ok := f.nodes[i].Deed.(protocol.Revoke)
-		if ok && f.verdicts[i].stands && r.Peer == n.peer && r.Role == protocol.RoleModerator && f.before(g, i) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(f.resigns[n.peer], func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
 }
 
 // reaches says whether what i does to its peer is within its author's power: no
@@ -169,7 +161,7 @@ func (f *folder) take(i int) {
 		if f.reaches(i) {
 			f.role(i, protocol.RoleSpeaker)
 			f.role(i, protocol.RoleCarrier)
-			if !f.lifted(i, f.all()) {
+			if !f.lifted(i, nil) {
 				f.roster.bans[n.peer] = append(f.roster.bans[n.peer], Ban{n.Hash, n.Actor, w.Life})
 			}
 		}
@@ -214,15 +206,6 @@ func (f *folder) setting(i int) {
 	case protocol.Close:
 		f.decide(topic{what: closing}, i)
 	}
-}
-
-// all is every node.
-func (f *folder) all() set {
-	s := make(set, (len(f.nodes)+63)/64)
-	for i := range s {
-		s[i] = ^uint64(0)
-	}
-	return s
 }
 
 // decide keeps, of what decides about t, the actions that no other one knew of.

@@ -25,13 +25,15 @@ type judge struct {
 	*dag
 	founder  protocol.PeerID
 	verdicts []verdict
+	ends     []*end
 	left     []int // of each appointment's share
 	own      int   // how many actions the founder has left
 	shares   int   // and how much it may give away
 }
 
 func newJudge(d *dag, founder protocol.PeerID) *judge {
-	return &judge{dag: d, founder: founder, verdicts: make([]verdict, len(d.nodes)), left: make([]int, len(d.nodes)),
+	return &judge{dag: d, founder: founder, verdicts: make([]verdict, len(d.nodes)),
+		ends: make([]*end, len(d.nodes)), left: make([]int, len(d.nodes)),
 		own: protocol.FounderActions, shares: protocol.MaxShares}
 }
 
@@ -134,7 +136,8 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 		if !v.stands || v.rank != rank-1 || !n.past.has(g) || j.resigned(n.Actor, g, n.past) {
 			continue
 		}
-		if by != none && j.nodes[g].compare(j.nodes[by]) > 0 || j.voided(i, g) {
+		e := j.end(g)
+		if e.ended && !e.spare.has(i) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
 			continue
 		}
 		by = g
@@ -142,20 +145,37 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 	return by, by != none
 }
 
-func (j *judge) voided(i, g int) bool {
-	for _, b := range j.strips[j.nodes[i].Actor] {
-		if j.verdicts[b].stands && j.cuts(b, g) && !j.before(i, b) {
-			return true
-		}
+// An end is what became of an appointment.
+type end struct {
+	ended bool
+	spare set // what all that ended it knew of: so much stands
+}
+
+// end gives what became of an appointment that stands. All that may end it ranks no
+// lower than it, and so is judged before what it is asked for.
+func (j *judge) end(g int) *end {
+	if j.ends[g] != nil {
+		return j.ends[g]
 	}
-	return false
+	e := &end{}
+	for _, b := range j.strips[j.nodes[g].peer] {
+		if !j.verdicts[b].stands || !j.cuts(b, g) {
+			continue
+		}
+		if !e.ended {
+			e.spare = slices.Clone(j.nodes[b].past)
+		}
+		e.ended = true
+		e.spare.intersect(j.nodes[b].past)
+	}
+	j.ends[g] = e
+	return e
 }
 
 // cuts says whether b, which ends a moderator, ends the appointment g of the
 // same peer, but for what b knew of.
 func (j *judge) cuts(b, g int) bool {
-	end, appointment := j.verdicts[b], j.verdicts[g]
-	if end.rank > appointment.rank {
+	if j.verdicts[b].rank > j.verdicts[g].rank {
 		return false
 	}
 	_, bans := j.nodes[b].Deed.(protocol.Ban)
@@ -181,14 +201,16 @@ func (j *judge) above(p protocol.PeerID, g int) bool {
 	return false
 }
 
-// lifted says whether a ban was lifted by somebody who may, within past.
+// lifted says whether a ban was lifted by somebody who may, within past; nil is
+// all there is.
 func (j *judge) lifted(b int, past set) bool {
 	ban, v := j.nodes[b], j.verdicts[b]
-	for u, n := range j.nodes {
-		if _, ok := n.Deed.(protocol.Unban); !ok || n.peer != ban.peer || !past.has(u) || !j.before(b, u) {
+	for _, u := range j.lifts[ban.peer] {
+		w := j.verdicts[u]
+		if may := w.rank < v.rank || w.rank == v.rank && j.nodes[u].Actor == ban.Actor; !may || !w.stands {
 			continue
 		}
-		if w := j.verdicts[u]; w.stands && (w.rank < v.rank || w.rank == v.rank && n.Actor == ban.Actor) {
+		if j.before(b, u) && (past == nil || past.has(u)) {
 			return true
 		}
 	}
@@ -197,11 +219,5 @@ func (j *judge) lifted(b int, past set) bool {
 
 // resigned says whether p gave back the appointment g, within past.
 func (j *judge) resigned(p protocol.PeerID, g int, past set) bool {
-	for _, i := range j.actors[p] {
-		if r, ok := j.nodes[i].Deed.(protocol.Revoke); ok && r.Peer == p && r.Role == protocol.RoleModerator &&
-			past.has(i) && j.before(g, i) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.resigns[p], func(i int) bool { return past.has(i) && j.before(g, i) })
 }

@@ -29,6 +29,17 @@ func (s *set) union(t set) {
 	}
 }
 
+// intersect takes out of s what is not in t.
+func (s set) intersect(t set) {
+	for i := range s {
+		if i < len(t) {
+			s[i] &= t[i]
+		} else {
+			s[i] = 0
+		}
+	}
+}
+
 // beyond gives what is in s and not in t.
 func (s set) beyond(t set) iter.Seq[int] {
 	return func(yield func(int) bool) {
@@ -86,13 +97,15 @@ type dag struct {
 	appoint map[protocol.PeerID][]int // the appointments of each to moderator
 	strips  map[protocol.PeerID][]int // what others did that ends a moderator: Revoke of it, Remove, Ban
 	granted map[protocol.PeerID][]int // grants of any role
+	lifts   map[protocol.PeerID][]int // the Unbans of each
+	resigns map[protocol.PeerID][]int // by which each gave back the role of moderator
 }
 
 func newDAG() *dag {
 	return &dag{
 		index:  map[protocol.ActionHash]int{},
 		actors: map[protocol.PeerID][]int{}, appoint: map[protocol.PeerID][]int{},
-		strips: map[protocol.PeerID][]int{}, granted: map[protocol.PeerID][]int{},
+		strips: map[protocol.PeerID][]int{}, granted: map[protocol.PeerID][]int{}, lifts: map[protocol.PeerID][]int{}, resigns: map[protocol.PeerID][]int{},
 	}
 }
 
@@ -128,11 +141,17 @@ func (d *dag) put(n *node) {
 			d.appoint[n.peer] = append(d.appoint[n.peer], i)
 		}
 	case protocol.Revoke:
-		if w.Role == protocol.RoleModerator && n.Actor != n.peer {
+		switch {
+		case w.Role != protocol.RoleModerator:
+		case n.Actor == n.peer:
+			d.resigns[n.peer] = append(d.resigns[n.peer], i)
+		default:
 			d.strips[n.peer] = append(d.strips[n.peer], i)
 		}
 	case protocol.Remove, protocol.Ban:
 		d.strips[n.peer] = append(d.strips[n.peer], i)
+	case protocol.Unban:
+		d.lifts[n.peer] = append(d.lifts[n.peer], i)
 	}
 }
 

@@ -234,7 +234,7 @@ func (r *Roster) silences(s *Roster) bool {
 type script struct {
 	t   *testing.T
 	log *Log
-	n   byte
+	n   uint32
 }
 
 func newScript(t *testing.T) *script {
@@ -258,8 +258,7 @@ func (s *script) after(p protocol.PeerID, deed protocol.Deed, parents ...protoco
 }
 
 func (s *script) try(p protocol.PeerID, deed protocol.Deed, parents ...protocol.ActionHash) (protocol.ActionHash, error) {
-	s.n++
-	a := &protocol.Action{Room: s.log.genesis.Room, Actor: p, Deed: deed, Parents: slices.Clone(parents), Hash: protocol.ActionHash{s.n}}
+	a := &protocol.Action{Room: s.log.genesis.Room, Actor: p, Deed: deed, Parents: slices.Clone(parents), Hash: s.hash()}
 	slices.SortFunc(a.Parents, protocol.ActionHash.Compare)
 	n, _ := s.log.place(a)
 	for _, i := range s.log.actors[p] {
