@@ -106,12 +106,15 @@ func judgeRoom(t *testing.T, b *browser, axe string, ana, budi *running) {
 	guest.call(`location.hash = ''`, nil)
 	guest.eventually("the strip is shown", `document.querySelector('.strip').checkVisibility()`)
 	guest.judge(axe, "hallway, while in a room")
+	host.mayComplain("409") // who listened asks whether it is so
+	guest.mayComplain("409")
 	must(t, ana.Close(host.ctx, o.Room))
 	host.shows(`.state`, "This room has ended")
 	host.judge(axe, "ended")
 }
 
-// judgeCrowd looks at a room of many, as another tab of a browser would tell of it.
+// judgeCrowd looks at a room of many, and at one of a demo, as another tab of a
+// browser would tell of them.
 func judgeCrowd(t *testing.T, b *browser, axe string, n *running) {
 	o := n.open(t.Context(), "A crowd", "open")
 	b.visit(t, n.Page()).eventually("a tab holds the stream", `document.querySelector('.me bdi')?.textContent`)
@@ -124,6 +127,12 @@ func judgeCrowd(t *testing.T, b *browser, axe string, n *running) {
 		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0.5); s.setAttribute('data-heard', '') })`, nil)
 		p.judge(axe, "crowd")
 	}
+	status, err := n.Status(t.Context())
+	must(t, err)
+	status.Demo = true
+	p.tell("node", status)
+	p.eventually("the demo's button is there", `document.querySelector('.demo button')?.checkVisibility()`)
+	p.judge(axe, "demo")
 }
 
 func judgeGuest(t *testing.T, b *browser, axe string, n *running) {
