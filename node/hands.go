@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // Hand raises this node's hand in a room that it is in, or lowers it.
@@ -46,16 +46,7 @@ func (n *Node) Grant(ctx context.Context, name, who, role string) error {
 	if err != nil {
 		return err
 	}
-	switch err := c.room.Grant(ctx, p); {
-	case errors.Is(err, protocol.ErrNoRight):
-		return notHost(err)
-	case errors.Is(err, protocol.ErrLarge):
-		return &protocol.Problem{Code: protocol.CodeFullRoom, Message: "the stage is full", Hint: "places become free as they run out", Cause: err}
-	case err != nil:
-		return err
-	}
-	n.keepSpeaker(c.id, p)
-	return nil
+	return notAllowed(c.room.Act(ctx, protocol.Grant{Peer: p, Role: protocol.RoleSpeaker}))
 }
 
 // Lower takes somebody's hand down in a room of this node's own.
@@ -74,16 +65,15 @@ func (n *Node) Lower(ctx context.Context, name, who string) error {
 	}
 }
 
-// keepSpeaker stores that somebody was let on stage, for this node's next life.
-func (n *Node) keepSpeaker(id protocol.RoomID, p protocol.PeerID) {
-	r, ok := n.stored(id)
-	if !ok || slices.Contains(r.Speakers, p) {
-		return
+// notAllowed says what stood against something that the log was to keep.
+func notAllowed(err error) error {
+	switch {
+	case errors.Is(err, protocol.ErrNoRight):
+		return notHost(err)
+	case errors.Is(err, roster.ErrShare):
+		return &protocol.Problem{Code: protocol.CodeFullLog, Message: "you have done all that you may in this room", Hint: "ask its host to make you a moderator anew", Cause: err}
 	}
-	r.Speakers = append(r.Speakers, p)
-	if err := n.store.SaveRoom(r); err != nil {
-		n.log.Error("store a room", "err", err)
-	}
+	return err
 }
 
 // memberNamed gives a room that this node is in, and somebody there, by name or

@@ -87,6 +87,13 @@ type entry struct {
 
 // enter starts a room on this node, or gives the one that runs.
 func (n *Node) enter(e entry) (*carried, error) {
+	if c := n.room(e.id); c != nil {
+		return c, nil
+	}
+	kept, err := n.recall(e.id) // before the lock: others don't wait for the disk
+	if err != nil {
+		return nil, err
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.rooms[e.id]; c != nil {
@@ -95,30 +102,24 @@ func (n *Node) enter(e entry) (*carried, error) {
 	if n.ctx.Err() != nil {
 		return nil, n.ctx.Err()
 	}
-	boot, err := n.store.Boot(uint64(time.Now().UnixMilli()))
-	if err != nil {
-		return nil, err
-	}
-	sequence, err := newNumbers(n, e.id)
-	if err != nil {
-		return nil, err
-	}
 	c := &carried{n: n, id: e.id, ended: make(chan struct{}), relayed: newFanout[room.RelayChange](8), opened: newOpenings()}
 	c.mine = e.genesis != nil && e.genesis.Founder == n.self
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
-	era, term, _ := n.store.Term(e.id)
 	c.room = room.New(room.Config{
-		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: boot, Name: n.name,
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
-		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Term: term, TermEra: era,
+		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
-		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Log: n.log,
+		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: time.Now, Log: n.log,
 		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {
 			n.ledger.Post(func() { done(n.store.SaveTerm(e.id, era, k)) })
 		},
-		Rooms:      func() int { return int(n.listed.Load()) },
-		Sequence:   sequence.Next,
+		Rooms:    func() int { return int(n.listed.Load()) },
+		Sequence: kept.sequence.Next,
+		SaveActions: func(actions []*pb.SignedAction) {
+			n.ledger.Post(func() { n.saveActions(e.id, actions) })
+		},
 		Announcers: func() []peer.AddrInfo { return n.announcers(e.id) },
 	})
 	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
@@ -129,6 +130,48 @@ func (n *Node) enter(e entry) (*carried, error) {
 	ctx, c.cancel = context.WithCancel(n.ctx)
 	n.tasks.Go(func() error { c.run(ctx); return nil })
 	return c, nil
+}
+
+// kept is what a room goes on from.
+type kept struct {
+	boot     uint64
+	sequence *numbers
+	era      uint32
+	term     protocol.Key
+	actions  []*pb.SignedAction
+}
+
+func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
+	if k.boot, err = n.store.Boot(uint64(time.Now().UnixMilli())); err != nil {
+		return k, err
+	}
+	if k.sequence, err = newNumbers(n, id); err != nil {
+		return k, err
+	}
+	k.era, k.term, _ = n.store.Term(id)
+	actions, err := n.store.Actions(id)
+	for _, raw := range actions {
+		var a pb.SignedAction
+		if err := proto.Unmarshal(raw, &a); err != nil {
+			return k, err
+		}
+		k.actions = append(k.actions, &a)
+	}
+	return k, err
+}
+
+func (n *Node) saveActions(id protocol.RoomID, actions []*pb.SignedAction) {
+	raw := make([][]byte, 0, len(actions))
+	for _, a := range actions {
+		b, err := proto.Marshal(a)
+		if err != nil {
+			continue // it was read from such bytes
+		}
+		raw = append(raw, b)
+	}
+	if err := n.store.SaveActions(id, raw); err != nil {
+		n.log.Error("store a room's log", "err", err)
+	}
 }
 
 // class says how well this node could carry a room: one that anybody can reach,

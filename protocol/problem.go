@@ -33,6 +33,7 @@ const (
 	CodeOtherNetwork   = "other_network"   // a link or node of another network
 	CodeNotOnStage     = "not_on_stage"    // may not speak here
 	CodeNotHost        = "not_host"        // only the host may
+	CodeFullLog        = "full_log"        // its actor's share is used up
 	CodeNeedsLog       = "needs_log"       // not before rooms have logs
 	CodeNotInRoom      = "not_in_room"     // this node is not in it
 	CodeNoFile         = "no_file"         // no such file

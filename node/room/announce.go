@@ -83,12 +83,11 @@ func (r *Room) counts(now time.Duration) (speakers, listeners int) {
 	return speakers, listeners
 }
 
-// placed says whether p has a place on the stage of its own: as the host, or by
-// the host's certificate.
+// placed says whether p has a place on the stage of its own: as the host or a
+// moderator, or because one of them let it on.
 func (r *Room) placed(p protocol.PeerID, now time.Duration) bool {
 	if p == r.genesis.Founder {
 		return true
 	}
-	h, ok := r.rights[p]
-	return ok && h.holds(now) && h.Duties&protocol.Speak != 0
+	return r.lawful.MaySpeak(p) && (r.lawful.MayModerate(p) || r.lawful.Has(p, protocol.RoleSpeaker) && r.leases.Holds(p, now))
 }

@@ -52,6 +52,10 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 		r.takeRecall(id, w.Recall, now)
 	case *pb.LinkMessage_Recalled:
 		r.takeRecalled(id, w.Recalled, now)
+	case *pb.LinkMessage_LogAsk:
+		r.takeLogAsk(id, w.LogAsk, now)
+	case *pb.LinkMessage_LogTold:
+		r.takeLogTold(id, w.LogTold, now)
 	}
 }
 
@@ -61,6 +65,10 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 	switch {
 	case r.genesis == nil:
 		r.refuse(id, pb.Refuse_UNKNOWN_ROOM)
+	case r.banned(id, now):
+		r.refuse(id, pb.Refuse_BANNED)
+	case !p.child && r.shut() && r.members[id] == nil && !r.hasDuty(id, now):
+		r.refuse(id, pb.Refuse_LOCKED)
 	case p.way == nil: // the far side's path came up first
 		p.early = m
 	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, now):

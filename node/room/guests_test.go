@@ -125,7 +125,7 @@ func TestAGuestSpeaks(t *testing.T) {
 		if _, err := door.room.OpenGuestVoice(w.t.Context(), v.voice()); !errors.Is(err, protocol.ErrNoRight) {
 			w.t.Errorf("a guest who was not let on stage speaks: %v", err)
 		}
-		if err := host.room.Grant(w.t.Context(), v.id); err != nil {
+		if err := host.room.Act(w.t.Context(), protocol.Grant{Peer: v.id, Role: protocol.RoleSpeaker}); err != nil {
 			w.t.Fatal(err)
 		}
 		w.lines("", soon, w.nodes...)

@@ -193,10 +193,10 @@ func TestTheHostLetsOnStage(t *testing.T) {
 		if _, err := guest.speaks(); !errors.Is(err, protocol.ErrNoRight) {
 			t.Fatalf("who was not let on stage speaks: %v", err)
 		}
-		if err := w.nodes[1].room.Grant(w.t.Context(), guest.id); !errors.Is(err, protocol.ErrNoRight) {
+		if err := w.nodes[1].room.Act(w.t.Context(), protocol.Grant{Peer: guest.id, Role: protocol.RoleSpeaker}); !errors.Is(err, protocol.ErrNoRight) {
 			t.Errorf("another one lets people on stage: %v", err)
 		}
-		if err := host.room.Grant(w.t.Context(), guest.id); err != nil {
+		if err := host.room.Act(w.t.Context(), protocol.Grant{Peer: guest.id, Role: protocol.RoleSpeaker}); err != nil {
 			t.Fatal(err)
 		}
 		w.lines("f", soon, w.nodes...)

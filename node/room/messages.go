@@ -117,6 +117,8 @@ func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration
 // mayShow says whether the sender has the right to this kind of message.
 func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 	switch {
+	case r.banned(m.From, now):
+		return false
 	case m.Claim != nil, m.Pulse != nil:
 		return r.may(m.From, protocol.Carry, now)
 	case m.Closed != nil:
@@ -224,8 +226,11 @@ func (m *member) beats(now time.Duration) { m.pulseAt, m.lost = now, false }
 // take does what a message says; false if it is not worth passing on.
 func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration) bool {
 	switch {
+	case m.Action != nil:
+		return r.takeAction(m.Action, from, now)
 	case m.Claim != nil:
 		r.meet(m.From, now).beats(now)
+		r.compareLog(m.From, m.Claim.Log, now)
 		r.machine.Claim(m.Claim.Claim, now)
 		if r.machine.Best().Key == m.Claim.Key {
 			r.follow(m)

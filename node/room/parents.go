@@ -168,6 +168,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 		r.presentNow(now) // before its voices, so that they have a name where they are heard
 		r.aim(id)
 		r.catchUp(id, now)
+		r.askLog(id, false, now)
 	}
 	r.steer(now)
 	r.settle()
@@ -203,8 +204,9 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 		return
 	}
 	closed := m.Reason == pb.Refuse_CLOSED
-	if s := r.seeds[id]; s != nil && r.genesis == nil {
-		s.refused, s.closed = true, closed
+	if s := r.seeds[id]; s != nil && !r.joined(now) {
+		s.refused, s.closed, s.why = true, closed, m.Reason
+		r.keptOut()
 	}
 	if closed && (r.genesis == nil && r.closedByAll() || r.genesis != nil && id == r.genesis.Founder) {
 		r.joinErr = ErrClosed

@@ -23,6 +23,7 @@ type path struct {
 	outlet Outlet // nil: no sink
 	beats  *binding
 	recall recall // of chat
+	log    askingLog
 	mode   Mode
 	out    map[protocol.Source]*binding
 	in     map[protocol.Handle]protocol.Source
@@ -192,7 +193,7 @@ func (r *Room) carries(id protocol.PeerID, p *path, v *voice) bool {
 
 // bind names a source to the far side, before frames under its handle go there.
 func (r *Room) bind(id protocol.PeerID, p *path, s protocol.Source, v *voice) {
-	if v.ended || p.out[s] != nil || !r.carries(id, p, v) {
+	if v.ended || v.hushed || p.out[s] != nil || !r.carries(id, p, v) {
 		return
 	}
 	b := &binding{handle: p.way.Handle(), at: r.cfg.Now()}

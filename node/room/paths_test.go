@@ -15,9 +15,9 @@ func (b *blank) Accept(h protocol.Handle, s protocol.Source) { (*b)[h] = s }
 func (b *blank) Forget(h protocol.Handle)                    { delete(*b, h) }
 func (b *blank) Outlet(protocol.Handle) Outlet               { return nil }
 
-// A voice may be bound before its speaker's certificate is known: it is let in
-// when that comes.
-func TestBindWaitsForACertificate(t *testing.T) {
+// A voice may be bound before it is known that its speaker was let on stage: it
+// is let in when that comes.
+func TestBindWaitsForItsRight(t *testing.T) {
 	s := still(t, protocol.StageHost, 3, 2)
 	way, speaker := &blank{}, s.nodes[1]
 	p := s.pathTo(speaker.id)
@@ -33,7 +33,7 @@ func TestBindWaitsForACertificate(t *testing.T) {
 	if len(*way) > 0 || len(p.later) != 1 {
 		t.Fatalf("let in %v, %d wait", *way, len(p.later))
 	}
-	s.hold(s.certificate(0, 1, speak, 1, day), s.clock)
+	s.acts(0, protocol.Grant{Peer: speaker.id, Role: protocol.RoleSpeaker})
 	if source := protocol.SourceOf(s.cfg.Room, speaker.id, protocol.Session{}); (*way)[7] != source || !s.opened[source] || len(p.later) > 0 {
 		t.Errorf("let in %v, %d wait", *way, len(p.later))
 	}

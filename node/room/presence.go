@@ -33,6 +33,7 @@ func (r *Room) presentNow(now time.Duration) {
 	if r.genesis == nil {
 		return
 	}
+	r.moderated(r.cfg.Self, now)
 	own := r.ownPresence()
 	r.presentAt, r.presented = now, *own
 	r.say(&protocol.Message{Presence: own})
@@ -76,6 +77,7 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	}
 	r.senders[m.From].name = m.Presence.Name
 	s := r.meet(m.From, now)
+	r.moderated(m.From, now)
 	was := s.presence
 	s.lost = s.lost && m.Presence.LiveParent == "" // else it follows another; a relay's word of before may come late
 	if s.presence, s.raw = *m.Presence, m.Raw; s.presence == was {

@@ -1,7 +1,7 @@
 package room
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -39,7 +39,6 @@ func (r *Room) hold(c protocol.Certificate, now time.Duration) bool {
 	}
 	r.rights[c.Subject] = held{c, now}
 	r.rosterChanged(now)
-	r.bindPending(now)
 	return true
 }
 
@@ -88,12 +87,7 @@ func (r *Room) lapse(h held) {
 	}
 	r.lapsed[grant{h.Issuer, h.Subject}] = h.Serial
 	now := r.cfg.Now()
-	for s, v := range r.voices {
-		if !r.may(v.owner, protocol.Speak, now) {
-			r.endVoice(s, now)
-			r.closeVoice(s)
-		}
-	}
+	r.enforce(now)
 }
 
 // chainTo gives the certificates from the founder to c.
@@ -113,12 +107,26 @@ func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) b
 	if r.genesis == nil {
 		return false
 	}
-	if p == r.genesis.Founder || duty == protocol.Speak && r.genesis.Stage == protocol.StageOpen {
+	if p == r.genesis.Founder {
 		return true
 	}
+	if r.banned(p, now) {
+		return false
+	}
+	if duty == protocol.Speak {
+		return r.lawful.Stage() == protocol.StageOpen || r.placed(p, now)
+	}
+	if r.lawful.MayCarry(p) {
+		return true
+	}
+	// Certificates know nothing of the log: who was removed needs its word again.
+	_, removed := r.lawful.Removed(p)
 	h, ok := r.rights[p]
-	return ok && h.Duties&duty != 0 && r.stands(h, now)
+	return ok && !removed && h.Duties&duty != 0 && r.stands(h, now)
 }
+
+// shut says whether the room takes nobody new.
+func (r *Room) shut() bool { return r.lawful.Locked() || r.lawful.Paused() }
 
 // hasDuty says whether p was given anything to do here: it is somebody, however
 // many others there are.
@@ -133,10 +141,17 @@ func (r *Room) roster(now time.Duration) election.Roster {
 	if !r.hides(r.genesis.Founder) {
 		out.Candidates = append(out.Candidates, r.genesis.Founder)
 	}
-	for p := range r.rights {
-		if r.may(p, protocol.Carry, now) && !r.hides(p) {
+	out.Era = r.lawful.Era()
+	add := func(p protocol.PeerID) {
+		if r.may(p, protocol.Carry, now) && !r.hides(p) && !slices.Contains(out.Candidates, p) {
 			out.Candidates = append(out.Candidates, p)
 		}
+	}
+	for p := range r.rights {
+		add(p)
+	}
+	for _, p := range slices.Concat(r.lawful.Moderators(), r.lawful.Speakers(), r.lawful.Carriers()) {
+		add(p)
 	}
 	return out
 }
@@ -173,34 +188,16 @@ func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duratio
 	return true
 }
 
-// Grant lets p speak here, until its certificate runs out; only the founder may.
-// There is no taking back before that: it needs a log of the room.
-func (r *Room) Grant(ctx context.Context, p protocol.PeerID) (err error) {
-	if e := r.ask(ctx, func(r *Room) { err = r.grant(p, r.cfg.Now()) }); e != nil {
-		return e
-	}
-	return err
-}
-
-func (r *Room) grant(p protocol.PeerID, now time.Duration) error {
-	switch {
-	case !r.hosting():
-		return protocol.ErrNoRight
-	case r.placed(p, now):
-		return nil
-	case !r.issue(p, protocol.Speak, now):
-		return protocol.ErrLarge
-	}
-	r.tendHands(now)
-	r.changed()
-	return nil
-}
-
 // certifySpeakers gives those named at opening their place on the stage, before
-// they come: the founder may be gone by then.
+// they come, and the right to announce: the founder may be gone by then.
 func (r *Room) certifySpeakers(now time.Duration) {
 	for _, p := range r.cfg.Speakers {
-		r.issue(p, protocol.Speak|protocol.Carry, now)
+		r.issue(p, protocol.Carry, now)
+		if _, ok := r.lawful.Granted(p, protocol.RoleSpeaker); !ok {
+			if err := r.act(protocol.Grant{Peer: p, Role: protocol.RoleSpeaker}, now); err != nil {
+				r.cfg.Log.Error("let on stage", "peer", p, "err", err)
+			}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 const (
@@ -157,21 +158,52 @@ func TestChainTo(t *testing.T) {
 
 // A voice ends with the right that it stood on.
 func TestVoiceEndsWithItsRight(t *testing.T) {
-	s := still(t, protocol.StageHost, 3, 2)
-	s.hold(s.certificate(0, 1, speak, 1, time.Minute), s.clock)
-	m := &protocol.Message{Boot: 1, Sequence: 1, Voice: &protocol.Voice{}}
-	if err := m.Seal(s.cfg.Room, s.nodes[1].key); err != nil {
-		t.Fatal(err)
+	speaker := protocol.PeerID("")
+	for name, ends := range map[string]func(s *stillness){
+		"lapse": func(s *stillness) {
+			s.clock += roster.Silence + roster.LeaseRest + roster.LeaseLife
+			s.tendLeases(s.clock)
+		},
+		"revoke":               func(s *stillness) { s.acts(0, protocol.Revoke{Peer: speaker, Role: protocol.RoleSpeaker}) },
+		"remove":               func(s *stillness) { s.acts(0, protocol.Remove{Peer: speaker}) },
+		"ban":                  func(s *stillness) { s.acts(0, protocol.Ban{Peer: speaker}) },
+		"mute":                 func(s *stillness) { s.acts(0, protocol.Mute{Peer: speaker}) },
+		"mute of all, for now": func(s *stillness) { s.acts(0, protocol.Mute{MayUnmute: true}) },
+		"pause":                func(s *stillness) { s.acts(0, protocol.Pause(true)) },
+		"stage":                func(s *stillness) { s.acts(0, protocol.StageModerators) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := still(t, protocol.StageHost, 3, 2)
+			speaker = s.nodes[1].id
+			s.acts(0, protocol.Grant{Peer: speaker, Role: protocol.RoleSpeaker})
+			m := &protocol.Message{Boot: 1, Sequence: 1, Voice: &protocol.Voice{}}
+			if err := m.Seal(s.cfg.Room, s.nodes[1].key); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.openHeard(m, s.clock); err != nil {
+				t.Fatal(err)
+			}
+			ends(s)
+			if len(s.opened) > 0 || len(s.voices) > 0 {
+				t.Errorf("%d sources open, %d voices", len(s.opened), len(s.voices))
+			}
+		})
 	}
-	if err := s.openHeard(m, s.clock); err != nil {
-		t.Fatal(err)
+}
+
+// acts has a node do something of which this one hears.
+func (s *stillness) acts(i int, deed protocol.Deed) {
+	s.t.Helper()
+	a, err := s.log.Draft(s.nodes[i].id)
+	if err == nil {
+		a.At, a.Deed = time.Unix(0, 0), deed
+		err = a.Seal(s.nodes[i].key)
 	}
-	s.clock += 30 * time.Second
-	s.expire(s.clock)
-	s.clock += time.Minute
-	s.expire(s.clock)
-	if len(s.opened) > 0 || len(s.voices) > 0 {
-		t.Errorf("%d sources open, %d voices", len(s.opened), len(s.voices))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !s.takeAction(a.Signed(), "", s.clock) {
+		s.t.Fatalf("%v does nothing here", deed)
 	}
 }
 

@@ -33,10 +33,12 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/election"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 const (
@@ -139,6 +141,7 @@ type Config struct {
 	New          bool // opened just now: relay it at once
 	Speakers     []protocol.PeerID
 	Certificates []protocol.Certificate
+	Actions      []*pb.SignedAction // of the log, as stored
 	Term         protocol.Key
 	TermEra      uint32
 
@@ -156,7 +159,9 @@ type Config struct {
 	Addresses func() []multiaddr.Multiaddr // this node's own
 	// SaveTerm stores a term, after those before it, and calls done, from wherever.
 	SaveTerm func(era uint32, k protocol.Key, done func(error))
-	Announce func(envelope []byte)
+	// SaveActions stores new actions of the log.
+	SaveActions func([]*pb.SignedAction)
+	Announce    func(envelope []byte)
 	// Announcers gives who announces the room, as the directory knows it now.
 	Announcers func() []peer.AddrInfo
 	Rooms      func() int        // how many rooms the directory has
@@ -164,6 +169,7 @@ type Config struct {
 	Changed    func()            // something that View shows
 	Relayed    func(RelayChange) // another relay
 	Now        func() time.Duration
+	Wall       func() time.Time // shown with what this node does; never decides
 	Log        *slog.Logger
 }
 
@@ -190,39 +196,44 @@ type Room struct {
 	founder  atomic.Pointer[protocol.PeerID]   // for Check
 	stranger atomic.Bool                       // somebody claims who does not know us, or whom we don't know
 
-	genesis  *protocol.Genesis
-	rights   map[protocol.PeerID]held
-	lapsed   map[grant]uint64 // serials of certificates that ran out
-	members  map[protocol.PeerID]*member
-	senders  map[protocol.PeerID]*sender
-	told     news
-	voices   map[protocol.Source]*voice
-	hands    map[protocol.PeerID]*hand
-	own      ownHand
-	queue    queue
-	paths    map[protocol.PeerID]*path
-	parents  map[protocol.PeerID]*parent
-	seeds    map[protocol.PeerID]*seed
-	seedings int             // seeds so far
-	lookedUp time.Duration   // in the directory, for seeds
-	live     protocol.PeerID // the parent whose sound is taken
-	liveAt   time.Duration
-	machine  *election.Machine
-	terms    terms
-	claim    *protocol.Message // the best claim as signed
-	closing  *protocol.Message // the founder's last word on whether the room is open
-	relay    protocol.PeerID
-	standby  protocol.PeerID
-	term     uint64
-	termAt   time.Duration
-	root     bool
-	hot      bool
-	sequence uint64
-	use      Use
-	dropped  map[string]int64
-	waiting  []chan<- error // joiners
-	joinErr  error
-	end      error
+	genesis   *protocol.Genesis
+	rights    map[protocol.PeerID]held
+	lapsed    map[grant]uint64 // serials of certificates that ran out
+	members   map[protocol.PeerID]*member
+	senders   map[protocol.PeerID]*sender
+	told      news
+	voices    map[protocol.Source]*voice
+	hands     map[protocol.PeerID]*hand
+	own       ownHand
+	queue     queue
+	paths     map[protocol.PeerID]*path
+	parents   map[protocol.PeerID]*parent
+	seeds     map[protocol.PeerID]*seed
+	seedings  int             // seeds so far
+	lookedUp  time.Duration   // in the directory, for seeds
+	live      protocol.PeerID // the parent whose sound is taken
+	liveAt    time.Duration
+	machine   *election.Machine
+	terms     terms
+	log       *roster.Log
+	lawful    *roster.Roster // what the log comes to
+	leases    *roster.Leases
+	sentences *roster.Sentences
+	logLimit  *rate.Limiter
+	claim     *protocol.Message // the best claim as signed
+	closing   *protocol.Message // the founder's last word on whether the room is open
+	relay     protocol.PeerID
+	standby   protocol.PeerID
+	term      uint64
+	termAt    time.Duration
+	root      bool
+	hot       bool
+	sequence  uint64
+	use       Use
+	dropped   map[string]int64
+	waiting   []chan<- error // joiners
+	joinErr   error
+	end       error
 
 	introduced  time.Duration
 	newcomer    bool // to a parent that has accepted it just now
@@ -302,6 +313,7 @@ func (r *Room) learn(g *protocol.Genesis, now time.Duration) {
 		return
 	}
 	r.genesis = g
+	r.openLog(now)
 	roster := r.roster(now)
 	r.carriers.Store(&roster.Candidates)
 	r.founder.Store(&g.Founder)
@@ -328,6 +340,8 @@ func (r *Room) beat(now time.Duration) {
 		r.elect(now)
 		r.saveTerm(now)
 		r.tendHands(now)
+		r.tendLog(now)
+		r.tendLeases(now)
 		r.tendRecalls(now)
 		r.tendReactions(now)
 	}

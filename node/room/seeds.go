@@ -19,6 +19,7 @@ type seed struct {
 	askedAt time.Duration
 	refused bool
 	closed  bool // it says that the room is
+	why     pb.Refuse_Reason
 }
 
 // seedPatience is how long a node that shows itself to one seed at a time waits
@@ -127,6 +128,26 @@ func (r *Room) dropSeed(id protocol.PeerID) {
 	if s.wanted && r.parents[id] == nil {
 		r.cfg.Links.Release(id)
 	}
+}
+
+// keptOut ends the joining of one whom all who know the room say is banned there,
+// or that it takes nobody new. One alone can't keep this node out.
+func (r *Room) keptOut() {
+	if len(r.seeds) == 0 || len(r.parents) > 0 {
+		return
+	}
+	why := pb.Refuse_BANNED
+	for _, s := range r.seeds {
+		if s.why != pb.Refuse_BANNED && s.why != pb.Refuse_LOCKED {
+			return
+		}
+		why = s.why
+	}
+	r.end = ErrBanned
+	if why == pb.Refuse_LOCKED {
+		r.end = ErrLocked
+	}
+	r.joinErr = r.end
 }
 
 // closedByAll says whether nobody is left who may know better: who is not known

@@ -33,16 +33,18 @@ func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 	s.Room = New(Config{
 		Room: w.genesis.Room, Genesis: w.genesis, Self: n.id, Key: n.key, Boot: 1, Name: "still",
 		Links: nowhere{s}, Topic: nowhere{s}, Forwarder: nowhere{s},
-		Addresses:  func() []multiaddr.Multiaddr { return nil },
-		SaveTerm:   func(_ uint32, _ protocol.Key, done func(error)) { done(nil) },
-		Announce:   func([]byte) {},
-		Announcers: func() []peer.AddrInfo { return nil },
-		Rooms:      func() int { return 1 },
-		Sequence:   n.next,
-		Changed:    func() {},
-		Relayed:    func(RelayChange) {},
-		Now:        func() time.Duration { return s.clock },
-		Log:        slog.New(slog.DiscardHandler),
+		Addresses:   func() []multiaddr.Multiaddr { return nil },
+		SaveTerm:    func(_ uint32, _ protocol.Key, done func(error)) { done(nil) },
+		SaveActions: func([]*pb.SignedAction) {},
+		Wall:        time.Now,
+		Announce:    func([]byte) {},
+		Announcers:  func() []peer.AddrInfo { return nil },
+		Rooms:       func() int { return 1 },
+		Sequence:    n.next,
+		Changed:     func() {},
+		Relayed:     func(RelayChange) {},
+		Now:         func() time.Duration { return s.clock },
+		Log:         slog.New(slog.DiscardHandler),
 	})
 	s.start(s.clock)
 	return s

@@ -16,6 +16,7 @@ type voice struct {
 	boot    uint64 // of that message, and its sequence: which voice is newer
 	opened  uint64
 	heard   time.Duration // when its owner last said so
+	hushed  bool          // this node's own, that is not to be heard for now
 	ended   bool
 	endedAt time.Duration
 }
@@ -29,6 +30,9 @@ const voicesEach = 3
 func (r *Room) openVoice(session protocol.Session, now time.Duration) (protocol.Source, error) {
 	if !r.may(r.cfg.Self, protocol.Speak, now) {
 		return 0, protocol.ErrNoRight
+	}
+	if !r.maySound(r.cfg.Self, now) {
+		return 0, ErrMuted
 	}
 	if len(r.voices) >= protocol.MaxSources && !r.makeWay(now) {
 		return 0, protocol.ErrLarge
@@ -44,7 +48,7 @@ func (r *Room) openHeard(m *protocol.Message, now time.Duration) error {
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)
 	v := r.voices[s]
 	switch {
-	case r.genesis == nil || m.Voice.Ended || !r.may(m.From, protocol.Speak, now):
+	case r.genesis == nil || m.Voice.Ended || !r.maySound(m.From, now):
 		return protocol.ErrNoRight
 	case r.senders[m.From] != nil && m.Boot < r.senders[m.From].boot:
 		return protocol.ErrStale
@@ -179,7 +183,7 @@ func (r *Room) endEarlier(p protocol.PeerID, boot uint64, now time.Duration) {
 func (r *Room) sayVoices() {
 	var own []*voice
 	for _, v := range r.voices {
-		if v.owner == r.cfg.Self && !v.ended {
+		if v.owner == r.cfg.Self && !v.ended && !v.hushed {
 			own = append(own, v)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
 )
 
 const maxNodes = 16
@@ -239,6 +241,7 @@ type node struct {
 	boot, sequence uint64
 	term           protocol.Key
 	era            uint32
+	actions        []*pb.SignedAction // as stored
 
 	alive bool // the program runs
 	*life
@@ -310,7 +313,12 @@ func (n *node) enters(change ...func(*Config)) {
 	l.use, l.spoken = Use{}, nil
 	cfg := Config{
 		Room: w.genesis.Room, Self: n.id, Key: n.key, Boot: n.boot, Name: protocol.Name(n.String()), Lends: n.lends,
-		Term: n.term, TermEra: n.era,
+		Term: n.term, TermEra: n.era, Actions: slices.Clone(n.actions), Wall: time.Now,
+		SaveActions: func(actions []*pb.SignedAction) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			n.actions = append(n.actions, actions...)
+		},
 		Links: &links{n, l}, Topic: &topic{n, l}, Forwarder: l.forwarder,
 		Addresses: func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{n.addr} },
 		SaveTerm:  func(era uint32, k protocol.Key, done func(error)) { done(n.save(l, era, k)) },

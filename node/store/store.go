@@ -37,6 +37,7 @@ const (
 	peerBucket     = "peers"     // peer ID -> contact
 	termBucket     = "terms"     // room ID -> era, term, relay
 	roomBucket     = "rooms"     // room ID -> Room
+	logBucket      = "logs"      // room ID -> a bucket: number -> SignedAction
 
 	versionKey  = "version"
 	identityKey = "identity"
@@ -46,7 +47,7 @@ const (
 )
 
 func buckets() []string {
-	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket}
+	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket}
 }
 
 // Store is an open home. Its methods may be called from any goroutine.

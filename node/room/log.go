@@ -1,0 +1,273 @@
+package room
+
+import (
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
+)
+
+// The room's log on this node. New actions come as room messages. Each claim
+// shows by the hash of its relay's log whether something is missing: then the
+// relay is asked, or another node on whose path more was told of than is here,
+// and asks back for what it lacks itself.
+
+const (
+	logBytes = 24 << 10        // of actions, in one answer
+	logAgain = 2 * time.Second // unanswered
+	logSoon  = 300 * time.Millisecond
+	maxHeads = 64 // named in a question: the heads, and some older
+	maxGaps  = 64 // missing parents, named in a question
+
+	// What a node tells to all who ask, and to one: a whole log, and then little.
+	logsASecond, logsAtOnce = 8, 64
+	logEach, logsOfOne      = time.Second, 96
+)
+
+// askingLog is the asking for actions over one path, both ways.
+type askingLog struct {
+	open    bool // asked, and not answered with the last of it
+	at      time.Duration
+	answers *rate.Limiter // to the far side; nil: never asked
+}
+
+// logHash is what claims say of the log.
+func (r *Room) logHash() uint64 {
+	sum := r.log.Hash()
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// openLog begins with what this node stored.
+func (r *Room) openLog(now time.Duration) {
+	r.log = roster.New(r.genesis)
+	r.logLimit = rate.NewLimiter(logsASecond, logsAtOnce)
+	for _, w := range r.cfg.Actions {
+		if a, err := protocol.ParseAction(r.cfg.Room, w); err == nil && a.Verify() == nil {
+			r.log.Add(a)
+		}
+	}
+	r.lawful, r.leases, r.sentences = r.log.Roster(), roster.NewLeases(now), roster.NewSentences()
+	r.leases.Set(r.lawful, now)
+	r.sentences.Set(r.lawful, now)
+}
+
+// takeAction takes an action that a message carries; false if it is not worth
+// passing on.
+func (r *Room) takeAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) bool {
+	added := r.addAction(w, from, now)
+	r.logged(added, true, now)
+	return len(added) > 0
+}
+
+// addAction gives what an action, if it is sound, adds to the log.
+func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) []*protocol.Action {
+	a, err := protocol.ParseAction(r.cfg.Room, w)
+	switch {
+	case err != nil:
+		r.drop("malformed action")
+		return nil
+	case r.log.Has(a.Hash):
+		return nil
+	case !r.log.MayAct(a.Actor) && !r.strange(now):
+		r.drop("action without right")
+		return nil
+	case a.Verify() != nil:
+		r.drop("wrongly signed")
+		return nil
+	}
+	added, missing, err := r.log.Add(a)
+	if err != nil {
+		r.drop("action without right")
+		return nil
+	}
+	if len(missing) > 0 {
+		r.askLog(r.whomToAsk(from), false, now)
+	}
+	return added
+}
+
+// strange says whether an action of somebody who may not act, as far as this
+// node knows, is worth its signature's check: few are.
+func (r *Room) strange(now time.Duration) bool { return r.logLimit.AllowN(instant(now), 1) }
+
+// logged does what follows from new actions. fresh ones were done just now,
+// others long ago for all this node knows.
+func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) {
+	if len(added) == 0 {
+		return
+	}
+	before := r.lawful
+	r.lawful = r.log.Roster()
+	r.leases.Set(r.lawful, now)
+	r.sentences.Set(r.lawful, now)
+	r.cfg.SaveActions(signed(added))
+	r.rosterChanged(now)
+	for _, a := range added {
+		r.carryOut(a, fresh, now)
+	}
+	r.enforce(now)
+	r.bindPending(now)
+	if before.Stage() != r.lawful.Stage() {
+		r.tendHands(now)
+	}
+	r.changed()
+}
+
+func signed(actions []*protocol.Action) (out []*pb.SignedAction) {
+	for _, a := range actions {
+		out = append(out, a.Signed())
+	}
+	return out
+}
+
+// whomToAsk gives the node on whose path actions may be asked for: from, if it
+// is one, else the relay.
+func (r *Room) whomToAsk(from protocol.PeerID) protocol.PeerID {
+	if p := r.paths[from]; p != nil && (p.child || r.isParent(from)) {
+		return from
+	}
+	if r.isParent(r.relay) {
+		return r.relay
+	}
+	return ""
+}
+
+// compareLog asks a relay whose claim shows another log. A claim of one's own is
+// no news.
+func (r *Room) compareLog(from protocol.PeerID, hash uint64, now time.Duration) {
+	if r.log == nil || hash == 0 || hash == r.logHash() {
+		return
+	}
+	to := r.whomToAsk(from)
+	if p := r.paths[to]; p != nil && now-p.log.at >= logSoon {
+		r.askLog(to, false, now)
+	}
+}
+
+// askLog asks a node for what this one lacks; again: it asked, and is not to ask
+// back.
+func (r *Room) askLog(id protocol.PeerID, again bool, now time.Duration) {
+	p := r.paths[id]
+	if p == nil || p.log.open && now-p.log.at < logSoon {
+		return
+	}
+	p.log.open, p.log.at = true, now
+	m := &pb.LogAsk{Room: r.cfg.Room[:], Again: again}
+	for _, h := range r.held() {
+		m.Have = append(m.Have, h[:])
+	}
+	for i, h := range r.log.Missing() {
+		if i < maxGaps {
+			m.Missing = append(m.Missing, h[:])
+		}
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_LogAsk{LogAsk: m}})
+}
+
+// held names actions of this node's log: its heads, and ever fewer the older they
+// are, so that a node that has not seen the newest finds one that it knows.
+func (r *Room) held() []protocol.ActionHash {
+	out := r.log.Heads()
+	all := r.log.Entries()
+	for back := 2; back <= len(all) && len(out) < maxHeads; back *= 2 {
+		out = append(out, all[len(all)-back].Hash)
+	}
+	return out[:min(len(out), maxHeads)]
+}
+
+// takeLogAsk answers, as far as it fits, and asks back for what the other named
+// and this node lacks.
+func (r *Room) takeLogAsk(id protocol.PeerID, m *pb.LogAsk, now time.Duration) {
+	p := r.paths[id]
+	switch {
+	case p == nil || r.log == nil || !p.child && !r.isParent(id):
+		r.drop("log asked by a stranger")
+		return
+	case len(m.Have) > maxHeads || len(m.Missing) > maxGaps:
+		r.drop("malformed")
+		return
+	case p.log.answers == nil:
+		p.log.answers = rate.NewLimiter(rate.Every(logEach), logsOfOne)
+	}
+	at := instant(now)
+	if !p.log.answers.AllowN(at, 1) || !r.logLimit.AllowN(at, 1) {
+		return // it asks again
+	}
+	have, lacks := hashes(m.Have), false
+	for _, h := range have {
+		lacks = lacks || !r.log.Has(h)
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: r.lackedBy(have, hashes(m.Missing))}})
+	if lacks && !m.Again {
+		r.askLog(id, true, now)
+	}
+}
+
+// lackedBy gives what somebody lacks who holds these actions and misses those.
+func (r *Room) lackedBy(have, missing []protocol.ActionHash) *pb.LogTold {
+	t, left := &pb.LogTold{Room: r.cfg.Room[:]}, logBytes
+	since := r.log.Since(have)
+	for _, e := range r.log.Entries() {
+		if slices.Contains(missing, e.Hash) && !slices.ContainsFunc(since, func(a *protocol.Action) bool { return a.Hash == e.Hash }) {
+			since = append(since, e.Action)
+		}
+	}
+	for _, a := range since {
+		if left -= protocol.MaxActionBytes; left < 0 {
+			t.More = true
+			break
+		}
+		t.Actions = append(t.Actions, a.Signed())
+	}
+	return t
+}
+
+// takeLogTold takes an answer.
+func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration) {
+	p := r.paths[id]
+	if p == nil || r.log == nil || !p.log.open {
+		r.drop("actions unasked for")
+		return
+	}
+	p.log.open = false
+	var added []*protocol.Action
+	for i, w := range m.Actions {
+		if i >= logBytes/protocol.MaxActionBytes {
+			r.drop("malformed")
+			break
+		}
+		added = append(added, r.addAction(w, id, now)...)
+	}
+	r.logged(added, false, now)
+	// What came by a question is passed on to those who did not ask it.
+	for _, a := range added {
+		r.say(&protocol.Message{Action: a.Signed()})
+	}
+	if m.More && len(added) > 0 {
+		r.askLog(id, true, now)
+	}
+}
+
+// tendLog asks again where nothing was answered.
+func (r *Room) tendLog(now time.Duration) {
+	for _, p := range r.paths {
+		if p.log.open && now-p.log.at >= logAgain {
+			p.log.open = false
+		}
+	}
+}
+
+// hashes reads hashes of actions; what is none is left out.
+func hashes(raw [][]byte) (out []protocol.ActionHash) {
+	for _, b := range raw {
+		if len(b) == len(protocol.ActionHash{}) {
+			out = append(out, protocol.ActionHash(b))
+		}
+	}
+	return out
+}

@@ -1,0 +1,52 @@
+package store
+
+import (
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// SaveActions adds actions to what is kept of a room's log, in their order.
+func (s *Store) SaveActions(room protocol.RoomID, actions [][]byte) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		logs, err := tx.CreateBucketIfNotExists([]byte(logBucket)) // homes were made before there were logs
+		if err != nil {
+			return err
+		}
+		b, err := logs.CreateBucketIfNotExists(room[:])
+		if err != nil {
+			return err
+		}
+		for _, a := range actions {
+			n, err := b.NextSequence()
+			if err != nil {
+				return err
+			}
+			if err := b.Put(bytesOf(n), a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Actions gives what is kept of a room's log, the oldest first.
+func (s *Store) Actions(room protocol.RoomID) (all [][]byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		logs := tx.Bucket([]byte(logBucket))
+		if logs == nil {
+			return nil
+		}
+		b := logs.Bucket(room[:])
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(_, a []byte) error {
+			all = append(all, slices.Clone(a))
+			return nil
+		})
+	})
+	return all, err
+}
