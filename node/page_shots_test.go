@@ -95,6 +95,12 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 	p.call(`document.querySelector('.bar .buttons button:nth-child(4)').click()`, nil)
 	time.Sleep(700 * time.Millisecond)
 	draw(p, "network")
+	p.call(`document.querySelector('.drawer').scrollTo(0, 1e6)`, nil)
+	draw(p, "network-words")
+	p.call(`document.querySelector('.drawer').scrollTo(0, 0)`, nil)
+	p.tell("room", viewWith(o, n, people(4, 48)))
+	time.Sleep(700 * time.Millisecond)
+	draw(p, "network-crowd")
 	p.presses(kb.Escape)
 	p.tabTo(`.mic`)
 	draw(p, "focus")
@@ -187,11 +193,18 @@ func viewWith(o web.Opened, n *running, members []web.Member) web.RoomView {
 	v := web.RoomView{Room: o.Room, Title: "Frogs at dusk", Link: o.Link, Stage: "open", Language: "en", Started: time.Now().Add(-time.Hour), Listed: true, Topics: []string{}, Members: members,
 		Relay: members[0].Peer, Links: []web.LinkLine{}, Sources: []web.SourceLine{{Peer: members[0].Peer, Hot: true}}}
 	if len(members) > 2 {
-		v.Standby = members[1].Peer
+		v.Standby, v.Term, v.TermSinceMS = members[1].Peer, 3, 760_000
+		for i := range members[1:] {
+			m := &members[i+1]
+			m.Listening, m.LiveParent = true, v.Relay
+			if i > 0 {
+				m.WarmParent = v.Standby
+			}
+		}
 		v.Links = []web.LinkLine{
-			{Peer: members[0].Peer, Name: string(members[0].Name), Direction: "up", Path: "udp", RTTms: 23, Loss: 0.002},
-			{Peer: members[1].Peer, Name: string(members[1].Name), Direction: "standby", Path: "tcp", RTTms: 81},
-			{Peer: members[2].Peer, Name: string(members[2].Name), Direction: "down", Path: "stream", Via: members[1].Peer, RTTms: 140, Loss: 0.031},
+			{Peer: members[0].Peer, Name: string(members[0].Name), Direction: "up", Path: "udp", RTTms: 23, Loss: 0.002, SentKbps: 1, ReceivedKbps: 64},
+			{Peer: members[1].Peer, Name: string(members[1].Name), Direction: "standby", Path: "tcp", RTTms: 81, SentKbps: 1},
+			{Peer: members[2].Peer, Name: string(members[2].Name), Direction: "down", Path: "stream", Via: members[1].Peer, RTTms: 140, Loss: 0.031, SentKbps: 64},
 		}
 	}
 	return v

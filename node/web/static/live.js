@@ -10,9 +10,9 @@
  * @typedef {{room: string, title: string, link: string, host: string, speakers: number, listeners: number,
  *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean}} RoomLine
  * @typedef {{peer: string, name: string, role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
- *   listening: boolean, recording: boolean, you: boolean, guests: number, guest_of: string}} Member
+ *   listening: boolean, recording: boolean, you: boolean, live_parent: string, warm_parent: string, lost: boolean, guests: number, guest_of: string}} Member
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
- *   sent: number, received: number, via?: string}} Link
+ *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
  * @typedef {{peer: string, source: number, frames: number, lost: number, hot: boolean, level: number}} Source
  * @typedef {RoomLine & {term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
  *   members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView

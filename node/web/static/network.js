@@ -4,17 +4,14 @@
  * @module
  */
 
-import { circle } from './rings.js'
-import { h, say, set } from './view.js'
-import { t } from './words.js'
+import { Picture } from './picture.js'
+import { h, say } from './view.js'
+import { among, nth, span, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
 /** @typedef {import('./live.js').Link} Link */
 
-const mostDrawn = 40
-const mostNamed = 14 // in the picture: more would cover each other
-const mostLetters = 11 // of a name in the picture
-const rings = { stage: 58, audience: 94 } // radii
+const mostPast = 5 // changes that are kept to be read
 
 export class Network {
 	constructor() {
@@ -22,18 +19,19 @@ export class Network {
 		this.redraw = undefined
 		/** @type {HTMLElement | undefined} where focus was */
 		this.from = undefined
+		this.began = { term: 0, at: 0 } // when the relay of now began
 		this.who = h('p')
+		this.turn = h('p', { class: 'soft' })
 		this.yours = h('p')
-		this.picture = h('svg', { class: 'net', viewBox: '-110 -110 220 220', role: 'img' })
+		this.picture = new Picture()
 		this.body = h('tbody')
-		/** @type {Map<string, SVGGElement>} by peer: the same one moves when roles change */
-		this.nodes = new Map()
-		this.lines = h('g')
-		this.picture.append(...Object.values(rings).map(r => h('circle', { r, class: 'arc' })), this.lines)
+		this.table = h('table', {}, h('thead', {}, h('tr', {}, ...['table.name', 'table.role', 'table.rtt', 'table.loss', 'table.rate'].map(k => h('th', { scope: 'col' }, t(k))))), this.body)
+		this.paths = h('ul')
+		this.past = h('ul', { class: 'past' })
 		this.element = h('aside', { class: 'drawer', hidden: true, 'aria-label': t('network'), onkeydown: (/** @type {KeyboardEvent} */ e) => e.key === 'Escape' && this.toggle() },
 			h('div', { class: 'drawer-head' }, h('h2', {}, t('network')), h('button', { onclick: () => this.toggle() }, t('close'))),
-			this.who, this.yours, this.picture,
-			h('table', {}, h('thead', {}, h('tr', {}, ...['table.name', 'table.role', 'table.path', 'table.rtt', 'table.loss'].map(k => h('th', { scope: 'col' }, t(k))))), this.body))
+			this.who, this.turn, this.yours, this.picture.element, this.past,
+			h('h3', {}, t('paths')), this.paths, h('h3', {}, t('links')), this.table)
 	}
 
 	/** Opens it, or closes it and gives focus back to where it was. */
@@ -51,8 +49,16 @@ export class Network {
 	 * @param {string} self
 	 */
 	show(view, self) {
+		if (this.began.term !== view.term) this.began = { term: view.term, at: Date.now() - view.term_since_ms }
 		this.redraw = () => this.redrawn(view, self)
 		if (!this.element.hidden) this.redraw()
+	}
+
+	/** Notes a change, to be read later. @param {string} sentence */
+	note(sentence) {
+		const now = new Date()
+		this.past.prepend(h('li', {}, h('time', { datetime: now.toISOString() }, now.toLocaleTimeString(document.documentElement.lang, { timeStyle: 'short' })), ' ', sentence))
+		while (this.past.children.length > mostPast) this.past.lastElementChild?.remove()
 	}
 
 	/**
@@ -64,66 +70,38 @@ export class Network {
 		say(this.who, [
 			view.relay && t('relay.now', { name: name(view.relay) }),
 			view.standby ? t('relay.next', { name: name(view.standby) }) : t('relay.none'),
+			view.standby && !view.independent && t('relay.near'),
 		].filter(Boolean).join(' '))
+		say(this.turn, view.relay ? t('relay.turn', { nth: nth(view.term), time: span(Date.now() - this.began.at) }) : '')
 		const up = view.links.find(l => l.direction === 'up')
 		say(this.yours, view.relay === self ? t('yours.self') : up ? t('yours', { name: name(up.peer), path: way(up, name) }) : '')
-		this.draw(view, self, name)
+		this.picture.show(view, self, name)
+		this.picture.element.setAttribute('aria-label', this.who.textContent ?? '')
+		this.showPaths(view, name)
 		this.body.replaceChildren(...view.links.map(l => h('tr', {},
-			h('th', { scope: 'row' }, h('bdi', {}, name(l.peer))), h('td', {}, t('dir.' + l.direction)), h('td', {}, way(l, name)),
-			h('td', {}, `${Math.round(l.rtt_ms)} ms`), h('td', {}, `${(100 * l.loss).toFixed(1)} %`))))
+			h('th', { scope: 'row' }, h('bdi', {}, name(l.peer))), h('td', {}, t('dir.' + l.direction), h('br'), h('span', { class: 'soft' }, way(l, name))),
+			h('td', {}, `${Math.round(l.rtt_ms)} ms`), h('td', {}, `${(100 * l.loss).toFixed(1)} %`),
+			h('td', {}, t('rate.in', { n: l.received_kbps }), h('br'), t('rate.out', { n: l.sent_kbps })))))
 	}
 
 	/**
-	 * The relay in the middle, the standby beside it, the rest around: those on
-	 * stage on the inner ring, the audience on the outer.
+	 * Who gets the sound from whom, in a sentence for each who passes it on.
 	 * @param {RoomView} view
-	 * @param {string} self
 	 * @param {(peer: string) => string} name
 	 */
-	draw(view, self, name) {
-		const others = view.members.filter(m => m.peer !== view.relay && m.peer !== view.standby).slice(0, mostDrawn)
-		const inner = others.filter(m => m.role !== 'listener'), outer = others.filter(m => m.role === 'listener')
-		/** @type {Map<string, {x: number, y: number}>} */
-		const at = new Map()
-		circle(inner.length, rings.stage, 0.35).forEach((p, i) => at.set(inner[i].peer, p))
-		circle(outer.length, rings.audience, 0.05).forEach((p, i) => at.set(outer[i].peer, p))
-		if (view.relay) at.set(view.relay, { x: 0, y: 0 })
-		if (view.standby) at.set(view.standby, { x: 27, y: -27 })
-		const crowded = at.size > mostNamed
-		for (const [peer, node] of this.nodes) {
-			if (!at.has(peer)) {
-				node.remove()
-				this.nodes.delete(peer)
-			}
+	showPaths(view, name) {
+		const here = view.members.filter(m => !m.lost)
+		const sentences = []
+		for (const { peer } of here) {
+			const to = here.filter(m => m.live_parent === peer), spare = here.filter(m => m.warm_parent === peer)
+			if (to.length > 0) sentences.push(t('path.to', { name: name(peer), names: among(to.map(m => m.name)) }))
+			if (spare.length > 0) sentences.push(t('path.spare', { name: name(peer), names: among(spare.map(m => m.name)) }))
 		}
-		for (const [peer, p] of at) {
-			let node = this.nodes.get(peer)
-			if (!node) {
-				node = h('g', { class: 'node' }, h('circle', { r: 6 }), h('text', { y: 17 }))
-				this.nodes.set(peer, /** @type {SVGGElement} */ (node))
-				this.picture.append(/** @type {SVGGElement} */ (node))
-			}
-			node?.style.setProperty('transform', `translate(${p.x}px, ${p.y}px)`)
-			set(/** @type {Element} */ (node), { 'data-relay': peer === view.relay, 'data-standby': peer === view.standby, 'data-self': peer === self })
-			const label = node?.querySelector('text')
-			const named = !crowded || peer === view.relay || peer === view.standby || peer === self
-			if (label) say(label, named ? short(name(peer)) : '')
-		}
-		const own = at.get(self)
-		const flows = view.sources.some(s => s.hot)
-		this.lines.replaceChildren(...(own ? view.links : []).filter(l => at.has(l.peer)).map(l => {
-			const to = /** @type {{x: number, y: number}} */ (at.get(l.peer))
-			const live = l.direction !== 'standby'
-			return h('line', { x1: own?.x, y1: own?.y, x2: to.x, y2: to.y, class: live ? (flows ? 'link lit' : 'link') : 'link warm' })
-		}))
-		set(this.picture, { 'aria-label': this.who.textContent })
+		if (sentences.length === 0) sentences.push(t('path.none'))
+		if (this.paths.dataset.said === sentences.join()) return // what is being read stays
+		this.paths.dataset.said = sentences.join()
+		this.paths.replaceChildren(...sentences.map(s => h('li', {}, s)))
 	}
-}
-
-/** A name as the picture has room for it, cut by grapheme. @param {string} name */
-function short(name) {
-	const letters = [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name)].map(s => s.segment)
-	return letters.length <= mostLetters ? name : letters.slice(0, mostLetters - 1).join('') + '…'
 }
 
 /**

@@ -209,7 +209,7 @@ export class Room {
 				peer = m.peer
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [t(m.role), m.you && t('you'), m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
+				say(role, [!(m.muted && m.role === 'speaker') && t(m.role), m.you && t('you'), m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
 				loud.hidden = m.you
 				off.hidden = !m.muted
@@ -300,8 +300,10 @@ export class Room {
 		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
 		if (before.relay && now.relay && before.relay !== now.relay) {
 			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
-			const stays = now.members.some(m => m.peer === before.relay)
-			this.tell(stays ? t('relay.now', { name: this.nameOf(now.relay) }) : t('relay.changed', { old, new: this.nameOf(now.relay) }))
+			const stays = now.members.some(m => m.peer === before.relay && !m.lost)
+			const sentence = stays ? t('relay.now', { name: this.nameOf(now.relay) }) : t('relay.changed', { old, new: this.nameOf(now.relay) })
+			this.tell(sentence)
+			this.network.note(sentence)
 		}
 	}
 }

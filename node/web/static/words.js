@@ -72,6 +72,16 @@ export function isolate(text) {
 	return `\u2068${text}\u2069`
 }
 
+/** A place in an order: 3rd. @param {number} n */
+export function nth(n) {
+	return t('nth.' + new Intl.PluralRules(current, { type: 'ordinal' }).select(n), { n })
+}
+
+/** Several names in a sentence. @param {string[]} names */
+export function among(names) {
+	return new Intl.ListFormat(current).format(names.map(isolate))
+}
+
 /**
  * How long something has gone on, in a few letters: 18 min, 2 h.
  * @param {number} ms
