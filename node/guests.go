@@ -122,7 +122,7 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.
 func shownToGuests(v web.RoomView) guest.Room {
-	out := guest.Room{Title: v.Title, Language: v.Language}
+	out := guest.Room{Title: v.Title, Language: v.Language, Open: v.Stage == protocol.StageOpen.String()}
 	for _, m := range v.Members {
 		if m.Listening && m.GuestOf == "" {
 			out.Listeners++
@@ -191,14 +191,18 @@ func (n *Node) Door() string {
 }
 
 // Guests gives the guest door and who is in.
-func (n *Node) Guests(context.Context) (web.Guests, error) {
+func (n *Node) Guests(ctx context.Context) (web.Guests, error) {
 	d, err := n.openDoor()
 	if err != nil {
 		return web.Guests{}, err
 	}
 	out := web.Guests{Open: d.IsOpen(), Address: d.Address(), Max: d.Max(), Guests: []web.GuestLine{}}
 	for _, g := range d.Guests() {
-		out.Guests = append(out.Guests, web.GuestLine{ID: g.ID, Room: g.Room.String(), Address: g.From.String(), Since: g.Since.UTC().Truncate(time.Second)})
+		l := web.GuestLine{ID: g.ID, Room: g.Room.String(), Address: g.From.String(), Since: g.Since.UTC().Truncate(time.Second)}
+		if g.Who != "" {
+			l.Peer, l.Name = g.Who.String(), n.calledIn(ctx, g.Room, g.Who)
+		}
+		out.Guests = append(out.Guests, l)
 	}
 	return out, nil
 }

@@ -115,3 +115,16 @@ func keyText(p protocol.PeerID) string {
 	}
 	return hex.EncodeToString(key)
 }
+
+// calledIn gives what somebody calls themselves in a room that this node is in.
+func (n *Node) calledIn(ctx context.Context, id protocol.RoomID, p protocol.PeerID) protocol.Name {
+	c := n.room(id)
+	if c == nil {
+		return ""
+	}
+	v, err := c.room.View(ctx)
+	if err != nil {
+		return ""
+	}
+	return v.Names[p]
+}

@@ -247,7 +247,7 @@ func testPhone(t *testing.T, b *browser, ana *running, secure bool) {
 	p.shows(`#stage`, "ana")
 	want := "not encrypted"
 	if secure {
-		want = "only listen here"
+		want = "raise your hand"
 	}
 	p.shows(`#note`, want)
 	if p.is(`document.documentElement.scrollWidth > innerWidth`) {
@@ -260,11 +260,7 @@ func testPhone(t *testing.T, b *browser, ana *running, secure bool) {
 	p.shows(`#state`, "You are listening")
 	ana.eventually(5*time.Second, "the guest is counted", func() bool { return ana.view(o.Room).Guests == 1 })
 	p.shows(`#facts`, "1 as guests")
-	if dir := os.Getenv("EARSHOT_SCREENSHOTS"); dir != "" {
-		var png []byte
-		must(t, chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)))
-		must(t, os.WriteFile(filepath.Join(dir, "guest.png"), png, 0o600))
-	}
+	p.shoots("guest.png")
 	p.eventually("the speaker's ring is lit", `document.querySelector('.heard')?.textContent.includes('ana')`)
 	g, err := ana.Guests(p.ctx)
 	must(t, err)
@@ -274,6 +270,16 @@ func testPhone(t *testing.T, b *browser, ana *running, secure bool) {
 	must(t, chromedp.Run(p.ctx, chromedp.Reload()))
 	p.shows(`#state`, "shut for now")
 	p.mayComplain("403", "503")
+}
+
+// shoots leaves a picture of the page where the environment says.
+func (p *page) shoots(name string) {
+	p.t.Helper()
+	if dir := os.Getenv("EARSHOT_SCREENSHOTS"); dir != "" {
+		var png []byte
+		must(p.t, chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)))
+		must(p.t, os.WriteFile(filepath.Join(dir, name), png, 0o600))
+	}
 }
 
 // doorCertificate makes a certificate of an address and its key, as files.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -153,9 +154,9 @@ func (p *program) listGuests(ctx context.Context, n *caller) error {
 	if err := p.say("The guest door at %s is %s: %s of %d.\n", g.Address, state, count(len(g.Guests), "guest"), g.Max); err != nil || len(g.Guests) == 0 {
 		return err
 	}
-	rows := [][]string{{"ID", "ROOM", "FROM", "SINCE"}}
+	rows := [][]string{{"ID", "NAME", "ROOM", "FROM", "SINCE"}}
 	for _, one := range g.Guests {
-		rows = append(rows, []string{one.ID, shortRoom(one.Room), one.Address, ago(time.Since(one.Since))})
+		rows = append(rows, []string{one.ID, cmp.Or(string(one.Name), "-"), shortRoom(one.Room), one.Address, ago(time.Since(one.Since))})
 	}
 	return p.table(rows)
 }

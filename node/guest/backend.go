@@ -68,6 +68,7 @@ type Session struct {
 type Room struct {
 	Title     string    `json:"title"`
 	Language  string    `json:"language"`
+	Open      bool      `json:"open"` // whoever comes may speak
 	Stage     []Speaker `json:"stage"`
 	Listeners int       `json:"listeners"` // without those of this door
 	Guests    int       `json:"guests"`    // of this door

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // Reception is what the API needs of a node to rule its guest door. Without one they
@@ -31,6 +33,10 @@ type GuestLine struct {
 	Room    string    `json:"room"`
 	Address string    `json:"address"` // IP
 	Since   time.Time `json:"since"`
+	// Peer is the ID of the key under which the guest asks to speak, and Name who
+	// they say they are; "": they have not said.
+	Peer string        `json:"peer"`
+	Name protocol.Name `json:"name"`
 }
 
 func (s *Server) guests(w http.ResponseWriter, r *http.Request) error {

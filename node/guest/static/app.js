@@ -4,13 +4,23 @@
  * @module
  */
 
+import { signer } from './signing.js'
 import { Hearing, Refused, ask } from './sound.js'
+import { Guest } from './speaking.js'
 import { chosen, t } from './words.js'
 
 /** @typedef {{name: string, speaking: boolean, sources: number[]}} Speaker */
-/** @typedef {{title: string, language: string, stage: Speaker[], listeners: number, guests: number}} Room */
+/** @typedef {{key: string, hand: number, may_speak: boolean}} Named */
+/**
+ * @typedef {{title: string, language: string, open: boolean, stage: Speaker[], listeners: number, guests: number,
+ *   door: string, named: Named[]}} Room
+ */
 
 const ringPace = 100 // ms between two looks at who is heard
+const secure = location.protocol === 'https:' // else the door lets nobody speak
+
+/** Words for what it answers to who asks to speak. @type {Record<string, string>} */
+const answers = { full_room: 'many', not_on_stage: 'notyet', bad_request: 'noname', rate: 'rate' }
 
 /** Words for what the door refuses. @type {Record<string, string>} */
 const refusals = { unknown_room: 'over', door_shut: 'shut', full_room: 'full', removed: 'removed', household: 'household', rate: 'rate' }
@@ -36,6 +46,16 @@ class Page {
 		this.hearing = null
 		/** @type {Map<number, Element>} by source */
 		this.faces = new Map()
+		/** @type {Room | null} */
+		this.room = null
+		/** @type {Guest | null} where one may speak */
+		this.guest = null
+		this.said = '' // why something failed
+		this.placed = false // in the queue of hands
+		at('ask').addEventListener('submit', (/** @type {SubmitEvent} */ e) => {
+			e.preventDefault()
+			this.act(e.submitter === at('mic'))
+		})
 		at('listen').addEventListener('click', () => this.press())
 		setInterval(() => this.rings(), ringPace)
 		this.follow()
@@ -70,6 +90,7 @@ class Page {
 
 	/** @param {Room} room */
 	show(room) {
+		this.room = room
 		document.title = `${room.title} · Earshot`
 		say(at('title'), room.title)
 		at('title').lang = room.language
@@ -79,6 +100,7 @@ class Page {
 		at('stage').replaceChildren(...room.stage.map(s => this.face(s)))
 		at('listen').hidden = false
 		this.button()
+		this.turn()
 	}
 
 	/** @param {Speaker} speaker */
@@ -128,6 +150,7 @@ class Page {
 			if (hearing.left.signal.aborted) this.hearing = null
 			this.button()
 			say(at('state'), t(hearing.state === 'silenced' ? 'play' : hearing.state))
+			this.move(hearing.session)
 		})
 		say(at('state'), t('joining'))
 		this.button()
@@ -137,8 +160,67 @@ class Page {
 		const { hearing } = this
 		this.hearing = null
 		hearing?.leave()
+		this.guest?.leave()
+		this.guest = null
 		say(at('state'), '')
 		this.button()
+		this.turn()
+	}
+
+	/** One hears by this session now. @param {string} session */
+	async move(session) {
+		if (session && !this.guest && secure && this.room) {
+			const own = await signer(this.id)
+			if (!own) say(at('note'), t('nokey'))
+			else if (this.hearing && !this.guest) {
+				this.guest = new Guest(own, this.room.door)
+				this.guest.addEventListener('state', () => this.turn())
+			}
+		}
+		await this.guest?.moved(session).catch(() => {}) // it is said again with the next beat
+		this.turn()
+	}
+
+	/** What this browser's guest may do. @returns {Named | undefined} */
+	own() {
+		return this.room?.named.find(n => n.key === this.guest?.signer.name)
+	}
+
+	/** Raises or lowers the hand, or turns the microphone on or off. @param {boolean} mic */
+	async act(mic) {
+		const { guest } = this
+		if (!guest?.session) return
+		for (const button of [at('hand'), at('mic')]) button.disabled = true
+		try {
+			await guest.present(at('name').value.normalize('NFC').trim())
+			if (!mic) await guest.raise(!guest.up)
+			else if (guest.voice) await guest.hush()
+			else await guest.speak()
+			this.said = ''
+		} catch (e) {
+			if (mic) guest.hush().catch(() => {})
+			this.said = t(e instanceof Refused ? answers[e.code] ?? 'failed' : e instanceof DOMException ? 'nomic' : 'failed')
+		}
+		for (const button of [at('hand'), at('mic')]) button.disabled = false
+		this.turn()
+	}
+
+	/** Shows what one may do now, and says how it stands. */
+	turn() {
+		const { guest, room } = this
+		const own = this.own()
+		at('ask').hidden = !guest?.session
+		if (!guest || !room) return
+		const may = room.open || (own?.may_speak ?? false)
+		if (this.placed && !own?.hand && guest.up) guest.raise(false).catch(() => {}) // let on stage, or taken down
+		this.placed = (own?.hand ?? 0) > 0
+		at('hand').hidden = may
+		at('mic').hidden = !may
+		say(at('hand'), t(guest.up ? 'lower' : 'raise'))
+		say(at('mic'), t(guest.voice ? 'micoff' : 'micon'))
+		at('mic').className = guest.voice ? 'air' : ''
+		const stands = guest.voice ? t('onair') : own?.may_speak && !room.open ? t('may') : own?.hand ? t('place', { n: own.hand }) : guest.up ? t('up') : ''
+		say(at('turn'), this.said || stands)
 	}
 
 	button() {
@@ -150,7 +232,8 @@ class Page {
 
 function start() {
 	document.documentElement.lang = chosen()
-	say(at('note'), t(location.protocol === 'https:' ? 'tls' : 'plain'))
+	say(at('note'), t(secure ? 'tls' : 'plain'))
+	say(at('who'), t('name'))
 	const room = location.hash.match(/^#room\/(\w+)/)?.[1]
 	if (room) new Page(room)
 	else say(at('state'), t('none'))

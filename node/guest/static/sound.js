@@ -45,6 +45,7 @@ export class Hearing extends EventTarget {
 		super()
 		this.room = room
 		this.state = 'joining'
+		this.session = '' // its path; '': none now
 		this.left = new AbortController()
 		/** @type {RTCRtpReceiver[]} */
 		this.receivers = []
@@ -66,6 +67,7 @@ export class Hearing extends EventTarget {
 			let pause = pauses[Math.min(tries, pauses.length - 1)]
 			try {
 				session = await this.connect(pc)
+				this.session = session ?? ''
 				tries = 0
 				await this.play()
 				await over(pc, this.receivers[0].transport, signal)
@@ -78,6 +80,7 @@ export class Hearing extends EventTarget {
 			}
 			if (session && signal.aborted) await ask(session, { method: 'DELETE', keepalive: true }).catch(() => {}) // it ended with the node
 			pc.close()
+			this.session = ''
 			if (!signal.aborted) await wait(pause, signal)
 		}
 	}
