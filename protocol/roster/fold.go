@@ -34,9 +34,8 @@ const (
 // A folder makes a roster of what a judge let stand.
 type folder struct {
 	*judge
-	reached set // deeds on a peer that its author may do to it
-	last    map[topic][]int
-	roster  *Roster
+	last   map[topic][]int
+	roster *Roster
 }
 
 // fold gives the roster of a judged dag.
@@ -66,7 +65,7 @@ func (f *folder) ends(i int) bool {
 	n := f.nodes[i]
 	switch n.Deed.(type) {
 	case protocol.Revoke, protocol.Remove, protocol.Ban:
-		return slices.ContainsFunc(f.granted[n.peer], n.past.has)
+		return slices.ContainsFunc(f.of(n.peer).granted, n.past.has)
 	}
 	return false
 }
@@ -74,9 +73,9 @@ func (f *folder) ends(i int) bool {
 // seat finds the moderators: those nearest to the founder have the seats.
 func (f *folder) seat() {
 	var best []int // of each moderator, the appointment in force of the highest rank
-	for p := range f.appoint {
+	for _, p := range f.people {
 		at := none
-		for _, g := range f.appoint[p] {
+		for _, g := range p.appointed {
 			if f.inForce(g) && (at == none || f.nearer(g, at) < 0) {
 				at = g
 			}
@@ -107,13 +106,13 @@ func (f *folder) inForce(g int) bool {
 	if f.end(g).ended {
 		return false
 	}
-	return !slices.ContainsFunc(f.resigns[n.peer], func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
+	return !slices.ContainsFunc(f.of(n.peer).resigns, func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
 }
 
 // reaches says whether what i does to its peer is within its author's power: no
 // appointment of the peer that i cannot end shields it (rule 5).
 func (f *folder) reaches(i int) bool {
-	for _, g := range f.appoint[f.nodes[i].peer] {
+	for _, g := range f.of(f.nodes[i].peer).appointed {
 		if f.verdicts[g].stands && f.verdicts[g].rank < protocol.MaxRank && f.shields(g, i) {
 			return false
 		}
@@ -133,7 +132,7 @@ func (f *folder) shields(g, i int) bool {
 		return higher
 	}
 	p := f.nodes[g].peer
-	for _, b := range f.strips[p] {
+	for _, b := range f.of(p).strips {
 		if b != i && f.verdicts[b].stands && f.before(b, i) && f.cuts(b, g) {
 			return false
 		}

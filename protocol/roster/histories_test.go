@@ -41,7 +41,7 @@ func (w *world) happen() {
 	case r < 2:
 		w.apart[at] = !w.apart[at]
 		w.note("node %d changes sides", at)
-	case r < 5 && w.rogue != "" && len(w.all.appoint[w.rogue]) > 0:
+	case r < 5 && w.rogue != "" && len(w.all.of(w.rogue).appointed) > 0:
 		w.sign(w.forge(w.rogue))
 	case r == 5:
 		w.intrude()
@@ -128,7 +128,7 @@ func (w *world) attack() {
 	before, cuts := w.all.Roster(), w.cutOff(r)
 	rank, guarded := protocol.MaxRank+1, w.all.judge
 	for i, v := range guarded.verdicts {
-		if n := guarded.nodes[i]; v.counts && n.peer == r && slices.Contains(guarded.appoint[r], i) {
+		if n := guarded.nodes[i]; v.counts && n.peer == r && slices.Contains(guarded.of(r).appointed, i) {
 			rank = min(rank, v.rank+1)
 		}
 	}
@@ -197,7 +197,7 @@ func (w *world) defy() {
 }
 
 // only says whether p was appointed once.
-func (w *world) only(p protocol.PeerID) bool { return len(w.all.appoint[p]) == 1 }
+func (w *world) only(p protocol.PeerID) bool { return len(w.all.of(p).appointed) == 1 }
 
 // purge has the founder remove a moderator, knowing of all: what that one did
 // stands.
@@ -243,8 +243,8 @@ func (r *Roster) under(p, above protocol.PeerID) bool {
 func (w *world) cutOff(p protocol.PeerID) bool {
 	w.all.settle()
 	j := w.all.judge
-	for _, g := range j.appoint[p] {
-		ended := slices.ContainsFunc(j.strips[p], func(b int) bool {
+	for _, g := range j.of(p).appointed {
+		ended := slices.ContainsFunc(j.of(p).strips, func(b int) bool {
 			return j.verdicts[b].stands && j.nodes[b].Actor == founder && !j.before(b, g)
 		})
 		if !ended {

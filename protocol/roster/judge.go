@@ -84,7 +84,7 @@ func (j *judge) queue(rank int) (out []int) {
 // has enough left.
 func (j *judge) spend(i, rank int) {
 	n := j.nodes[i]
-	for _, g := range j.appoint[n.Actor] {
+	for _, g := range j.of(n.Actor).appointed {
 		v := j.verdicts[g]
 		if v.counts && v.rank == rank-1 && n.past.has(g) && j.left[g] >= 1+handsOut(n) {
 			j.left[g] -= 1 + handsOut(n)
@@ -131,7 +131,7 @@ func (j *judge) stand() {
 func (j *judge) right(i, rank int) (by int, ok bool) {
 	n := j.nodes[i]
 	by = none
-	for _, g := range j.appoint[n.Actor] {
+	for _, g := range j.of(n.Actor).appointed {
 		v := j.verdicts[g]
 		if !v.stands || v.rank != rank-1 || !n.past.has(g) || j.resigned(n.Actor, g, n.past) {
 			continue
@@ -158,7 +158,7 @@ func (j *judge) end(g int) *end {
 		return j.ends[g]
 	}
 	e := &end{}
-	for _, b := range j.strips[j.nodes[g].peer] {
+	for _, b := range j.of(j.nodes[g].peer).strips {
 		if !j.verdicts[b].stands || !j.cuts(b, g) {
 			continue
 		}
@@ -205,7 +205,7 @@ func (j *judge) above(p protocol.PeerID, g int) bool {
 // all there is.
 func (j *judge) lifted(b int, past set) bool {
 	ban, v := j.nodes[b], j.verdicts[b]
-	for _, u := range j.lifts[ban.peer] {
+	for _, u := range j.of(ban.peer).lifts {
 		w := j.verdicts[u]
 		if may := w.rank < v.rank || w.rank == v.rank && j.nodes[u].Actor == ban.Actor; !may || !w.stands {
 			continue
@@ -219,5 +219,5 @@ func (j *judge) lifted(b int, past set) bool {
 
 // resigned says whether p gave back the appointment g, within past.
 func (j *judge) resigned(p protocol.PeerID, g int, past set) bool {
-	return slices.ContainsFunc(j.resigns[p], func(i int) bool { return past.has(i) && j.before(g, i) })
+	return slices.ContainsFunc(j.of(p).resigns, func(i int) bool { return past.has(i) && j.before(g, i) })
 }

@@ -48,7 +48,7 @@ func New(g *protocol.Genesis) *Log { return &Log{genesis: g, dag: newDAG(), limi
 // MayAct says whether p was ever given the right to sign actions, by what the
 // log holds. Ask it before checking the signature of what p signed.
 func (l *Log) MayAct(p protocol.PeerID) bool {
-	return p == l.genesis.Founder || len(l.appoint[p]) > 0
+	return p == l.genesis.Founder || len(l.of(p).appointed) > 0
 }
 
 // Len gives how many actions the log holds.
@@ -101,12 +101,12 @@ func (l *Log) put(n *node) {
 // check holds an action to what its ancestors allow (rules 2 and 3).
 func (l *Log) check(n *node) error {
 	last, appointed := uint32(0), n.Actor == l.genesis.Founder
-	for _, i := range l.actors[n.Actor] {
+	for _, i := range l.of(n.Actor).actions {
 		if n.past.has(i) {
 			last = max(last, l.nodes[i].Sequence)
 		}
 	}
-	for _, g := range l.appoint[n.Actor] {
+	for _, g := range l.of(n.Actor).appointed {
 		appointed = appointed || n.past.has(g)
 	}
 	_, closes := n.Deed.(protocol.Close)
@@ -302,12 +302,12 @@ func (l *Log) Draft(p protocol.PeerID) (*protocol.Action, error) {
 	if right, ok := l.roster.rights[p]; ok {
 		need.add(l.index[right.Grant])
 	}
-	for _, i := range l.actors[p] {
+	for _, i := range l.of(p).actions {
 		need.add(i)
 	}
 	a := &protocol.Action{Room: l.genesis.Room, Actor: p}
 	past := l.gather(a, need)
-	for _, i := range l.actors[p] {
+	for _, i := range l.of(p).actions {
 		if past.has(i) {
 			a.Sequence = max(a.Sequence, l.nodes[i].Sequence)
 		}
@@ -324,7 +324,7 @@ func (l *Log) Left(p protocol.PeerID) int {
 		return l.judge.own
 	}
 	most := 0
-	for _, g := range l.appoint[p] {
+	for _, g := range l.of(p).appointed {
 		if l.judge.verdicts[g].stands {
 			most = max(most, l.judge.left[g])
 		}

@@ -90,28 +90,47 @@ func (n *node) compare(m *node) int {
 
 // A dag is the actions that a log holds, with everyone's ancestors among them.
 type dag struct {
-	nodes   []*node // by index, in the order of arrival
-	index   map[protocol.ActionHash]int
-	order   []int                     // indices, in the log's order
-	actors  map[protocol.PeerID][]int // whose actions
-	appoint map[protocol.PeerID][]int // the appointments of each to moderator
-	strips  map[protocol.PeerID][]int // what others did that ends a moderator: Revoke of it, Remove, Ban
-	granted map[protocol.PeerID][]int // grants of any role
-	lifts   map[protocol.PeerID][]int // the Unbans of each
-	resigns map[protocol.PeerID][]int // by which each gave back the role of moderator
+	nodes  []*node // by index, in the order of arrival
+	index  map[protocol.ActionHash]int
+	order  []int // indices, in the log's order
+	people map[protocol.PeerID]*person
+}
+
+// A person is who acts or is acted upon, with the indices of those actions.
+type person struct {
+	actions   []int // their own
+	granted   []int // grants to them, of any role
+	appointed []int // those to moderator
+	strips    []int // what others did that ends a moderator: Revoke of it, Remove, Ban
+	lifts     []int // Unbans
+	resigns   []int // their own, by which they gave back the role of moderator
 }
 
 func newDAG() *dag {
-	return &dag{
-		index:  map[protocol.ActionHash]int{},
-		actors: map[protocol.PeerID][]int{}, appoint: map[protocol.PeerID][]int{},
-		strips: map[protocol.PeerID][]int{}, granted: map[protocol.PeerID][]int{}, lifts: map[protocol.PeerID][]int{}, resigns: map[protocol.PeerID][]int{},
+	return &dag{index: map[protocol.ActionHash]int{}, people: map[protocol.PeerID]*person{}}
+}
+
+// of gives what there is of p.
+func (d *dag) of(p protocol.PeerID) person {
+	if known := d.people[p]; known != nil {
+		return *known
 	}
+	return person{}
+}
+
+// person gives the one to write to.
+func (d *dag) person(p protocol.PeerID) *person {
+	known := d.people[p]
+	if known == nil {
+		known = &person{}
+		d.people[p] = known
+	}
+	return known
 }
 
 // place gives the node that a would be, or the parents that are missing.
 func (d *dag) place(a *protocol.Action) (*node, []protocol.ActionHash) {
-	n := &node{Action: a, height: 1, peer: peerOf(a.Deed)}
+	n := &node{Action: a, height: 1, peer: peerOf(a.Deed), past: make(set, 0, len(d.nodes)/64+1)}
 	var missing []protocol.ActionHash
 	for _, h := range a.Parents {
 		i, ok := d.index[h]
@@ -133,25 +152,33 @@ func (d *dag) put(n *node) {
 	d.index[n.Hash] = i
 	at, _ := slices.BinarySearchFunc(d.order, n, func(j int, n *node) int { return d.nodes[j].compare(n) })
 	d.order = slices.Insert(d.order, at, i)
-	d.actors[n.Actor] = append(d.actors[n.Actor], i)
+	actor := d.person(n.Actor)
+	actor.actions = append(actor.actions, i)
+	if n.peer != "" {
+		d.person(n.peer).note(n, i)
+	}
+}
+
+// note keeps what n, of index i, does to p.
+func (p *person) note(n *node, i int) {
 	switch w := n.Deed.(type) {
 	case protocol.Grant:
-		d.granted[n.peer] = append(d.granted[n.peer], i)
+		p.granted = append(p.granted, i)
 		if w.Role == protocol.RoleModerator {
-			d.appoint[n.peer] = append(d.appoint[n.peer], i)
+			p.appointed = append(p.appointed, i)
 		}
 	case protocol.Revoke:
 		switch {
 		case w.Role != protocol.RoleModerator:
 		case n.Actor == n.peer:
-			d.resigns[n.peer] = append(d.resigns[n.peer], i)
+			p.resigns = append(p.resigns, i)
 		default:
-			d.strips[n.peer] = append(d.strips[n.peer], i)
+			p.strips = append(p.strips, i)
 		}
 	case protocol.Remove, protocol.Ban:
-		d.strips[n.peer] = append(d.strips[n.peer], i)
+		p.strips = append(p.strips, i)
 	case protocol.Unban:
-		d.lifts[n.peer] = append(d.lifts[n.peer], i)
+		p.lifts = append(p.lifts, i)
 	}
 }
 

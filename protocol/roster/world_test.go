@@ -132,7 +132,7 @@ func (w *world) forge(p protocol.PeerID) *protocol.Action {
 	slices.SortFunc(a.Parents, protocol.ActionHash.Compare)
 	a.Parents = slices.Compact(a.Parents)
 	n, _ := w.all.place(a)
-	for _, i := range w.all.actors[p] {
+	for _, i := range w.all.of(p).actions {
 		if n.past.has(i) {
 			a.Sequence = max(a.Sequence, w.all.nodes[i].Sequence)
 		}
@@ -261,7 +261,7 @@ func (s *script) try(p protocol.PeerID, deed protocol.Deed, parents ...protocol.
 	a := &protocol.Action{Room: s.log.genesis.Room, Actor: p, Deed: deed, Parents: slices.Clone(parents), Hash: s.hash()}
 	slices.SortFunc(a.Parents, protocol.ActionHash.Compare)
 	n, _ := s.log.place(a)
-	for _, i := range s.log.actors[p] {
+	for _, i := range s.log.of(p).actions {
 		if n.past.has(i) {
 			a.Sequence = max(a.Sequence, s.log.nodes[i].Sequence)
 		}
