@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/earshot-audio/earshot/node/ogg"
@@ -27,6 +28,7 @@ import (
 const (
 	pictures    = "../docs/pictures"
 	mostPicture = 120_000 // bytes
+	sharpness   = 2       // pixels for each of the page's
 )
 
 // TestPictures takes the pictures of docs/pictures anew, of a federation on this
@@ -182,6 +184,7 @@ func (s *scene) rings(n int) func(p *page) {
 func (s *scene) take(name string, how shot, whose, room string, ready func(*page)) {
 	s.t.Run(name, func(t *testing.T) {
 		p := how.visit(t, s.b, s.nodes[whose])
+		must(t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(how.width, how.height, sharpness, how.width < 500)))
 		if room != "" {
 			p.call(fmt.Sprintf(`location.hash = 'room/%s'`, room), nil)
 			p.eventually("the room asks", `document.querySelector('.floor .acts button')`)
@@ -204,7 +207,8 @@ func (s *scene) take(name string, how shot, whose, room string, ready func(*page
 	})
 }
 
-// packed packs a PNG with the 256 colours that it has most of.
+// packed packs a PNG with at most 256 colours: those that it has most of and
+// that differ.
 func packed(t *testing.T, picture []byte) []byte {
 	t.Helper()
 	full, err := png.Decode(bytes.NewReader(picture))
@@ -217,7 +221,12 @@ func packed(t *testing.T, picture []byte) []byte {
 		}
 	}
 	most := slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int { return count[b] - count[a] })
-	few := image.NewPaletted(all, most[:min(len(most), 256)])
+	few := image.NewPaletted(all, nil)
+	for _, c := range most {
+		if p := few.Palette; len(p) == 0 || len(p) < 256 && differ(c, p[p.Index(c)]) {
+			few.Palette = append(p, c)
+		}
+	}
 	nearest := map[color.Color]uint8{}
 	for c := range count {
 		nearest[c] = uint8(few.Palette.Index(c))
@@ -230,4 +239,13 @@ func packed(t *testing.T, picture []byte) []byte {
 	var out bytes.Buffer
 	must(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, few))
 	return out.Bytes()
+}
+
+// differ says whether one may see that two colours are two.
+func differ(a, b color.Color) bool {
+	const seen = 12 << 8 // of a channel's 16 bits
+	r, g, blue, _ := a.RGBA()
+	r2, g2, blue2, _ := b.RGBA()
+	apart := func(x, y uint32) bool { return max(x, y)-min(x, y) > seen }
+	return apart(r, r2) || apart(g, g2) || apart(blue, blue2)
 }
