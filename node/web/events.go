@@ -11,6 +11,10 @@ import (
 // and clients see a live connection, and the node a dead one.
 const heartbeat = 15 * time.Second
 
+// retry is when whoever lost the stream asks for it again; a browser left to
+// itself takes longer, for servers farther away than this one.
+const retry = time.Second
+
 // events streams what changes as server-sent events (WHATWG HTML section 9.2).
 // It begins with `reset` and the whole state, or, if the client names by
 // Last-Event-ID an event that is still kept, with what came after it.
@@ -26,7 +30,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer s.feed.part(joined.follower)
 	out := begin(w, typeEvents)
-	if _, err := out.Write(s.feed.text(joined.first...)); err != nil {
+	if _, err := fmt.Fprintf(out, "retry: %d\n\n%s", retry.Milliseconds(), s.feed.text(joined.first...)); err != nil {
 		return nil
 	}
 	beat := time.NewTicker(heartbeat)

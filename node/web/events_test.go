@@ -154,6 +154,12 @@ func until(t *testing.T, lines *bufio.Reader, prefix string) string {
 	}
 }
 
+func TestEventsSayWhenToComeBack(t *testing.T) {
+	if line := until(t, get(t, newBackend(), "/api/v1/events"), ""); line != "retry: 1000\n" {
+		t.Errorf("the stream begins with %q", line)
+	}
+}
+
 func TestEventsBeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lines := get(t, newBackend(), "/api/v1/events")
