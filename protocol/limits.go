@@ -89,6 +89,7 @@ const (
 	FounderActions = 1024                       // the founder's own
 	MaxShares      = 3072                       // what moderators may fill together
 	MaxActions     = FounderActions + MaxShares // that count, of a room
+	MaxAncestors   = MaxActions + 1024          // of an action: also some that don't count
 	ModeratorShare = 64                         // what one is given if nothing else is said
 	MaxModerators  = 16                         // at a time
 	MaxRank        = 4                          // links of the chain of appointments

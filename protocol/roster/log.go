@@ -9,10 +9,6 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// maxPast is how many ancestors an action may have: all that count, and some that
-// their actors signed beyond their shares before anybody knew.
-const maxPast = protocol.MaxActions + 1024
-
 // Implementation: ours to tune.
 const (
 	maxWaiting   = 512 // actions of people with rights, whose parents are missing
@@ -117,7 +113,7 @@ func (l *Log) check(n *node) error {
 		return protocol.ErrNoRight
 	case n.Sequence != last+1:
 		return ErrSequence
-	case n.past.count() >= maxPast:
+	case n.past.count() > protocol.MaxAncestors:
 		return ErrFull
 	}
 	return nil
@@ -352,7 +348,7 @@ func (l *Log) gather(a *protocol.Action, need set) (past set) {
 			return cmp.Or(cmp.Compare(covers(g), covers(h)), h.Compare(g))
 		})
 		heads = slices.DeleteFunc(heads, func(h protocol.ActionHash) bool { return h == best })
-		if with := l.with(best, past); with.count() < maxPast {
+		if with := l.with(best, past); with.count() <= protocol.MaxAncestors {
 			a.Parents, past = append(a.Parents, best), with
 		}
 	}
