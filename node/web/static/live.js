@@ -32,6 +32,8 @@
  * @typedef {{kind: string, data: any, to?: string}} Told
  */
 
+import { Talk } from './chat.js'
+
 const pace = 40 // ms between two changes
 const retry = 2000 // ms
 const shared = 'earshot events' // the lock of who holds the stream, and the channel
@@ -46,6 +48,8 @@ export class Live extends EventTarget {
 		this.rooms = new Map()
 		/** @type {Map<string, RoomView>} */
 		this.views = new Map()
+		/** @type {Map<string, Talk>} */
+		this.talks = new Map()
 		/** @type {Standing} */
 		this.standing = 'live'
 		this.pending = false
@@ -72,7 +76,7 @@ export class Live extends EventTarget {
 			if (source.readyState === EventSource.CLOSED) this.refused() // the browser gave up
 			else this.tell('standing', 'stopped')
 		}
-		for (const kind of ['reset', 'node', 'rooms', 'room']) {
+		for (const kind of ['reset', 'node', 'rooms', 'room', 'chat']) {
 			source.addEventListener(kind, e => this.tell(kind, JSON.parse(/** @type {MessageEvent} */ (e).data)))
 		}
 	}
@@ -94,7 +98,7 @@ export class Live extends EventTarget {
 	told({ kind, data, to }) {
 		if (kind === 'ask') {
 			if (!this.holds || !this.node) return // it hears of everything once this tab does
-			this.channel.postMessage({ kind: 'all', data: { node: this.node, rooms: this.rooms, views: this.views, standing: this.standing }, to: data })
+			this.channel.postMessage({ kind: 'all', data: { node: this.node, rooms: this.rooms, views: this.views, talks: this.talks, standing: this.standing }, to: data })
 		} else if (!this.holds && (to === undefined || to === this.id)) {
 			this.take(kind, data)
 		}
@@ -106,6 +110,7 @@ export class Live extends EventTarget {
 			case 'reset':
 				this.rooms.clear()
 				this.views.clear()
+				this.talks.clear()
 				break
 			case 'node':
 				this.node = data
@@ -116,8 +121,12 @@ export class Live extends EventTarget {
 			case 'room':
 				this.views.set(data.room, data)
 				break
+			case 'chat':
+				this.takeChat(data)
+				break
 			case 'all':
 				Object.assign(this, { node: data.node, rooms: data.rooms, views: data.views })
+				this.talks = new Map([...data.talks].map(([room, talk]) => [room, Object.assign(new Talk(), talk)])) // what is copied has no class
 				this.stands(data.standing)
 				break
 			case 'standing':
@@ -130,12 +139,22 @@ export class Live extends EventTarget {
 	takeRooms({ changed, gone }) {
 		for (const line of changed) {
 			this.rooms.set(line.room, line)
-			if (!line.joined) this.views.delete(line.room)
+			if (line.joined) continue
+			this.views.delete(line.room)
+			this.talks.delete(line.room)
 		}
 		for (const id of gone) {
 			this.rooms.delete(id)
 			this.views.delete(id)
+			this.talks.delete(id)
 		}
+	}
+
+	/** @param {import('./chat.js').News} news */
+	takeChat(news) {
+		let talk = this.talks.get(news.room)
+		if (!talk) this.talks.set(news.room, (talk = new Talk()))
+		talk.take(news)
 	}
 
 	/** @param {Standing} standing */

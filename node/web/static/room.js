@@ -5,6 +5,7 @@
  */
 
 import { get, inWords, post, roomPath } from './api.js'
+import { Chat } from './chat.js'
 import { Demo } from './demo.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
@@ -61,6 +62,7 @@ export class Room {
 		this.people = h('ul', { class: 'people' })
 		this.network = new Network()
 		this.hands = new Hands(this)
+		this.chat = new Chat(this)
 		this.demo = new Demo(this)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
@@ -68,8 +70,8 @@ export class Room {
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.recording),
-			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring),
-			h('aside', {}, this.hands.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
+			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.chat.captions),
+			h('aside', {}, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
 			this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
@@ -100,6 +102,7 @@ export class Room {
 		this.narrow.onchange = null
 		clearInterval(this.beat)
 		this.hands.close()
+		this.chat.close()
 		this.offKeys()
 		this.element.remove()
 	}
@@ -145,6 +148,7 @@ export class Room {
 		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		this.demo.show(view, this.live.node)
+		this.chat.show(this.live.talks.get(this.id), view !== undefined)
 		if (view) {
 			this.hands.show(view)
 			this.network.show(view, this.live.node?.peer_id ?? '')
@@ -322,7 +326,7 @@ class Bar {
 		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
 		this.element = h('div', { class: 'bar' }, room.hands.invited, this.say, this.hint,
 			h('div', { class: 'buttons' }, this.leaving, this.microphone, room.hands.button,
-				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))),
+				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))), room.chat.button,
 				h('button', { class: 'settings', onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
 	}
 
