@@ -55,7 +55,7 @@ func check(file []byte, pageSize int) error {
 		return errDamaged
 	}
 	w.seen = make([]uint64, w.high/64+1)
-	if _, ok := w.tree(order.Uint64(meta[metaRoot:]), nil, true); !ok || !w.free(order.Uint64(meta[metaFreelist:])) {
+	if _, ok := w.tree(order.Uint64(meta[metaRoot:]), nil, 0); !ok || !w.free(order.Uint64(meta[metaFreelist:])) {
 		return errDamaged
 	}
 	return nil
@@ -110,51 +110,54 @@ func (w *pages) first(id uint64) bool {
 
 // tree checks a bucket's pages from one downward, and gives the last key. key
 // is what the page above calls this one: its first key; nil for the topmost.
-// Only the root's tree holds buckets.
-func (w *pages) tree(id uint64, key []byte, root bool) (last []byte, ok bool) {
+func (w *pages) tree(id uint64, key []byte, depth int) (last []byte, ok bool) {
 	p, flags, count, ok := w.page(id)
 	switch {
 	case !ok, key != nil && count == 0:
 		return nil, false
 	case flags == leafPage:
-		return w.leaf(p, count, key, root)
+		return w.leaf(p, count, key, depth)
 	case flags != branchPage || count == 0:
 		return nil, false
 	}
 	return elements(p, count, key, func(e []byte) (pos, key, value uint32) {
 		return order.Uint32(e), order.Uint32(e[4:]), 0
 	}, func(e, key, _ []byte) (last []byte, ok bool) {
-		return w.tree(order.Uint64(e[8:]), key, root)
+		return w.tree(order.Uint64(e[8:]), key, depth)
 	})
 }
 
-func (w *pages) leaf(p []byte, count int, key []byte, root bool) (last []byte, ok bool) {
+// mostDepth is how deep buckets stand within buckets: the logs hold one a room.
+// The root's own holds nothing but buckets.
+const mostDepth = 2
+
+func (w *pages) leaf(p []byte, count int, key []byte, depth int) (last []byte, ok bool) {
 	return elements(p, count, key, func(e []byte) (pos, key, value uint32) {
 		return order.Uint32(e[4:]), order.Uint32(e[8:]), order.Uint32(e[12:])
 	}, func(e, key, value []byte) (last []byte, ok bool) {
 		switch flags := order.Uint32(e); {
-		case root:
-			return key, flags == bucketFlag && w.bucket(value)
+		case flags == bucketFlag:
+			return key, depth < mostDepth && w.bucket(value, depth+1)
 		default:
-			return key, flags == 0
+			return key, flags == 0 && depth > 0
 		}
 	})
 }
 
-// bucket checks what the root's tree holds under a bucket's name.
-func (w *pages) bucket(value []byte) bool {
+// bucket checks what stands under a bucket's name.
+func (w *pages) bucket(value []byte, depth int) bool {
 	if len(value) < bucketHeader {
 		return false
 	}
 	if id := order.Uint64(value); id != 0 {
-		_, ok := w.tree(id, nil, false)
+		_, ok := w.tree(id, nil, depth)
 		return ok
 	}
 	p := value[bucketHeader:]
 	if len(p) < pageHeader || order.Uint16(p[8:]) != leafPage {
 		return false
 	}
-	_, ok := w.leaf(p, int(order.Uint16(p[10:])), nil, false)
+	_, ok := w.leaf(p, int(order.Uint16(p[10:])), nil, depth)
 	return ok
 }
 

@@ -168,7 +168,7 @@ func versionOf(tx *bbolt.Tx) (uint64, error) {
 		return version, nil // what it takes is not for this version to say
 	}
 	for _, name := range buckets() {
-		if tx.Bucket([]byte(name)) == nil {
+		if name != logBucket && tx.Bucket([]byte(name)) == nil { // homes were made before there were logs
 			return 0, errDamaged
 		}
 	}

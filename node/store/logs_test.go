@@ -1,0 +1,64 @@
+package store
+
+import (
+	"slices"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// A home holds its rooms' logs when it is opened again: small ones, which lie
+// within their bucket's page, and large ones, which have pages of their own.
+func TestLogsSurviveReopening(t *testing.T) {
+	for _, count := range []int{1, 500} {
+		home := t.TempDir()
+		var actions [][]byte
+		for n := range count {
+			actions = append(actions, slices.Repeat([]byte{byte(n)}, 200))
+		}
+		rooms := []protocol.RoomID{{1}, {2}}
+		s := reopen(t, home)
+		for _, room := range rooms {
+			if err := s.SaveActions(room, actions); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		s = reopen(t, home)
+		for _, room := range rooms {
+			kept, err := s.Actions(room)
+			if err != nil || !slices.EqualFunc(kept, actions, slices.Equal) {
+				t.Errorf("%d of %d actions are kept: %v", len(kept), count, err)
+			}
+		}
+		s.Close()
+	}
+}
+
+func TestHomesFromBeforeLogs(t *testing.T) {
+	home := t.TempDir()
+	s := reopen(t, home)
+	if err := s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(logBucket)) }); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = reopen(t, home)
+	defer s.Close()
+	if kept, err := s.Actions(protocol.RoomID{1}); err != nil || len(kept) > 0 {
+		t.Errorf("%d actions: %v", len(kept), err)
+	}
+	if err := s.SaveActions(protocol.RoomID{1}, [][]byte{{1}}); err != nil {
+		t.Error(err)
+	}
+}
+
+func reopen(t *testing.T, home string) *Store {
+	t.Helper()
+	s, err := Open(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
