@@ -87,8 +87,12 @@ func (f *folder) seat() {
 	slices.SortFunc(best, f.nearer)
 	for _, g := range best[:min(len(best), protocol.MaxModerators)] {
 		n := f.nodes[g]
+		right := Right{Grant: n.Hash}
+		for ; g != none; g = f.verdicts[g].by {
+			right.Above = append(right.Above, f.nodes[g].Actor)
+		}
 		f.roster.moderators = append(f.roster.moderators, n.peer)
-		f.roster.rights[n.peer] = Right{n.Hash, n.Actor, f.verdicts[g].rank + 1}
+		f.roster.rights[n.peer] = right
 	}
 }
 
@@ -99,14 +103,12 @@ func (f *folder) nearer(g, h int) int {
 
 // inForce says whether an appointment holds now.
 func (f *folder) inForce(g int) bool {
-	n, v := f.nodes[g], f.verdicts[g]
-	if !v.stands || v.rank >= protocol.MaxRank {
+	v := f.verdicts[g]
+	if !v.stands || v.rank >= protocol.MaxRank || len(f.end(g).by) > 0 {
 		return false
 	}
-	if f.end(g).ended {
-		return false
-	}
-	return !slices.ContainsFunc(f.of(n.peer).resigns, func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
+	resigns := f.of(f.nodes[g].peer).resigns
+	return !slices.ContainsFunc(resigns, func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
 }
 
 // reaches says whether what i does to its peer is within its author's power: no
@@ -131,13 +133,8 @@ func (f *folder) shields(g, i int) bool {
 	case !f.before(g, i):
 		return higher
 	}
-	p := f.nodes[g].peer
-	for _, b := range f.of(p).strips {
-		if b != i && f.verdicts[b].stands && f.before(b, i) && f.cuts(b, g) {
-			return false
-		}
-	}
-	return !f.resigned(p, g, f.nodes[i].past)
+	ended := slices.ContainsFunc(f.end(g).by, func(b int) bool { return f.before(b, i) })
+	return !ended && !f.resigned(f.nodes[g].peer, g, f.nodes[i].past)
 }
 
 // take puts a standing action where it decides something.
@@ -293,18 +290,20 @@ func (f *folder) mute(p protocol.PeerID, is, all []int) {
 	}
 }
 
-// newest gives those of is and all that none of them knew of; a mute of all is not
-// for moderators.
+// newest gives those of is and of all that none of the others knew of; a mute of
+// all is not for moderators.
 func (f *folder) newest(is, all []int, moderates bool) (out []int) {
-	both := slices.Clone(is)
-	for _, i := range all {
-		if _, mutes := f.nodes[i].Deed.(protocol.Mute); !mutes || !moderates {
-			both = append(both, i)
-		}
+	if moderates {
+		all = slices.DeleteFunc(slices.Clone(all), func(i int) bool {
+			_, mutes := f.nodes[i].Deed.(protocol.Mute)
+			return mutes
+		})
 	}
-	for _, i := range both {
-		if !slices.ContainsFunc(both, func(k int) bool { return f.before(i, k) }) {
-			out = append(out, i)
+	for _, part := range [][2][]int{{is, all}, {all, is}} {
+		for _, i := range part[0] {
+			if !slices.ContainsFunc(part[1], func(k int) bool { return f.before(i, k) }) {
+				out = append(out, i)
+			}
 		}
 	}
 	return out

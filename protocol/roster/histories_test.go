@@ -113,8 +113,8 @@ func (w *world) holds(r *Roster) {
 			w.breaks("%s is a moderator and banned", p)
 		}
 		right := r.rights[p]
-		if right.Rank > 1 && right.By == founder || right.Rank > protocol.MaxRank || right.Rank < 1 {
-			w.breaks("%s has rank %d by %s", p, right.Rank, right.By)
+		if rank := right.Rank(); rank > protocol.MaxRank || slices.Index(right.Above, founder) != rank-1 {
+			w.breaks("%s has rank %d below %s", p, rank, right.Above)
 		}
 	}
 	if _, ok := r.rights[stranger]; ok || r.RoleOf(stranger) != protocol.RoleListener {
@@ -141,8 +141,8 @@ func (w *world) attack() {
 		w.breaks("%s changes the room without authority", r)
 	}
 	for _, p := range before.moderators {
-		if _, ok := after.rights[p]; !ok && p != r && before.rights[p].Rank <= rank && !before.under(p, r) {
-			w.breaks("%s of rank %d ends %s of rank %d", r, rank, p, before.rights[p].Rank)
+		if _, ok := after.rights[p]; !ok && p != r && before.rights[p].Rank() <= rank && !before.MayEnd(r, p) {
+			w.breaks("%s of rank %d ends %s of rank %d", r, rank, p, before.rights[p].Rank())
 		}
 	}
 	for p, bans := range before.bans {
@@ -184,14 +184,14 @@ func (w *world) defy() {
 	}
 	after := w.all.Roster()
 	for _, p := range before.moderators {
-		if p == victim && before.under(victim, r) && !after.MayModerate(victim) {
+		if p == victim && before.MayEnd(r, victim) && !after.MayModerate(victim) {
 			continue
 		}
 		if !after.MayModerate(p) {
 			w.breaks("%s ends %s, which is not below it", r, p)
 		}
 	}
-	if before.rights[victim].By == r && w.only(victim) && after.MayModerate(victim) {
+	if before.MayEnd(r, victim) && w.only(victim) && after.MayModerate(victim) {
 		w.breaks("%s does not end %s, whom it alone appointed", r, victim)
 	}
 }
@@ -222,21 +222,6 @@ func (w *world) purge() {
 	if !maps.EqualFunc(before.bans, after.bans, slices.Equal) || before.title != after.title || before.locked != after.locked {
 		w.breaks("what %s did goes with it", victim)
 	}
-}
-
-// under says whether p's right comes through r.
-func (r *Roster) under(p, above protocol.PeerID) bool {
-	for p != r.founder {
-		if p == above {
-			return true
-		}
-		right, ok := r.rights[p]
-		if !ok {
-			return true // through somebody who is none any more: who knows
-		}
-		p = right.By
-	}
-	return false
 }
 
 // cutOff says whether the founder ended all that p ever had.

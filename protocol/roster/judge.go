@@ -137,7 +137,7 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 			continue
 		}
 		e := j.end(g)
-		if e.ended && !e.spare.has(i) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
+		if len(e.by) > 0 && !e.spare.has(i) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
 			continue
 		}
 		by = g
@@ -147,8 +147,8 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 
 // An end is what became of an appointment.
 type end struct {
-	ended bool
-	spare set // what all that ended it knew of: so much stands
+	by    []int // what ended it
+	spare set   // what all of those knew of: so much stands
 }
 
 // end gives what became of an appointment that stands. All that may end it ranks no
@@ -162,10 +162,10 @@ func (j *judge) end(g int) *end {
 		if !j.verdicts[b].stands || !j.cuts(b, g) {
 			continue
 		}
-		if !e.ended {
+		if len(e.by) == 0 {
 			e.spare = slices.Clone(j.nodes[b].past)
 		}
-		e.ended = true
+		e.by = append(e.by, b)
 		e.spare.intersect(j.nodes[b].past)
 	}
 	j.ends[g] = e

@@ -235,6 +235,32 @@ func BenchmarkFold(b *testing.B) {
 	}
 }
 
+// What a founder may do who wants its guests' nodes to compute.
+func BenchmarkFoldHostile(b *testing.B) {
+	s := &script{t: &testing.T{}, log: New(room())}
+	var last []protocol.ActionHash
+	do := func(p protocol.PeerID, deed protocol.Deed) {
+		last = []protocol.ActionHash{s.after(p, deed, last...)}
+	}
+	for i := range 24 {
+		do(founder, protocol.Grant{Peer: alice, Role: protocol.RoleModerator, Share: protocol.MaxShares / 24})
+		if i%2 == 0 {
+			do(founder, protocol.Mute{})
+		}
+	}
+	base := last
+	for range protocol.FounderActions - 36 {
+		s.after(founder, protocol.Ban{Peer: alice}, base...)
+	}
+	for i := range 24 * (protocol.MaxShares/24 - 1) {
+		s.after(alice, []protocol.Deed{protocol.Unban{Peer: bob}, protocol.Mute{Peer: bob}, protocol.Mute{}, demote(alice)}[i%4], base...)
+	}
+	for b.Loop() {
+		s.log.judge, s.log.roster = nil, nil
+		s.log.settle()
+	}
+}
+
 func BenchmarkAdd(b *testing.B) {
 	s := &script{t: &testing.T{}, log: New(room())}
 	fill(s)

@@ -33,9 +33,14 @@ type Roster struct {
 // A Right is by what a peer is a moderator.
 type Right struct {
 	Grant protocol.ActionHash // the appointment
-	By    protocol.PeerID     // who made it
-	Rank  int                 // 1: appointed by the founder
+	Above []protocol.PeerID   // who made it, who appointed that one, and so on; the founder last
 }
+
+// By gives who made the appointment.
+func (r Right) By() protocol.PeerID { return r.Above[0] }
+
+// Rank is 1 for whom the founder appointed.
+func (r Right) Rank() int { return len(r.Above) }
 
 // A Grant names a role that a peer was given.
 type Grant struct {
@@ -115,6 +120,17 @@ func (r *Roster) MaySpeak(p protocol.PeerID) bool {
 func (r *Roster) Right(p protocol.PeerID) (Right, bool) {
 	right, ok := r.rights[p]
 	return right, ok
+}
+
+// MayEnd says whether by, as the roster is, may mute, remove or ban p: the founder
+// everybody else; a moderator those who are none, and the moderators below it.
+func (r *Roster) MayEnd(by, p protocol.PeerID) bool {
+	if p == r.founder || p == by || !r.MayModerate(by) {
+		return false
+	}
+	right, moderates := r.rights[p]
+	below := slices.Contains(right.Above, by) && r.rights[by].Rank() < right.Rank() // by may have sunk since
+	return by == r.founder || !moderates || below
 }
 
 // Granted gives the action that gave p the role to speak or to carry.

@@ -53,7 +53,7 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%s is %v, not %v", p, got, want)
 		}
 	}
-	if right, _ := r.Right(bob); right.Rank != 2 || right.By != alice {
+	if right, _ := r.Right(bob); right.Rank() != 2 || right.By() != alice || !r.MayEnd(alice, bob) || r.MayEnd(bob, alice) || !r.MayEnd(bob, carol) {
 		t.Errorf("bob's right: %+v", right)
 	}
 	if h, _ := r.Granted(dave, protocol.RoleCarrier); h != grant {
@@ -105,6 +105,23 @@ func TestRemovalReachesDownward(t *testing.T) {
 			t.Errorf("%T of the founder: %v", end(founder), err)
 		}
 	}
+}
+
+// Who sinks below its own appointee is below it.
+func TestSinking(t *testing.T) {
+	s := newScript(t)
+	s.do(founder, moderator(alice))
+	s.do(alice, moderator(bob))
+	s.do(founder, demote(alice))
+	s.do(bob, protocol.Grant{Peer: alice, Role: protocol.RoleModerator, Share: 8})
+	s.moderators(bob, alice)
+	if r := s.log.Roster(); r.MayEnd(alice, bob) || !r.MayEnd(bob, alice) {
+		t.Error("alice is above bob still")
+	}
+	s.do(alice, protocol.Remove{Peer: bob})
+	s.moderators(bob, alice)
+	s.do(bob, protocol.Remove{Peer: alice})
+	s.moderators(bob)
 }
 
 func TestRemovalVoidsWhatIsConcurrent(t *testing.T) {

@@ -217,11 +217,13 @@ func (w *world) sync(to, from *Log) {
 
 // same says whether two rosters are; era apart.
 func (r *Roster) same(s *Roster) bool {
-	return slices.Equal(r.moderators, s.moderators) && maps.Equal(r.rights, s.rights) && maps.Equal(r.roles, s.roles) &&
+	return slices.Equal(r.moderators, s.moderators) && maps.EqualFunc(r.rights, s.rights, Right.same) && maps.Equal(r.roles, s.roles) &&
 		maps.EqualFunc(r.bans, s.bans, slices.Equal) && maps.Equal(r.removed, s.removed) && r.silences(s) &&
 		r.title == s.title && r.language == s.language && r.pin == s.pin && slices.Equal(r.topics, s.topics) &&
 		r.stage == s.stage && r.locked == s.locked && r.paused == s.paused && r.closed == s.closed && r.next.Equal(s.next)
 }
+
+func (r Right) same(s Right) bool { return r.Grant == s.Grant && slices.Equal(r.Above, s.Above) }
 
 func (r *Roster) silences(s *Roster) bool {
 	if r.muteAll != nil && s.muteAll != nil && *r.muteAll != *s.muteAll || (r.muteAll == nil) != (s.muteAll == nil) {
