@@ -65,6 +65,11 @@ func TestPageChat(t *testing.T) {
 	}
 	host.checkNames("chat")
 	host.checkWidth("chat", 320)
+	if os.Getenv("EARSHOT_AXE") != "" {
+		axe := axeCore(t)
+		host.judge(axe, "chat of the host")
+		guest.judge(axe, "chat of a guest")
+	}
 	drawChat(t, host, guest)
 }
 
