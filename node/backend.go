@@ -31,7 +31,7 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 		s.Links = append(s.Links, n.linkLine(p, room.PathView{Peer: p}, ""))
 	}
 	s.Dropped, s.Upload = n.dropped(), n.capacity.status()
-	if s.Door = n.Door(); s.Door != "" {
+	if s.Door, s.HasDoor = n.Door(), n.door != nil; s.Door != "" {
 		s.Guests = len(n.door.Guests())
 	}
 	s.Reach, s.Alone = shownReach(n.reach.State()), s.Neighbors == 0 && n.knows() == 0

@@ -95,8 +95,9 @@ type Status struct {
 	Reach     Reach            `json:"reach"`
 	Upload    Upload           `json:"upload"`
 	Door      string           `json:"guest_door"` // its URL; "": there is none, or it is shut
-	Guests    int              `json:"guests"`     // who listen through it
-	Rooms     []string         `json:"rooms"`      // this node is in
+	HasDoor   bool             `json:"has_guest_door"`
+	Guests    int              `json:"guests"` // who listen through it
+	Rooms     []string         `json:"rooms"`  // this node is in
 	Links     []LinkLine       `json:"links"`
 	Dropped   map[string]int64 `json:"dropped"` // by reason, since the start
 	Warnings  []string         `json:"warnings"`

@@ -12,7 +12,7 @@ import (
 // section 6.3.8).
 const qrQuiet = 4
 
-// qr draws a room's link, for a telephone's camera.
+// qr draws a room's link, or its guests', for a telephone's camera.
 func (s *Server) qr(w http.ResponseWriter, r *http.Request) error {
 	room, err := roomOf(r)
 	if err != nil {
@@ -22,9 +22,15 @@ func (s *Server) qr(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	code, err := qr.Encode(view.Link, qr.L)
+	link := view.Link
+	if of := r.URL.Query().Get("link"); of != "" {
+		if link = view.GuestLink; of != "guest" || link == "" {
+			return refuse(http.StatusNotFound, "the room has no such link now", "guest: while a guest door is open; without a query, the room's own")
+		}
+	}
+	code, err := qr.Encode(link, qr.L)
 	if err != nil {
-		return fmt.Errorf("draw the link of %d bytes: %w", len(view.Link), err)
+		return fmt.Errorf("draw the link of %d bytes: %w", len(link), err)
 	}
 	w.Header().Set("Content-Type", fileTypes[".svg"])
 	w.Write(drawn(code)) // an error means that nobody waits for it

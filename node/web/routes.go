@@ -59,7 +59,7 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
 		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
 		{method: "GET", path: room, serve: s.room},
-		{method: "GET", path: room + "/qr.svg", serve: s.qr},
+		{method: "GET", path: room + "/qr.svg", query: []string{"link"}, serve: s.qr},
 		{method: "POST", path: room + "/leave", serve: s.leave},
 		{method: "POST", path: room + "/close", serve: s.closeRoom},
 		{method: "POST", path: room + "/reopen", serve: s.reopen},

@@ -15,9 +15,9 @@
  *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
  * @typedef {{peer: string, source: number, frames: number, lost: number, hot: boolean, level: number}} Source
  * @typedef {RoomLine & {term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
- *   members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
+ *   guests: number, guest_link: string, members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
- *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean}} Status
+ *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean, has_guest_door?: boolean}} Status
  * @typedef {{changed: RoomLine[], gone: string[]}} RoomsChange
  */
 

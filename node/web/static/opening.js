@@ -75,8 +75,10 @@ function opening({ room, link }, enter) {
  * A link to pass on: to read, to copy, to share, to point a phone at.
  * @param {string} room
  * @param {string} link
+ * @param {string} [code] where it is drawn
+ * @param {string} [about]
  */
-export function sharing(room, link) {
+export function sharing(room, link, code = roomPath(room, 'qr.svg'), about = t('link.say')) {
 	const field = h('input', { readOnly: true, value: link, 'aria-label': t('link'), onfocus: () => field.select() })
 	field.value = link
 	const copy = h('button', {
@@ -84,5 +86,5 @@ export function sharing(room, link) {
 		onclick: () => navigator.clipboard.writeText(link).then(() => say(copy, t('copied')), () => field.focus()), // which selects it, to copy by hand
 	}, t('copy'))
 	const share = 'share' in navigator && h('button', { type: 'button', onclick: () => navigator.share({ url: link, text: link }).catch(() => {}) }, t('share'))
-	return h('div', { class: 'sharing' }, h('p', { class: 'soft' }, t('link.say')), h('div', { class: 'pair' }, field, copy, share), h('img', { class: 'qr', src: roomPath(room, 'qr.svg'), alt: t('qr') }))
+	return h('div', { class: 'sharing' }, h('p', { class: 'soft' }, about), h('div', { class: 'pair' }, field, copy, share), h('img', { class: 'qr', src: code, alt: t('qr') }))
 }

@@ -7,6 +7,7 @@
 import { get, inWords, post, roomPath } from './api.js'
 import { Chat } from './chat.js'
 import { Demo } from './demo.js'
+import { Door } from './door.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
 import { Network } from './network.js'
@@ -64,6 +65,7 @@ export class Room {
 		this.hands = new Hands(this)
 		this.chat = new Chat(this)
 		this.demo = new Demo(this)
+		this.door = new Door(id)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())
@@ -143,7 +145,8 @@ export class Room {
 		const recorder = members.find(m => m.recording)
 		this.recording.hidden = !recorder
 		if (recorder) say(this.recording, t('recording', { name: recorder.name }))
-		if (known && this.links.hidden) this.links.append(sharing(this.id, known.link))
+		if (known && this.links.hidden) this.links.append(sharing(this.id, known.link), this.door.element)
+		this.door.show(view, this.live.node)
 		this.links.hidden = !known
 		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
