@@ -33,13 +33,14 @@ export function places(view, self) {
 	/** @type {Map<string, Point>} */
 	const at = new Map()
 	const others = view.members.filter(m => !m.lost && m.peer !== view.relay && m.peer !== view.standby)
-	const ring = (/** @type {Member[]} */ all, /** @type {number} */ radius, /** @type {number} */ turn) => {
-		const drawn = [...all.filter(m => m.peer === self), ...all.filter(m => m.peer !== self)].slice(0, mostDrawn)
-		const kept = all.filter(m => drawn.includes(m)) // in their own order
-		circle(kept.length, radius, turn).forEach((p, i) => at.set(kept[i].peer, p))
+	const ring = (/** @type {Member[]} */ all, /** @type {number} */ radius, /** @type {number} */ free) => {
+		const drawn = new Set([...all.filter(m => m.peer === self), ...all.filter(m => m.peer !== self)].slice(0, mostDrawn))
+		const kept = all.filter(m => drawn.has(m)) // in their own order
+		const left = Math.ceil(free * kept.length), n = left + kept.length
+		circle(n, radius, 1 / 8 - (left - 1) / 2 / n).slice(left).forEach((p, i) => at.set(kept[i].peer, p))
 	}
-	ring(others.filter(m => m.role !== 'listener'), radii.stage, 0.35)
-	ring(others.filter(m => m.role === 'listener'), radii.audience, 0.05)
+	ring(others.filter(m => m.role !== 'listener'), radii.stage, 1 / 4) // where the standby is
+	ring(others.filter(m => m.role === 'listener'), radii.audience, 0)
 	if (view.relay) at.set(view.relay, { x: 0, y: 0 })
 	if (view.standby) at.set(view.standby, beside)
 	return at
@@ -62,7 +63,8 @@ export function lines(view, self) {
 	const hot = new Set(view.sources.filter(s => s.hot).map(s => s.peer))
 	for (const m of view.members) {
 		const speaks = hot.has(m.peer), hears = hot.size > 0 && (m.listening || m.peer === view.standby)
-		if (m.live_parent) add({ from: m.live_parent, to: m.peer, live: true, lit: speaks || hears })
+		const from = m.live_parent || m.guest_of
+		if (from) add({ from, to: m.peer, live: true, lit: speaks || hears })
 		if (m.warm_parent) add({ from: m.warm_parent, to: m.peer, live: false, lit: speaks }) // who speaks sends to both
 	}
 	for (const l of view.links) {
