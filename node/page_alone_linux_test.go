@@ -72,10 +72,16 @@ func testPagesTalkBySocket(t *testing.T, b *browser) {
 	speaker.presses(kb.Enter)
 	source := ana.speaksAs(o.Room)
 	budi.eventually(10*time.Second, "half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
-	seat := `[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === 'ana')`
-	listener.eventually("ana's ring moves, by the levels of her frames", seat+`?.style.getPropertyValue('--level') > 0.2`)
+	listener.eventually("ana's ring moves, by the levels of her frames", seatOf("ana")+`?.style.getPropertyValue('--level') > 0.2`)
 	listener.eventually("ana is played", `window.loudest > 0.02`)
+	listener.tabTo(`.ring`)
+	listener.eventually("ana's ring is lit", seatOf("ana")+`?.hasAttribute('data-heard')`)
+	listener.presses("s")
+	listener.shows(`#voice`, "Speaking now: \u2068ana\u2069")
 	speaker.tabTo(`.mic`)
 	speaker.presses(kb.Enter)
 	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	listener.eventually("her ring is out", `!`+seatOf("ana")+`?.hasAttribute('data-heard')`)
+	listener.presses("s")
+	listener.shows(`#voice`, "Nobody is speaking")
 }

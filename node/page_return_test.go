@@ -9,34 +9,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestPageReturns has pages lose what they have, one thing after another, and
-// come back by themselves, with the place that a person had in the room: budi's
-// hand is up, citra speaks.
-func TestPageReturns(t *testing.T) {
-	s := meet(t, "host")
-	s.inviteCitra()
-	s.citraSpeaks()
-	s.budiRaisesHand()
-	for _, c := range []struct {
-		what string
-		do   func(*seats)
-	}{
-		{"the tab is loaded anew", (*seats).reloadBudi},
-		{"the browser is offline", (*seats).cutBudiOff},
-		{"the listener's node is started anew", (*seats).restartBudi},
-		{"the speaker's node is started anew", (*seats).restartCitra},
-	} {
-		began := time.Now()
-		c.do(s)
-		s.budiHears(glitches)
-		s.listener.shows(`.hands`, "You are number 1 in line")
-		t.Logf("%s: %v", c.what, time.Since(began).Round(time.Millisecond))
-	}
-	// What a tab goes on with by itself, it does not do for a link.
-	must(t, chromedp.Run(s.listener.ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(s.budi.API()+"/#room/"+s.room)))
-	s.listener.asks()
-}
-
 // budiRaisesHand gives budi a place in the line.
 func (s *seats) budiRaisesHand() {
 	s.t.Helper()
@@ -50,6 +22,7 @@ func (s *seats) budiRaisesHand() {
 func (s *seats) reloadBudi() {
 	must(s.t, chromedp.Run(s.listener.ctx, chromedp.Reload()))
 	s.listener.hearsRoom()
+	s.unchanged()
 }
 
 // cutBudiOff takes the network from budi's tab, but for what it plays: media do
@@ -62,6 +35,7 @@ func (s *seats) cutBudiOff() {
 	p.shows(`#banner`, "Earshot has stopped")
 	p.offline(false)
 	p.shows(`#banner`, "You are back")
+	s.unchanged()
 }
 
 // offline takes the network from a tab, or gives it back.
@@ -75,6 +49,7 @@ func (s *seats) restartBudi() {
 	s.budi = restart(s.t, s.budi, s.budi.crash, func() { s.listener.shows(`#banner`, "Earshot has stopped") }, s.ana)
 	s.listener.shows(`#banner`, "You are back")
 	s.listener.hearsRoom()
+	s.unchanged()
 }
 
 func (s *seats) restartCitra() {
@@ -84,6 +59,21 @@ func (s *seats) restartCitra() {
 	s.guest.hearsRoom()
 	s.guest.eventually("the microphone is live again", `document.querySelector('.mic').hasAttribute('data-live')`)
 	s.listener.eventually("citra sits on stage again", seatOf("citra"))
+	s.unchanged()
+}
+
+// followAnew comes to the page of a room by a link, in a tab that listened there:
+// only what a tab was when it was loaded anew, it is again by itself.
+func (s *seats) followAnew() {
+	must(s.t, chromedp.Run(s.listener.ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(s.budi.API()+"/#room/"+s.room)))
+	s.listener.asks()
+}
+
+// unchanged checks that budi hears citra, and that his hand has the place it had.
+func (s *seats) unchanged() {
+	s.t.Helper()
+	s.budiHears()
+	s.listener.shows(`.hands`, "You are number 1 in line")
 }
 
 // restart ends a node and starts it again at the same home and port.
