@@ -7,6 +7,7 @@ import (
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 var (
@@ -176,4 +177,14 @@ func (r *Room) tendLeases(now time.Duration) {
 		r.enforce(now)
 		r.changed()
 	}
+}
+
+// Log gives the room's log, ancestors first, and what it comes to.
+func (r *Room) Log(ctx context.Context) (entries []roster.Entry, lawful *roster.Roster, err error) {
+	err = r.ask(ctx, func(r *Room) {
+		if r.log != nil {
+			entries, lawful = r.log.Entries(), r.lawful
+		}
+	})
+	return entries, lawful, err
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // ChatRights says who may write in a room, and take what others wrote out of
@@ -19,11 +20,14 @@ type ChatRights interface {
 	MayHide(p, of protocol.PeerID) bool
 }
 
-// foundersChat is how it is without a roster: everyone may write, the founder hides.
-type foundersChat struct{ founder protocol.PeerID }
+// lawfulChat is as the log has it: everyone may write while the room is not
+// paused, and who moderates hides what others but the founder wrote.
+type lawfulChat struct{ *roster.Roster }
 
-func (foundersChat) MayWrite(protocol.PeerID) bool       { return true }
-func (c foundersChat) MayHide(p, _ protocol.PeerID) bool { return p == c.founder }
+func (c lawfulChat) MayWrite(p protocol.PeerID) bool { return !c.Paused() }
+func (c lawfulChat) MayHide(p, of protocol.PeerID) bool {
+	return p == c.Founder() || c.MayModerate(p) && of != c.Founder()
+}
 
 const (
 	// What a sender says: so many at once, and one each chatEach. Those who hear
@@ -112,7 +116,7 @@ func (r *Room) chatRights() ChatRights {
 	if r.cfg.Chat != nil {
 		return r.cfg.Chat
 	}
-	return foundersChat{r.genesis.Founder}
+	return lawfulChat{r.lawful}
 }
 
 func (r *Room) write(text string, said time.Time, now time.Duration) (protocol.MessageID, error) {

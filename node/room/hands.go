@@ -51,7 +51,7 @@ func (r *Room) Hand(ctx context.Context, up bool) (err error) {
 	return err
 }
 
-// Lower takes somebody's hand down; only the founder may.
+// Lower takes somebody's hand down; who moderates may.
 func (r *Room) Lower(ctx context.Context, p protocol.PeerID) (err error) {
 	if e := r.ask(ctx, func(r *Room) { err = r.lower(p, r.cfg.Now()) }); e != nil {
 		return e
@@ -86,9 +86,9 @@ func (r *Room) sayHand(now time.Duration) {
 	r.say(&protocol.Message{Hand: &protocol.Hand{Up: r.own.up, Raised: r.own.raised}})
 }
 
-// lower is the founder's word that a hand goes down.
+// lower is a moderator's word that a hand goes down.
 func (r *Room) lower(p protocol.PeerID, now time.Duration) error {
-	if !r.hosting() {
+	if r.genesis == nil || !r.lawful.MayModerate(r.cfg.Self) {
 		return protocol.ErrNoRight
 	}
 	h := r.hands[p]
@@ -169,7 +169,7 @@ func (r *Room) noteHand(p protocol.PeerID, now time.Duration) *hand {
 	return h
 }
 
-// takeLowered takes the founder's word; false if it is nothing new. It names
+// takeLowered takes a moderator's word; false if it is nothing new. It names
 // one raising of a hand, so that it lowers no later one when said again.
 func (r *Room) takeLowered(s protocol.Stamp, now time.Duration) bool {
 	h := r.hands[s.Peer]

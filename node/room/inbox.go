@@ -45,7 +45,10 @@ func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 			return nil, protocol.ErrNoRight
 		}
 	}
-	if f := r.founder.Load(); (m.Closed != nil || m.Lowered != nil) && (f == nil || *f != m.From) {
+	if f := r.founder.Load(); m.Closed != nil && (f == nil || *f != m.From) {
+		return nil, protocol.ErrNoRight
+	}
+	if l := r.moderators.Load(); m.Lowered != nil && (l == nil || !l.MayModerate(m.From)) {
 		return nil, protocol.ErrNoRight
 	}
 	return m, m.Verify(r.cfg.Room)

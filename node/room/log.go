@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -51,7 +53,14 @@ func (r *Room) openLog(now time.Duration) {
 			r.log.Add(a)
 		}
 	}
-	r.lawful, r.leases, r.sentences = r.log.Roster(), roster.NewLeases(now), roster.NewSentences()
+	r.leases, r.sentences = roster.NewLeases(now), roster.NewSentences()
+	r.abide(now)
+}
+
+// abide takes what the log comes to now.
+func (r *Room) abide(now time.Duration) {
+	r.lawful = r.log.Roster()
+	r.moderators.Store(r.lawful)
 	r.leases.Set(r.lawful, now)
 	r.sentences.Set(r.lawful, now)
 }
@@ -102,9 +111,7 @@ func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) {
 		return
 	}
 	before := r.lawful
-	r.lawful = r.log.Roster()
-	r.leases.Set(r.lawful, now)
-	r.sentences.Set(r.lawful, now)
+	r.abide(now)
 	r.cfg.SaveActions(signed(added))
 	r.rosterChanged(now)
 	for _, a := range added {
@@ -137,14 +144,45 @@ func (r *Room) whomToAsk(from protocol.PeerID) protocol.PeerID {
 	return ""
 }
 
-// compareLog asks a relay whose claim shows another log. A claim of one's own is
-// no news.
-func (r *Room) compareLog(from protocol.PeerID, hash uint64, now time.Duration) {
+// compareLog asks a relay whose claim shows another log.
+func (r *Room) compareLog(from protocol.PeerID, hash uint64, addresses []multiaddr.Multiaddr, now time.Duration) {
 	if r.log == nil || hash == 0 || hash == r.logHash() {
 		return
 	}
 	to := r.whomToAsk(from)
 	if p := r.paths[to]; p != nil && now-p.log.at >= logSoon {
+		r.askLog(to, false, now)
+	}
+	if r.root && to == "" && r.envoy.to == "" {
+		r.envoy = envoy{to: from, since: now}
+		r.cfg.Links.Want(peer.AddrInfo{ID: from, Addrs: addresses})
+	}
+}
+
+// envoy is a link to another relay, for the log's sake: the halves of a room that
+// was parted may be of different eras, and then follow none of each other's
+// claims until their logs are one.
+type envoy struct {
+	to    protocol.PeerID
+	since time.Duration
+}
+
+// envoyLife is how long it may take.
+const envoyLife = 5 * time.Second
+
+func (r *Room) tendEnvoy(now time.Duration) {
+	to := r.envoy.to
+	if to == "" {
+		return
+	}
+	if now-r.envoy.since > envoyLife {
+		r.envoy = envoy{}
+		if r.parents[to] == nil && (r.seeds[to] == nil || !r.seeds[to].wanted) {
+			r.cfg.Links.Release(to)
+		}
+		return
+	}
+	if p := r.paths[to]; p != nil && p.log.at < r.envoy.since {
 		r.askLog(to, false, now)
 	}
 }
@@ -185,8 +223,7 @@ func (r *Room) held() []protocol.ActionHash {
 func (r *Room) takeLogAsk(id protocol.PeerID, m *pb.LogAsk, now time.Duration) {
 	p := r.paths[id]
 	switch {
-	case p == nil || r.log == nil || !p.child && !r.isParent(id):
-		r.drop("log asked by a stranger")
+	case p == nil || r.log == nil:
 		return
 	case len(m.Have) > maxHeads || len(m.Missing) > maxGaps:
 		r.drop("malformed")
@@ -255,6 +292,7 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 
 // tendLog asks again where nothing was answered.
 func (r *Room) tendLog(now time.Duration) {
+	r.tendEnvoy(now)
 	for _, p := range r.paths {
 		if p.log.open && now-p.log.at >= logAgain {
 			p.log.open = false

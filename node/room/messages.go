@@ -126,7 +126,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 	case m.Queue != nil:
 		return m.From == r.relay && r.may(m.From, protocol.Carry, now)
 	case m.Lowered != nil:
-		return m.From == r.genesis.Founder
+		return r.lawful.MayModerate(m.From)
 	case m.Presence != nil && m.Presence.Door != "":
 		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Voice != nil:
@@ -230,7 +230,7 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		return r.takeAction(m.Action, from, now)
 	case m.Claim != nil:
 		r.meet(m.From, now).beats(now)
-		r.compareLog(m.From, m.Claim.Log, now)
+		r.compareLog(m.From, m.Claim.Log, m.Claim.RelayAddresses, now)
 		r.machine.Claim(m.Claim.Claim, now)
 		if r.machine.Best().Key == m.Claim.Key {
 			r.follow(m)

@@ -14,8 +14,9 @@ import (
 // parent is a node that this one gets the room from: the relay, the standby.
 type parent struct {
 	accepted bool
-	full     bool           // it had no place, as of its last answer
-	mode     pb.Attach_Mode // as last asked for
+	full     bool             // it had no place, as of its last answer
+	why      pb.Refuse_Reason // it refused, as of its last answer
+	mode     pb.Attach_Mode   // as last asked for
 	askedAt  time.Duration
 	asked    bool
 	until    time.Duration // it is not wanted any more, and stays until then
@@ -162,7 +163,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
 		return
 	}
-	p.full = false
+	p.full, p.why = false, pb.Refuse_UNKNOWN_ROOM
 	if !p.accepted {
 		p.accepted, r.newcomer = true, true
 		r.presentNow(now) // before its voices, so that they have a name where they are heard
@@ -206,7 +207,6 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 	closed := m.Reason == pb.Refuse_CLOSED
 	if s := r.seeds[id]; s != nil && !r.joined(now) {
 		s.refused, s.closed, s.why = true, closed, m.Reason
-		r.keptOut()
 	}
 	if closed && (r.genesis == nil && r.closedByAll() || r.genesis != nil && id == r.genesis.Founder) {
 		r.joinErr = ErrClosed
@@ -214,7 +214,10 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 	}
 	p := r.parents[id]
 	if p != nil {
-		p.full = m.Reason == pb.Refuse_FULL
+		p.full, p.why = m.Reason == pb.Refuse_FULL, m.Reason
+	}
+	if !r.joined(now) {
+		r.keptOut(now)
 	}
 	if p != nil && p.accepted {
 		p.accepted, p.askedAt = false, now // ask again, later

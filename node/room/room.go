@@ -192,9 +192,10 @@ type Room struct {
 	saved chan error // by SaveTerm
 	done  chan struct{}
 
-	carriers atomic.Pointer[[]protocol.PeerID] // for Check
-	founder  atomic.Pointer[protocol.PeerID]   // for Check
-	stranger atomic.Bool                       // somebody claims who does not know us, or whom we don't know
+	carriers   atomic.Pointer[[]protocol.PeerID] // for Check
+	founder    atomic.Pointer[protocol.PeerID]   // for Check
+	moderators atomic.Pointer[roster.Roster]     // for Check
+	stranger   atomic.Bool                       // somebody claims who does not know us, or whom we don't know
 
 	genesis   *protocol.Genesis
 	rights    map[protocol.PeerID]held
@@ -220,6 +221,7 @@ type Room struct {
 	leases    *roster.Leases
 	sentences *roster.Sentences
 	logLimit  *rate.Limiter
+	envoy     envoy
 	claim     *protocol.Message // the best claim as signed
 	closing   *protocol.Message // the founder's last word on whether the room is open
 	relay     protocol.PeerID
@@ -314,6 +316,10 @@ func (r *Room) learn(g *protocol.Genesis, now time.Duration) {
 	}
 	r.genesis = g
 	r.openLog(now)
+	if r.banned(r.cfg.Self, now) {
+		r.joinErr, r.end = ErrBanned, ErrBanned
+		return
+	}
 	roster := r.roster(now)
 	r.carriers.Store(&roster.Candidates)
 	r.founder.Store(&g.Founder)

@@ -130,24 +130,34 @@ func (r *Room) dropSeed(id protocol.PeerID) {
 	}
 }
 
-// keptOut ends the joining of one whom all who know the room say is banned there,
-// or that it takes nobody new. One alone can't keep this node out.
-func (r *Room) keptOut() {
-	if len(r.seeds) == 0 || len(r.parents) > 0 {
-		return
+// keptOut ends the joining of one whom all refuse who answer in time: it is banned,
+// or the room takes nobody new. One of several alone can't keep this node out.
+func (r *Room) keptOut(now time.Duration) {
+	var says []pb.Refuse_Reason
+	for _, p := range r.parents {
+		says = append(says, p.why)
 	}
-	why := pb.Refuse_BANNED
-	for _, s := range r.seeds {
-		if s.why != pb.Refuse_BANNED && s.why != pb.Refuse_LOCKED {
+	if len(says) == 0 {
+		for _, s := range r.seeds {
+			if s.refused || now-s.since < seedPatience {
+				says = append(says, s.why)
+			}
+		}
+	}
+	for _, why := range says {
+		switch {
+		case why == pb.Refuse_BANNED:
+			r.joinErr = ErrBanned
+		case why == pb.Refuse_LOCKED && r.joinErr == nil:
+			r.joinErr = ErrLocked
+		case why != pb.Refuse_LOCKED:
+			r.joinErr = nil
 			return
 		}
-		why = s.why
 	}
-	r.end = ErrBanned
-	if why == pb.Refuse_LOCKED {
-		r.end = ErrLocked
+	if len(says) > 0 {
+		r.end = r.joinErr
 	}
-	r.joinErr = r.end
 }
 
 // closedByAll says whether nobody is left who may know better: who is not known

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // View is what this node knows of a room, for showing.
@@ -22,6 +23,9 @@ type View struct {
 	Paths          []PathView
 	Voices         map[protocol.Source]protocol.PeerID
 	Certificates   []protocol.Certificate
+	Lawful         *roster.Roster // nil while nobody told of the room
+	LogHash        [32]byte
+	LogLength      int
 	Dropped        map[string]int64
 }
 
@@ -29,7 +33,8 @@ type View struct {
 type Member struct {
 	Peer     protocol.PeerID
 	Presence protocol.Presence
-	Role     string // host, speaker, carrier or listener
+	Role     string // host, moderator, speaker, carrier or listener
+	Silenced bool   // by who moderates
 	Muted    bool   // on the stage, and nothing comes from their microphone
 	Hand     int    // place in the queue; 0: down, or not stamped yet
 	Waiting  time.Duration
@@ -59,6 +64,7 @@ func (r *Room) view(now time.Duration) View {
 		return v
 	}
 	v.Independent = r.machine.Independent()
+	v.Lawful, v.LogHash, v.LogLength = r.lawful, r.log.Hash(), r.log.Len()
 	v.Members = append(v.Members, Member{Peer: r.cfg.Self, Presence: *r.ownPresence(), Role: r.role(r.cfg.Self, now)})
 	for p, m := range r.members {
 		if m.presence.Name != "" {
@@ -103,6 +109,7 @@ func (r *Room) viewHands(v *View, now time.Duration) {
 		if m.Hand = places[m.Peer]; m.Hand > 0 {
 			m.Waiting = stamps[m.Hand-1].Waited
 		}
+		_, m.Silenced = r.lawful.Muted(m.Peer)
 		m.Muted = r.seated(m.Peer, now) && (m.Presence.Muted || !voiced[m.Peer])
 	}
 }
@@ -113,6 +120,8 @@ func (r *Room) role(p protocol.PeerID, now time.Duration) string {
 	switch {
 	case p == r.genesis.Founder:
 		return "host"
+	case r.lawful.MayModerate(p):
+		return "moderator"
 	case r.placed(p, now), speaking && r.may(p, protocol.Speak, now):
 		return "speaker"
 	case r.may(p, protocol.Carry, now):
