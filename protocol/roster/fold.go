@@ -107,8 +107,12 @@ func (f *folder) inForce(g int) bool {
 	if !v.stands || v.rank >= protocol.MaxRank || len(f.end(g).by) > 0 {
 		return false
 	}
-	resigns := f.of(f.nodes[g].peer).resigns
-	return !slices.ContainsFunc(resigns, func(i int) bool { return f.verdicts[i].stands && f.before(g, i) })
+	for i := range f.end(g).back.beyond(nil) {
+		if f.verdicts[i].stands {
+			return false
+		}
+	}
+	return true
 }
 
 // reaches says whether what i does to its peer is within its author's power: no
@@ -134,7 +138,7 @@ func (f *folder) shields(g, i int) bool {
 		return higher
 	}
 	ended := slices.ContainsFunc(f.end(g).by, func(b int) bool { return f.before(b, i) })
-	return !ended && !f.resigned(f.nodes[g].peer, g, f.nodes[i].past)
+	return !ended && !f.end(g).back.meets(f.nodes[i].past)
 }
 
 // take puts a standing action where it decides something.

@@ -140,6 +140,9 @@ func (w *world) attack() {
 	if cuts && !before.same(after) {
 		w.breaks("%s changes the room without authority", r)
 	}
+	if w.allCount() && after.Era() < before.Era() {
+		w.breaks("the era falls from %d to %d", before.Era(), after.Era())
+	}
 	for _, p := range before.moderators {
 		if _, ok := after.rights[p]; !ok && p != r && before.rights[p].Rank() <= rank && !before.MayEnd(r, p) {
 			w.breaks("%s of rank %d ends %s of rank %d", r, rank, p, before.rights[p].Rank())
@@ -222,6 +225,12 @@ func (w *world) purge() {
 	if !maps.EqualFunc(before.bans, after.bans, slices.Equal) || before.title != after.title || before.locked != after.locked {
 		w.breaks("what %s did goes with it", victim)
 	}
+}
+
+// allCount says whether nobody signed beyond a share.
+func (w *world) allCount() bool {
+	uncounted := func(v verdict) bool { return !v.counts }
+	return w.all.Len() == len(w.pool) && !slices.ContainsFunc(w.all.judge.verdicts, uncounted)
 }
 
 // cutOff says whether the founder ended all that p ever had.

@@ -133,14 +133,12 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 	by = none
 	for _, g := range j.of(n.Actor).appointed {
 		v := j.verdicts[g]
-		if !v.stands || v.rank != rank-1 || !n.past.has(g) || j.resigned(n.Actor, g, n.past) {
+		if !v.stands || v.rank != rank-1 || !n.past.has(g) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
 			continue
 		}
-		e := j.end(g)
-		if len(e.by) > 0 && !e.spare.has(i) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
-			continue
+		if e := j.end(g); (len(e.by) == 0 || e.spare.has(i)) && !e.back.meets(n.past) {
+			by = g
 		}
-		by = g
 	}
 	return by, by != none
 }
@@ -149,6 +147,7 @@ func (j *judge) right(i, rank int) (by int, ok bool) {
 type end struct {
 	by    []int // what ended it
 	spare set   // what all of those knew of: so much stands
+	back  set   // by which its peer gave it back
 }
 
 // end gives what became of an appointment that stands. All that may end it ranks no
@@ -167,6 +166,11 @@ func (j *judge) end(g int) *end {
 		}
 		e.by = append(e.by, b)
 		e.spare.intersect(j.nodes[b].past)
+	}
+	for _, i := range j.of(j.nodes[g].peer).resigns {
+		if j.before(g, i) {
+			e.back.add(i)
+		}
 	}
 	j.ends[g] = e
 	return e
@@ -215,9 +219,4 @@ func (j *judge) lifted(b int, past set) bool {
 		}
 	}
 	return false
-}
-
-// resigned says whether p gave back the appointment g, within past.
-func (j *judge) resigned(p protocol.PeerID, g int, past set) bool {
-	return slices.ContainsFunc(j.of(p).resigns, func(i int) bool { return past.has(i) && j.before(g, i) })
 }

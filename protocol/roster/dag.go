@@ -1,75 +1,10 @@
 package roster
 
 import (
-	"iter"
-	"math/bits"
 	"slices"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
-
-// A set holds indices of a log's nodes.
-type set []uint64
-
-func (s set) has(i int) bool { return i>>6 < len(s) && s[i>>6]&(1<<(i&63)) != 0 }
-
-func (s *set) add(i int) {
-	for i>>6 >= len(*s) {
-		*s = append(*s, 0)
-	}
-	(*s)[i>>6] |= 1 << (i & 63)
-}
-
-func (s *set) union(t set) {
-	for len(*s) < len(t) {
-		*s = append(*s, 0)
-	}
-	for i, w := range t {
-		(*s)[i] |= w
-	}
-}
-
-// intersect takes out of s what is not in t.
-func (s set) intersect(t set) {
-	for i := range s {
-		if i < len(t) {
-			s[i] &= t[i]
-		} else {
-			s[i] = 0
-		}
-	}
-}
-
-// beyond gives what is in s and not in t.
-func (s set) beyond(t set) iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for at, w := range s {
-			if at < len(t) {
-				w &^= t[at]
-			}
-			for ; w != 0; w &= w - 1 {
-				if !yield(at<<6 + bits.TrailingZeros64(w)) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// common counts what is in both.
-func (s set) common(t set) (n int) {
-	for i := range min(len(s), len(t)) {
-		n += bits.OnesCount64(s[i] & t[i])
-	}
-	return n
-}
-
-func (s set) count() (n int) {
-	for _, w := range s {
-		n += bits.OnesCount64(w)
-	}
-	return n
-}
 
 // A node is an action in its place in the log.
 type node struct {
@@ -118,8 +53,8 @@ func (d *dag) of(p protocol.PeerID) person {
 	return person{}
 }
 
-// person gives the one to write to.
-func (d *dag) person(p protocol.PeerID) *person {
+// enter gives p's entry, to write to.
+func (d *dag) enter(p protocol.PeerID) *person {
 	known := d.people[p]
 	if known == nil {
 		known = &person{}
@@ -150,12 +85,12 @@ func (d *dag) put(n *node) {
 	i := len(d.nodes)
 	d.nodes = append(d.nodes, n)
 	d.index[n.Hash] = i
-	at, _ := slices.BinarySearchFunc(d.order, n, func(j int, n *node) int { return d.nodes[j].compare(n) })
+	at, _ := slices.BinarySearchFunc(d.order, n, func(k int, n *node) int { return d.nodes[k].compare(n) })
 	d.order = slices.Insert(d.order, at, i)
-	actor := d.person(n.Actor)
+	actor := d.enter(n.Actor)
 	actor.actions = append(actor.actions, i)
 	if n.peer != "" {
-		d.person(n.peer).note(n, i)
+		d.enter(n.peer).note(n, i)
 	}
 }
 
