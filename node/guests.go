@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/earshot-audio/earshot/discovery"
@@ -204,6 +206,17 @@ func (n *Node) Guests(ctx context.Context) (web.Guests, error) {
 		}
 		out.Guests = append(out.Guests, l)
 	}
+	if !out.Open {
+		return out, nil
+	}
+	for _, c := range n.carriedRooms() {
+		v, err := c.room.View(ctx)
+		if err != nil || v.Genesis == nil {
+			continue // it has ended, or is not known yet
+		}
+		out.Rooms = append(out.Rooms, web.GuestRoom{Room: c.id.String(), Title: v.Genesis.Title, Link: d.Link(n.linkOf(c.id, discovery.Entry{}))})
+	}
+	slices.SortFunc(out.Rooms, func(a, b web.GuestRoom) int { return strings.Compare(a.Title+a.Room, b.Title+b.Room) })
 	return out, nil
 }
 

@@ -151,8 +151,16 @@ func (p *program) listGuests(ctx context.Context, n *caller) error {
 	if !g.Open {
 		state = "shut"
 	}
-	if err := p.say("The guest door at %s is %s: %s of %d.\n", g.Address, state, count(len(g.Guests), "guest"), g.Max); err != nil || len(g.Guests) == 0 {
+	if err := p.say("The guest door at %s is %s: %s of %d.\n", g.Address, state, count(len(g.Guests), "guest"), g.Max); err != nil {
 		return err
+	}
+	for _, r := range g.Rooms {
+		if err := p.say("%s\n  %s\n", p.bold(r.Title), r.Link); err != nil {
+			return err
+		}
+	}
+	if len(g.Guests) == 0 {
+		return nil
 	}
 	rows := [][]string{{"ID", "NAME", "ROOM", "FROM", "SINCE"}}
 	for _, one := range g.Guests {

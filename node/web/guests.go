@@ -25,6 +25,14 @@ type Guests struct {
 	Address string      `json:"address"` // of the door: a URL
 	Max     int         `json:"max"`     // at once
 	Guests  []GuestLine `json:"guests"`
+	Rooms   []GuestRoom `json:"rooms"` // that guests can hear now
+}
+
+// GuestRoom is a room, and where people without a node hear it.
+type GuestRoom struct {
+	Room  string `json:"room"` // ID
+	Title string `json:"title"`
+	Link  string `json:"link"`
 }
 
 // GuestLine is one guest.
@@ -44,7 +52,7 @@ func (s *Server) guests(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	guests.Guests = list(guests.Guests)
+	guests.Guests, guests.Rooms = list(guests.Guests), list(guests.Rooms)
 	return answer(w, http.StatusOK, guests)
 }
 
