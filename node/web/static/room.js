@@ -27,6 +27,7 @@ const mostDots = 48 // of the audience, on the outer ring
 const nameless = (m, all) => m.guests && Math.max(0, m.guests - all.filter(g => g.guest_of === m.peer).length)
 const levelsASecond = 20
 const floor = 0.0018 // of a level: -55 dB, below which nobody speaks
+const breath = 1500 // ms: a pause in which whoever speaks goes on speaking
 
 /** @param {Member} m */
 const onStage = m => m.role === 'host' || m.role === 'speaker' || m.speaking
@@ -53,6 +54,8 @@ export class Room {
 		this.closed = false
 		/** @type {Map<string, HTMLElement>} by peer */
 		this.seats = new Map()
+		/** @type {Map<string, number>} by peer: when they were heard last */
+		this.heardAt = new Map()
 		this.title = h('h1', { tabindex: '-1', dir: 'auto' })
 		this.facts = h('p', { class: 'soft' })
 		this.words = h('p', { class: 'state', role: 'status' })
@@ -137,7 +140,11 @@ export class Room {
 		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
 		this.list.show(stage)
 		const seated = new Set(stage.map(m => m.peer))
-		for (const peer of this.seats.keys()) if (!seated.has(peer)) this.seats.delete(peer)
+		for (const peer of this.seats.keys()) {
+			if (seated.has(peer)) continue
+			this.seats.delete(peer)
+			this.heardAt.delete(peer)
+		}
 		this.place(stage.length)
 		this.audience.show(audience)
 		this.listening.hidden = audience.length === 0
@@ -285,13 +292,15 @@ export class Room {
 			const width = level < floor ? 0 : Math.max(0.1, Math.min(1, 1 + Math.log10(level) / 2.75))
 			seat.style.setProperty('--level', width.toFixed(2))
 			set(seat, { 'data-heard': width > 0 })
+			if (width > 0) this.heardAt.set(peer, performance.now())
 		}
 		this.bar.showLevel(own)
 	}
 
 	/** Who speaks is not announced; it can be asked for. */
 	sayWho() {
-		const names = [...this.seats].filter(([, seat]) => seat.hasAttribute('data-heard')).map(([peer]) => this.nameOf(peer))
+		const since = performance.now() - breath
+		const names = [...this.seats.keys()].filter(peer => (this.heardAt.get(peer) ?? 0) > since).map(peer => this.nameOf(peer))
 		this.tell(names.length > 0 ? t('talking', { names: names.join(', ') }) : t('talking.none'))
 	}
 
