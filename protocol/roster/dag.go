@@ -35,7 +35,7 @@ type dag struct {
 type person struct {
 	actions   []int // their own
 	granted   []int // grants to them, of any role
-	appointed []int // those to moderator
+	appointed []int // those to moderator, in the log's order
 	strips    []int // what others did that ends a moderator: Revoke of it, Remove, Ban
 	lifts     []int // Unbans
 	resigns   []int // their own, by which they gave back the role of moderator
@@ -85,13 +85,23 @@ func (d *dag) put(n *node) {
 	i := len(d.nodes)
 	d.nodes = append(d.nodes, n)
 	d.index[n.Hash] = i
-	at, _ := slices.BinarySearchFunc(d.order, n, func(k int, n *node) int { return d.nodes[k].compare(n) })
-	d.order = slices.Insert(d.order, at, i)
+	d.order = d.insert(d.order, i)
 	actor := d.enter(n.Actor)
 	actor.actions = append(actor.actions, i)
-	if n.peer != "" {
-		d.enter(n.peer).note(n, i)
+	if n.peer == "" {
+		return
 	}
+	peer := d.enter(n.peer)
+	peer.note(n, i)
+	if g, ok := n.Deed.(protocol.Grant); ok && g.Role == protocol.RoleModerator {
+		peer.appointed = d.insert(peer.appointed, i)
+	}
+}
+
+// insert puts a node among others that are in the log's order.
+func (d *dag) insert(is []int, i int) []int {
+	at, _ := slices.BinarySearchFunc(is, d.nodes[i], func(k int, n *node) int { return d.nodes[k].compare(n) })
+	return slices.Insert(is, at, i)
 }
 
 // note keeps what n, of index i, does to p.
@@ -99,9 +109,6 @@ func (p *person) note(n *node, i int) {
 	switch w := n.Deed.(type) {
 	case protocol.Grant:
 		p.granted = append(p.granted, i)
-		if w.Role == protocol.RoleModerator {
-			p.appointed = append(p.appointed, i)
-		}
 	case protocol.Revoke:
 		switch {
 		case w.Role != protocol.RoleModerator:

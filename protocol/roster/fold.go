@@ -7,9 +7,9 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// A topic of actions is what they decide together: the title, the mute of one
+// A matter is what actions decide together: the title, the mute of one
 // peer. Of two, the one that knew of the other replaces it (rule 7).
-type topic struct {
+type matter struct {
 	what aspect
 	peer protocol.PeerID
 }
@@ -34,13 +34,13 @@ const (
 // A folder makes a roster of what a judge let stand.
 type folder struct {
 	*judge
-	last   map[topic][]int
+	last   map[matter][]int
 	roster *Roster
 }
 
 // fold gives the roster of a judged dag.
 func fold(j *judge, g *protocol.Genesis) *Roster {
-	f := &folder{judge: j, last: map[topic][]int{}, roster: &Roster{
+	f := &folder{judge: j, last: map[matter][]int{}, roster: &Roster{
 		founder: g.Founder, title: g.Title, language: g.Language, topics: g.Topics, stage: g.Stage,
 		rights: map[protocol.PeerID]Right{}, roles: map[Grant]protocol.ActionHash{},
 		bans: map[protocol.PeerID][]Ban{}, removed: map[protocol.PeerID]protocol.ActionHash{},
@@ -167,10 +167,10 @@ func (f *folder) take(i int) {
 		}
 	case protocol.Mute:
 		if n.peer == "" || f.reaches(i) {
-			f.decide(topic{muting, n.peer}, i)
+			f.decide(matter{muting, n.peer}, i)
 		}
 	case protocol.Unmute:
-		f.decide(topic{muting, n.peer}, i)
+		f.decide(matter{muting, n.peer}, i)
 	default:
 		f.setting(i)
 	}
@@ -179,38 +179,38 @@ func (f *folder) take(i int) {
 func (f *folder) role(i int, r protocol.Role) {
 	switch r {
 	case protocol.RoleSpeaker:
-		f.decide(topic{speaking, f.nodes[i].peer}, i)
+		f.decide(matter{speaking, f.nodes[i].peer}, i)
 	case protocol.RoleCarrier:
-		f.decide(topic{carrying, f.nodes[i].peer}, i)
+		f.decide(matter{carrying, f.nodes[i].peer}, i)
 	}
 }
 
 func (f *folder) setting(i int) {
 	switch f.nodes[i].Deed.(type) {
 	case protocol.Title:
-		f.decide(topic{what: title}, i)
+		f.decide(matter{what: title}, i)
 	case protocol.Topics:
-		f.decide(topic{what: topics}, i)
+		f.decide(matter{what: topics}, i)
 	case protocol.Language:
-		f.decide(topic{what: language}, i)
+		f.decide(matter{what: language}, i)
 	case protocol.Stage:
-		f.decide(topic{what: stage}, i)
+		f.decide(matter{what: stage}, i)
 	case protocol.Pin:
-		f.decide(topic{what: pin}, i)
+		f.decide(matter{what: pin}, i)
 	case protocol.Next:
-		f.decide(topic{what: next}, i)
+		f.decide(matter{what: next}, i)
 	case protocol.Lock:
-		f.decide(topic{what: lock}, i)
+		f.decide(matter{what: lock}, i)
 	case protocol.Pause:
-		f.decide(topic{what: pause}, i)
+		f.decide(matter{what: pause}, i)
 	case protocol.Close:
-		f.decide(topic{what: closing}, i)
+		f.decide(matter{what: closing}, i)
 	}
 }
 
-// decide keeps, of what decides about t, the actions that no other one knew of.
-func (f *folder) decide(t topic, i int) {
-	f.last[t] = append(f.unknown(f.last[t], i), i)
+// decide keeps, of what decides about m, the actions that no other one knew of.
+func (f *folder) decide(m matter, i int) {
+	f.last[m] = append(f.unknown(f.last[m], i), i)
 }
 
 // unknown gives those of is that i did not know of.
@@ -259,17 +259,16 @@ func loud(b bool) int {
 
 // settle writes what was decided into the roster.
 func (f *folder) settle() {
-	all := f.last[topic{what: muting}]
-	for t, is := range f.last {
-		i := f.strongest(is)
-		n := f.nodes[i]
-		switch t.what {
+	all := f.last[matter{what: muting}]
+	for m, is := range f.last {
+		n := f.nodes[f.strongest(is)]
+		switch m.what {
 		case speaking, carrying:
 			if w, ok := n.Deed.(protocol.Grant); ok {
-				f.roster.roles[Grant{t.peer, w.Role}] = n.Hash
+				f.roster.roles[Grant{m.peer, w.Role}] = n.Hash
 			}
 		case muting:
-			f.mute(t.peer, is, all)
+			f.mute(m.peer, is, all)
 		default:
 			f.set(n.Deed)
 		}

@@ -81,7 +81,7 @@ func (j *judge) queue(rank int) (out []int) {
 }
 
 // spend counts an action if one of its author's appointments by the rank above
-// has enough left.
+// has enough left: the first in the log's order that does pays.
 func (j *judge) spend(i, rank int) {
 	n := j.nodes[i]
 	for _, g := range j.of(n.Actor).appointed {
@@ -130,17 +130,15 @@ func (j *judge) stand() {
 // it: the first in the log's order that holds.
 func (j *judge) right(i, rank int) (by int, ok bool) {
 	n := j.nodes[i]
-	by = none
 	for _, g := range j.of(n.Actor).appointed {
-		v := j.verdicts[g]
-		if !v.stands || v.rank != rank-1 || !n.past.has(g) || by != none && j.nodes[g].compare(j.nodes[by]) > 0 {
+		if v := j.verdicts[g]; !v.stands || v.rank != rank-1 || !n.past.has(g) {
 			continue
 		}
 		if e := j.end(g); (len(e.by) == 0 || e.spare.has(i)) && !e.back.meets(n.past) {
-			by = g
+			return g, true
 		}
 	}
-	return by, by != none
+	return none, false
 }
 
 // An end is what became of an appointment.
