@@ -16,12 +16,14 @@ import (
 )
 
 // tell plays the history of a seed and gives what it broke: people act at their
-// nodes, are cut off and heal; a rogue hides what it knows; strangers try.
+// nodes, are cut off and heal; a rogue hides what it knows; the founder's key is in
+// two places; strangers try.
 func tell(seed uint64, trace io.Writer) []string {
 	w := newWorld(seed, trace)
 	if w.rng.IntN(2) == 0 {
 		w.rogue = people[w.rng.IntN(3)]
 	}
+	w.twice = w.rng.IntN(8) == 0
 	for range 6 + w.rng.IntN(10) {
 		w.happen()
 	}
@@ -43,6 +45,8 @@ func (w *world) happen() {
 		w.note("node %d changes sides", at)
 	case r < 5 && w.rogue != "" && len(w.all.of(w.rogue).appointed) > 0:
 		w.sign(w.forge(w.rogue))
+	case r == 5 && w.twice:
+		w.sign(w.forge(founder))
 	case r == 5:
 		w.intrude()
 	case r < 10:

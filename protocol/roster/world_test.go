@@ -40,6 +40,7 @@ type world struct {
 	pool   []*protocol.Action // all that was ever signed and is in place
 	all    *Log               // who holds everything
 	rogue  protocol.PeerID
+	twice  bool // the founder's key is in two places
 	trace  io.Writer
 	broken []string
 }
