@@ -29,7 +29,8 @@ func TestNobodyOffTheStageIsHeard(t *testing.T) {
 		name  string
 		certs []protocol.Certificate
 	}{
-		{"no certificate", nil},
+		{"nothing", nil},
+		{"certified to speak: the log lets people on stage", []protocol.Certificate{certificate(t, s.id, s.ana().key, h.id, protocol.Speak, time.Hour)}},
 		{"forged", []protocol.Certificate{forged}},
 		{"in the founder's name", []protocol.Certificate{claimed}},
 		{"self-signed", []protocol.Certificate{certificate(t, s.id, h.key, h.id, protocol.Speak|protocol.Carry, time.Hour)}},
@@ -146,15 +147,15 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 	s.unhurt()
 }
 
-// TestARightToSpeakEnds lets a certificate run out in mid-sentence.
+// TestARightToSpeakEnds takes it in mid-sentence; the word that gave it, said
+// again, does not give it back.
 func TestARightToSpeakEnds(t *testing.T) {
 	s := newStage(t, "host")
 	h := newEnemy(t)
 	ana := s.ana()
 	h.at(ana)
 	h.child(ana, s.id, pb.Attach_WARM)
-	c := certificate(t, s.id, ana.key, h.id, protocol.Speak, time.Second)
-	h.feedCertificate(ana, s.id, c)
+	grant := s.does(protocol.Grant{Peer: h.id, Role: protocol.RoleSpeaker})
 	raw, source := voice(t, h.key, s.id)
 	m := h.bind(ana, s.id, raw, source)
 	if m.answered() {
@@ -170,8 +171,8 @@ func TestARightToSpeakEnds(t *testing.T) {
 	}
 	m.say('a', 1)
 	ana.eventually(2*time.Second, "its frames pass", func() bool { return frames() == 1 })
-	time.Sleep(1200 * time.Millisecond) // the certificate's life
-	h.feedCertificate(ana, s.id, c)     // the same again
+	s.does(protocol.Revoke{Peer: h.id, Role: protocol.RoleSpeaker})
+	h.feed(ana, s.id, h.sign(s.id, &protocol.Message{Action: grant}))
 	m.say('a', 10)
 	again := h.bind(ana, s.id, raw, source)
 	if !again.answered() {

@@ -22,6 +22,7 @@ import (
 	"github.com/earshot-audio/earshot/node/rtc"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // enemy is a client made of the real parts, a host, its links and its media
@@ -370,6 +371,24 @@ func newStage(t testing.TB, kind string) *stage {
 }
 
 func (s *stage) ana() *running { return s.nodes[0] }
+
+// does has the founder do something, and gives the action.
+func (s *stage) does(deed protocol.Deed) *pb.SignedAction {
+	s.t.Helper()
+	c := s.ana().Node.room(s.id)
+	must(s.t, c.room.Act(s.ctx, deed))
+	entries, _, err := c.room.Log(s.ctx)
+	must(s.t, err)
+	return entries[len(entries)-1].Signed()
+}
+
+// lawful gives what the log comes to at a node.
+func (v *running) lawful(id protocol.RoomID) *roster.Roster {
+	v.t.Helper()
+	_, lawful, err := v.Node.room(id).room.Log(v.t.Context())
+	must(v.t, err)
+	return lawful
+}
 
 // unhurt lets ana speak a little more, and checks that both recordings have all
 // of it and nothing else, but what certified enemies say.
