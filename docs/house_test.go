@@ -86,6 +86,8 @@ func mayImport(from, to string) bool {
 		return path.Dir(from) == "discovery" || from == "node"
 	case under(to, "discovery"):
 		return from == "node"
+	case to == "node/server":
+		return from == "node/web" || from == "node/guest"
 	case to == "node/web":
 		return from == "node/web/client" || from == "node" || under(from, "cmd")
 	case to == "node/web/client":

@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -12,11 +11,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
-
+	"github.com/earshot-audio/earshot/node/server"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -30,13 +27,9 @@ const (
 	maxSDPBytes    = 32 << 10
 	maxNegotiating = 8 // offers answered at once
 
-	headerPatience = 5 * time.Second  // until a request's head is whole
-	bodyPatience   = 10 * time.Second // until its body is
 	answerPatience = 20 * time.Second // until a client has its answer, unless it streams
 	writePatience  = 10 * time.Second // until a client takes an event
 	idlePatience   = 30 * time.Second
-	// shutdownPatience is what open streams get for their last words.
-	shutdownPatience = 400 * time.Millisecond
 )
 
 // Config is what a Door is made of.
@@ -149,56 +142,14 @@ func addrPortOf(addr net.Addr) netip.AddrPort {
 // Run lets people in until ctx ends, and returns when no connection is left. The
 // guests' sessions are the node's to end.
 func (d *Door) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var children, conns sync.WaitGroup
-	server := &http.Server{
-		Handler:                      http.HandlerFunc(d.serve),
-		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ConnState:                    counting(&conns),
-		ReadHeaderTimeout:            headerPatience,
-		WriteTimeout:                 answerPatience,
-		IdleTimeout:                  idlePatience,
-		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // OPTIONS * must pass the guard too
-		ErrorLog:                     slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
-		TLSConfig:                    d.cfg.TLS,
-		Protocols:                    new(http.Protocols),
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true) // one is enough for strangers
+	err := server.Run(ctx, &counted{d.cfg.Listener, d.census}, server.Config{Handler: http.HandlerFunc(d.serve), TLS: d.cfg.TLS, Protocols: protocols,
+		Conns: maxConns, HeadBytes: maxHeaderBytes, Patience: answerPatience, Idle: idlePatience, Log: d.log}, d.feed.run)
+	if err != nil {
+		return fmt.Errorf("serve guests: %w", err)
 	}
-	server.Protocols.SetHTTP1(true) // one protocol is enough for strangers
-	children.Go(func() { d.feed.run(ctx) })
-	children.Go(func() {
-		<-ctx.Done()
-		patience, done := context.WithTimeout(context.Background(), shutdownPatience)
-		defer done()
-		if server.Shutdown(patience) != nil {
-			server.Close()
-		}
-	})
-	serve := server.Serve
-	if d.cfg.TLS != nil {
-		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
-	}
-	err := serve(netutil.LimitListener(&counted{d.cfg.Listener, d.census}, maxConns))
-	cancel()
-	children.Wait()
-	conns.Wait()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return fmt.Errorf("serve guests: %w", err)
-}
-
-// counting keeps count of the connections that are served.
-func counting(conns *sync.WaitGroup) func(net.Conn, http.ConnState) {
-	return func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			conns.Add(1)
-		case http.StateClosed:
-			conns.Done()
-		}
-	}
+	return nil
 }
 
 // Close closes the socket of a door that was never run.

@@ -4,8 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"path"
-	"strings"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // The guard stands before every route. The door is public, so any Host will do; but
@@ -21,18 +21,12 @@ func (d *Door) guard(r *http.Request) error {
 	if r.TLS != nil {
 		own = "https://" + r.Host
 	}
-	for _, origin := range r.Header["Origin"] {
-		if !strings.EqualFold(origin, own) {
-			return refuse(http.StatusForbidden, codeRequest, "another site's page may not use this door")
-		}
-	}
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	for _, site := range r.Header["Sec-Fetch-Site"] {
-		if site != "same-origin" && site != "none" && !(reads && r.URL.Path == pagePath) {
-			return refuse(http.StatusForbidden, codeRequest, "another site's page may not use this door")
-		}
+	followed := reads && r.URL.Path == pagePath && len(r.Header["Origin"]) == 0
+	if server.Foreign(r, own) && !followed {
+		return refuse(http.StatusForbidden, codeRequest, "another site's page may not use this door")
 	}
-	if way := r.URL.EscapedPath(); way != path.Clean(way) || r.Method == http.MethodConnect {
+	if !server.Straight(r) {
 		return errNothing
 	}
 	return nil
@@ -55,20 +49,10 @@ func atOf(r *http.Request) netip.Addr {
 	return netip.Addr{}
 }
 
-// shield sets what keeps a browser from framing, sniffing, storing or sharing what
-// the door says, and the page from anything but playing sound and, over TLS, speaking.
+// shield sets what a browser may do with what the door says.
 func shield(h http.Header, secure bool) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
-	microphone := "()"
-	if secure {
-		microphone = "(self)"
-		h.Set("Cross-Origin-Opener-Policy", "same-origin") // browsers complain of it elsewhere
+	server.Shield(h, secure)
+	if secure { // browsers complain of it elsewhere
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
-	h.Set("Permissions-Policy", "microphone="+microphone+", camera=(), geolocation=(), display-capture=()")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cache-Control", "no-store")
 }

@@ -4,13 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
-	"time"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // Media types.
@@ -49,41 +46,29 @@ func (d *Door) routes() []route {
 	}
 }
 
-// routed puts the routes on a mux. A path's other methods get a 405 that names
-// those it has (RFC 9110 section 15.5.6).
+// routed puts the routes on a mux.
 func (d *Door) routed() *http.ServeMux {
-	mux := http.NewServeMux()
-	methods := map[string][]string{}
+	var routes []server.Route
 	for _, rt := range d.routes() {
-		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+		routes = append(routes, server.Route{Method: rt.method, Path: rt.path, Serve: func(w http.ResponseWriter, r *http.Request) {
 			if err := d.run(rt, w, r); err != nil {
 				d.fail(w, r, err)
 			}
-		})
-		methods[rt.path] = append(methods[rt.path], rt.method)
-		if rt.method == "GET" {
-			methods[rt.path] = append(methods[rt.path], "HEAD")
+		}})
+	}
+	return server.Mux(routes, func(w http.ResponseWriter, r *http.Request, allow string) {
+		if allow == "" {
+			d.fail(w, r, errNothing)
+			return
 		}
-	}
-	for path, has := range methods {
-		slices.Sort(has)
-		allow := strings.Join(has, ", ")
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", allow)
-			d.fail(w, r, refuse(http.StatusMethodNotAllowed, codeRequest, "this path does not take "+r.Method))
-		})
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { d.fail(w, r, errNothing) })
-	return mux
+		d.fail(w, r, refuse(http.StatusMethodNotAllowed, codeRequest, "this path does not take "+r.Method))
+	})
 }
 
 // serve is the way of every request.
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 	shield(w.Header(), r.TLS != nil)
-	// What is refused need not be read.
-	rc := http.NewResponseController(w)
-	rc.EnableFullDuplex()
-	defer func() { rc.SetReadDeadline(time.Now().Add(bodyPatience)) }()
+	defer server.Duplex(w)()
 	if err := d.guard(r); err != nil {
 		d.log.Debug("refused a guest's request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
 		d.fail(w, r, err)
@@ -109,19 +94,16 @@ func (d *Door) run(rt route, w http.ResponseWriter, r *http.Request) error {
 	if rt.body == "" {
 		return refuse(http.StatusBadRequest, codeRequest, "this request takes no body")
 	}
-	if kinds := r.Header["Content-Type"]; len(kinds) == 1 {
-		if kind, _, err := mime.ParseMediaType(kinds[0]); err == nil && kind == rt.body {
-			return rt.serve(w, r)
-		}
+	if server.Is(r, rt.body) {
+		return rt.serve(w, r)
 	}
 	return refuse(http.StatusUnsupportedMediaType, codeRequest, "the body is of another type")
 }
 
 // whole reads a request's body.
 func whole(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPatience))
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	text, err := server.Whole(w, r, limit)
+	if errors.Is(err, server.ErrLarge) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, codeRequest, "the request's body is too large")
 	}
 	if err != nil {

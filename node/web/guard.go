@@ -5,10 +5,11 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // The guard stands before every route. A web page that somebody opens on this
@@ -40,17 +41,10 @@ func (s *Server) guard(r *http.Request) error {
 	if !slices.Contains(s.hosts, r.Host) {
 		return refuse(http.StatusMisdirectedRequest, "this node does not answer to that host name", "use "+s.Address())
 	}
-	for _, origin := range r.Header["Origin"] {
-		if origin != "http://"+r.Host {
-			return refuse(http.StatusForbidden, "another site's page may not use this node", "")
-		}
+	if server.Foreign(r, "http://"+r.Host) {
+		return refuse(http.StatusForbidden, "another site's page may not use this node", "")
 	}
-	for _, site := range r.Header["Sec-Fetch-Site"] {
-		if site != "same-origin" && site != "none" {
-			return refuse(http.StatusForbidden, "another site's page may not use this node", "")
-		}
-	}
-	if way := r.URL.EscapedPath(); way != path.Clean(way) || r.Method == http.MethodConnect {
+	if !server.Straight(r) {
 		return refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json")
 	}
 	if public(r) {
@@ -84,16 +78,8 @@ func (s *Server) known(r *http.Request) error {
 	return nil
 }
 
-// shield sets what keeps a browser from framing, sniffing, storing or sharing
-// what the node says.
+// shield sets what a browser may do with what the node says.
 func shield(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
-	h.Set("Permissions-Policy", "microphone=(self), camera=(), geolocation=(), display-capture=()")
+	server.Shield(h, true)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cache-Control", "no-store")
 }

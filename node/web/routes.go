@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // Media types.
@@ -85,45 +84,29 @@ func (s *Server) routes() []route {
 	}
 }
 
-// routed puts the routes on a mux. A path's other methods get a 405 that
-// names those it has (RFC 9110 section 15.5.6).
+// routed puts the routes on a mux.
 func (s *Server) routed() *http.ServeMux {
-	mux := http.NewServeMux()
-	methods := map[string][]string{}
+	var routes []server.Route
 	for _, rt := range s.routes() {
-		mux.HandleFunc(rt.method+" "+rt.path, func(w http.ResponseWriter, r *http.Request) {
+		routes = append(routes, server.Route{Method: rt.method, Path: rt.path, Serve: func(w http.ResponseWriter, r *http.Request) {
 			if err := s.run(rt, w, r); err != nil {
 				s.fail(w, r, err)
 			}
-		})
-		methods[rt.path] = append(methods[rt.path], rt.method)
-		if rt.method == "GET" {
-			methods[rt.path] = append(methods[rt.path], "HEAD")
+		}})
+	}
+	return server.Mux(routes, func(w http.ResponseWriter, r *http.Request, allow string) {
+		if allow == "" {
+			s.fail(w, r, refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json"))
+			return
 		}
-	}
-	for path, has := range methods {
-		slices.Sort(has)
-		allow := strings.Join(has, ", ")
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Allow", allow)
-			s.fail(w, r, refuse(http.StatusMethodNotAllowed, "this path does not take "+r.Method, "it takes "+allow))
-		})
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, refuse(http.StatusNotFound, "there is nothing at this path", "see /api/v1/openapi.json"))
+		s.fail(w, r, refuse(http.StatusMethodNotAllowed, "this path does not take "+r.Method, "it takes "+allow))
 	})
-	return mux
 }
 
 // serve is the way of every request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	shield(w.Header())
-	// Answers do not wait for bodies: a stream's has no end yet, and what is
-	// refused need not be read.
-	rc := http.NewResponseController(w)
-	rc.EnableFullDuplex()
-	// What is left of a body is skipped, for so long.
-	defer func() { rc.SetReadDeadline(time.Now().Add(bodyPatience)) }()
+	defer server.Duplex(w)()
 	if err := s.guard(r); err != nil {
 		s.log.Debug("refused a request", "method", r.Method, "remote", r.RemoteAddr, "why", err)
 		s.fail(w, r, err)
@@ -166,22 +149,16 @@ func (rt route) fits(r *http.Request) error {
 	if rt.body == "" {
 		return refuse(http.StatusBadRequest, "this request takes no body", "")
 	}
-	kinds := r.Header["Content-Type"]
-	if len(kinds) == 1 {
-		if kind, _, err := mime.ParseMediaType(kinds[0]); err == nil && kind == rt.body {
-			return nil
-		}
+	if server.Is(r, rt.body) {
+		return nil
 	}
 	return refuse(http.StatusUnsupportedMediaType, "the body is of another type", "send it as "+rt.body)
 }
 
 // whole reads a body that is not a stream.
 func whole(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(bodyPatience))
-	defer rc.SetReadDeadline(time.Time{})
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	text, err := server.Whole(w, r, limit)
+	if errors.Is(err, server.ErrLarge) {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "the request's body is too large", "")
 	}
 	if err != nil {

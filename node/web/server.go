@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -12,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/net/netutil"
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // Limits of the API.
@@ -24,14 +23,10 @@ const (
 	maxSDPBytes    = 64 << 10
 	maxRoomBytes   = 4 << 10 // of the words that name a room
 
-	headerPatience = 5 * time.Second  // until a request's head is whole
-	bodyPatience   = 10 * time.Second // until its body is, unless it streams
 	answerPatience = 2 * time.Minute  // until a client has its answer, unless it streams
 	searchPatience = 3 * time.Minute  // the same, while the node looks for others
 	writePatience  = 10 * time.Second // until a client takes a stream's event
 	idlePatience   = time.Minute
-	// shutdownPatience is what open streams get for their last words.
-	shutdownPatience = 400 * time.Millisecond
 )
 
 // Config is what a Server is made of.
@@ -110,48 +105,11 @@ func (s *Server) PageURL() string { return s.Address() + "/#key=" + s.door.issue
 // Run serves until ctx ends, tells open streams to end, and returns when no
 // connection is left.
 func (s *Server) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var children, conns sync.WaitGroup
-	server := &http.Server{
-		Handler:                      http.HandlerFunc(s.serve),
-		BaseContext:                  func(net.Listener) context.Context { return ctx },
-		ConnState:                    counting(&conns),
-		ReadHeaderTimeout:            headerPatience,
-		WriteTimeout:                 answerPatience,
-		IdleTimeout:                  idlePatience,
-		MaxHeaderBytes:               maxHeaderBytes,
-		DisableGeneralOptionsHandler: true, // OPTIONS * must pass the guard too
-		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	children.Go(func() { s.feed.run(ctx) })
-	children.Go(func() {
-		<-ctx.Done()
-		patience, done := context.WithTimeout(context.Background(), shutdownPatience)
-		defer done()
-		if server.Shutdown(patience) != nil {
-			server.Close()
-		}
-	})
-	err := server.Serve(netutil.LimitListener(s.listener, maxConns))
-	cancel()
-	children.Wait()
-	conns.Wait()
+	err := server.Run(ctx, s.listener, server.Config{Handler: http.HandlerFunc(s.serve), Conns: maxConns, HeadBytes: maxHeaderBytes,
+		Patience: answerPatience, Idle: idlePatience, Log: s.log}, s.feed.run)
 	s.sockets.Wait() // whose connections were no longer HTTP's
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
+	if err != nil {
+		return fmt.Errorf("serve the API: %w", err)
 	}
-	return fmt.Errorf("serve the API: %w", err)
-}
-
-// counting keeps count of the connections that are served.
-func counting(conns *sync.WaitGroup) func(net.Conn, http.ConnState) {
-	return func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			conns.Add(1)
-		case http.StateClosed, http.StateHijacked:
-			conns.Done()
-		}
-	}
+	return nil
 }
