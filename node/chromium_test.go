@@ -28,7 +28,7 @@ type browser struct {
 
 // launch starts Chromium; it ends with the test. Without Chromium the test is
 // skipped, unless EARSHOT_REQUIRE_TOOLS=1 says that it has to be here.
-func launch(t *testing.T) *browser {
+func launch(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	voice := filepath.Join(t.TempDir(), "voice.wav")
 	must(t, os.WriteFile(voice, phrases(), 0o600))
@@ -48,7 +48,7 @@ func launch(t *testing.T) *browser {
 	t.Cleanup(server.Close)
 	bounded, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	processes, wait := chromedp.NewExecAllocator(bounded, options...)
+	processes, wait := chromedp.NewExecAllocator(bounded, append(options, more...)...)
 	t.Cleanup(wait)
 	// It speaks of events that this version of chromedp does not know yet.
 	ctx, kill := chromedp.NewContext(processes, chromedp.WithErrorf(func(string, ...any) {}))

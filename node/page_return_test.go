@@ -7,6 +7,7 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // budiRaisesHand gives budi a place in the line.
@@ -101,3 +102,26 @@ func (r *running) crash() {
 // away are complaints of a page whose node is not there, or does not know its
 // rooms yet.
 var away = append([]string{"404", "502"}, gone...)
+
+// TestPageAsksForAPress has a browser that plays nothing in a tab before somebody
+// has pressed something there, as browsers do that do not know a page for one with
+// sound: the page says so, when it is loaded anew, too.
+func TestPageAsksForAPress(t *testing.T) {
+	b := launch(t, chromedp.Flag("autoplay-policy", "document-user-activation-required"))
+	ana := start(t, "ana")
+	p := b.visit(t, ana.Page())
+	o := ana.open(p.ctx, "Frogs at dusk", "host")
+	p.shows(`.rows`, "Frogs at dusk")
+	p.call(`location.hash = '#room/`+o.Room+`'`, nil)
+	p.asks()
+	p.call(`document.querySelector('.floor .acts button').click()`, nil) // which nobody pressed
+	for _, again := range []bool{true, false} {
+		p.shows(`.floor .acts button`, "Press to hear")
+		p.tabTo(`.floor .acts button`)
+		p.presses(kb.Enter)
+		p.hearsRoom()
+		if again {
+			must(t, chromedp.Run(p.ctx, chromedp.Reload()))
+		}
+	}
+}
