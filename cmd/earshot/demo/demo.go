@@ -64,14 +64,15 @@ type script struct {
 	length time.Duration // of what is spoken; 0: all of it
 	cut    time.Duration // of the host's talk, where its node is killed
 	late   time.Duration // of the second speaker's, where the latecomer joins
+	away   time.Duration // for how long a node stays switched off, once the nodes stay
 }
 
 func (o Options) script() script {
 	if o.Fast {
-		return script{length: 7 * time.Second, cut: 1500 * time.Millisecond, late: 4 * time.Second}
+		return script{length: 7 * time.Second, cut: 1500 * time.Millisecond, late: 4 * time.Second, away: time.Second}
 	}
 	// "Right now that may well be m-"
-	return script{cut: 18500 * time.Millisecond, late: 25 * time.Second}
+	return script{cut: 18500 * time.Millisecond, late: 25 * time.Second, away: 4 * time.Second}
 }
 
 const (
@@ -252,15 +253,22 @@ func (d *demo) stand(ctx context.Context) error {
 	return d.screen.tell(elected{"elected", d.since(d.began), v.Term, d.nodes.nameOf(v.Relay), d.nodes.nameOf(v.Standby), d.since(from), false, false})
 }
 
-// enter brings a speaker into the room, silent for now.
+// enter brings a speaker into the room, silent for now, once its node has heard
+// that it may speak.
 func (d *demo) enter(ctx context.Context, name string) error {
+	return d.until(ctx, name+" may speak", func() bool { return d.takeStage(ctx, name) })
+}
+
+// takeStage says whether a speaker is in the room, silent for now.
+func (d *demo) takeStage(ctx context.Context, name string) bool {
 	to, err := d.nodes.member(name).node.Speak(ctx, d.room)
 	if err != nil {
-		return err
+		d.Log.Debug("not on stage yet", "node", name, "err", err)
+		return false
 	}
 	i := slices.IndexFunc(d.voices, func(v voice) bool { return v.speaker == name })
 	d.talks[name] = &talk{voice: d.voices[i], to: to, moved: d.ring}
-	return nil
+	return true
 }
 
 // gather brings the host's microphone and the listeners in, and waits until

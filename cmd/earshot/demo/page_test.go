@@ -3,10 +3,12 @@ package demo
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +19,17 @@ import (
 type watcher struct {
 	*witness
 	events chan event
+	ended  chan error // gets what the demo gave
+}
+
+// begin runs a demo with a page until it ends or is interrupted.
+func begin(t *testing.T, o Options) (w *watcher, interrupt func()) {
+	w = &watcher{&witness{told: map[string][]map[string]any{}}, make(chan event, 64), make(chan error, 1)}
+	o.Dir, o.Version, o.Page = t.TempDir(), "test", func(address string) string { return address }
+	ctx, interrupt := context.WithCancel(t.Context())
+	t.Cleanup(interrupt)
+	go func() { w.ended <- run(ctx, o, w) }()
+	return w, interrupt
 }
 
 func (w *watcher) tell(e event) error {
@@ -35,6 +48,8 @@ func told[E event](t *testing.T, w *watcher) (e E) {
 			if e, ok := got.(E); ok {
 				return e
 			}
+		case err := <-w.ended:
+			t.Fatalf("it ended: %v; before %T", err, e)
 		case <-late:
 			t.Fatalf("waited in vain for %T; %q was told", e, w.order)
 		}
@@ -50,35 +65,31 @@ func TestSwitchedOff(t *testing.T) {
 	for _, name := range []string{"TMPDIR", "TMP"} { // Unix, Windows
 		t.Setenv(name, temporary)
 	}
-	w := &watcher{&witness{told: map[string][]map[string]any{}}, make(chan event, 64)}
-	ctx, interrupt := context.WithCancel(t.Context())
-	defer interrupt()
-	ended := make(chan error, 1)
-	same := func(address string) string { return address }
-	go func() {
-		ended <- run(ctx, Options{Dir: t.TempDir(), Fast: true, Stay: true, Version: "test", Page: same}, w)
-	}()
+	w, interrupt := begin(t, Options{Fast: true, Stay: true})
 	page := told[invited](t, w).Page
 	p := tab{t, b}
 	must(t, chromedp.Run(b, chromedp.Navigate(page)))
 	p.click(`.floor .acts button`)
 	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
 	for range 2 {
-		relay := told[returned](t, w).Relay
-		p.eventually("the button says whom it switches off", fmt.Sprintf(`document.querySelector('.demo button:enabled')?.textContent.includes(%q)`, relay))
+		told[returned](t, w)
 		p.eventually("somebody is heard", `document.querySelector('.seat[data-heard]')`)
+		p.eventually("the button can be pressed", `document.querySelector('.demo button:enabled')`)
+		var says string
+		must(t, chromedp.Run(b, chromedp.Text(`.demo button`, &says)))
 		p.click(`.demo button`)
-		if gone := told[killed](t, w).Node; gone != relay {
-			t.Errorf("%s was killed, and %s carried the sound", gone, relay)
+		gone := told[killed](t, w).Node
+		if !strings.Contains(says, gone) {
+			t.Errorf("%s was killed, and the button said %q", gone, says)
 		}
 		now := told[elected](t, w).Relay
-		p.eventually("the page says who carries the sound now", fmt.Sprintf(`document.querySelector('.demo p').textContent.replace(/[\u2068\u2069]/g, '').startsWith('%s is gone; %s carries')`, relay, now))
+		p.eventually("the page says who carries the sound now", fmt.Sprintf(`document.querySelector('.demo p').textContent.replace(/[\u2068\u2069]/g, '').startsWith('%s is gone; %s carries')`, gone, now))
 		p.eventually("the network is shown", `document.querySelector('.drawer').checkVisibility()`)
 		p.eventually("somebody is heard on", `document.querySelector('.seat[data-heard]')`)
 	}
 	interrupt()
 	select {
-	case err := <-ended:
+	case err := <-w.ended:
 		if err != nil {
 			t.Error(err)
 		}
@@ -92,6 +103,47 @@ func TestSwitchedOff(t *testing.T) {
 	if order := w.order; !slices.Contains(order, "staying") || order[slices.Index(order, "summary")+1] != "staying" {
 		t.Errorf("told %q", order)
 	}
+}
+
+// TestCutEarly: the page need not wait until the story comes to the cut, and
+// cuts once.
+func TestCutEarly(t *testing.T) {
+	w, interrupt := begin(t, Options{})
+	page := told[invited](t, w)
+	api, key, _ := strings.Cut(page.Page, "/#key=")
+	key, _, _ = strings.Cut(key, "&")
+	cookies := post(t, api+"/door", `{"key":"`+key+`"}`, nil, http.StatusNoContent)
+	post(t, api+"/api/v1/demo/cut", "", cookies, http.StatusNoContent)
+	if k := told[killed](t, w); k.Node != host || k.At > page.At+10_000 {
+		t.Errorf("%s was killed at %d ms, and the page was there at %d ms", k.Node, k.At, page.At)
+	}
+	post(t, api+"/api/v1/demo/cut", "", cookies, http.StatusConflict)
+	interrupt()
+	if err := <-w.ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// post sends what the page does.
+func post(t *testing.T, address, body string, cookies []*http.Cookie, status int) []*http.Cookie {
+	t.Helper()
+	request, err := http.NewRequest("POST", address, strings.NewReader(body))
+	must(t, err)
+	request.Header.Set("Origin", "http://"+request.Host)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for _, c := range cookies {
+		request.AddCookie(c)
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	if response.StatusCode != status {
+		t.Errorf("%s: %s", address, response.Status)
+	}
+	return response.Cookies()
 }
 
 // tab is a page in a browser.

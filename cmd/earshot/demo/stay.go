@@ -8,9 +8,6 @@ import (
 	"github.com/earshot-audio/earshot/node/web"
 )
 
-// away is for how long a node stays switched off.
-const away = 4 * time.Second
-
 // stay keeps the federation until ctx ends: one voice goes on, the person listens
 // by the page, and switches off who carries the sound as often as they like. Who
 // was switched off comes back a little later.
@@ -60,8 +57,8 @@ func (d *demo) attendUnrecorded(ctx context.Context, m *member) error {
 
 // comeBack starts the node again that was switched off.
 func (d *demo) comeBack(ctx context.Context) error {
-	back := time.Now().Add(away)
-	if err := d.talking(ctx, away+patience, "a node comes back", func() bool { return !time.Now().Before(back) }); err != nil {
+	back := time.Now().Add(d.away)
+	if err := d.talking(ctx, d.away+patience, "a node comes back", func() bool { return !time.Now().Before(back) }); err != nil {
 		return err
 	}
 	m := d.nodes.member(d.gone)
@@ -75,8 +72,11 @@ func (d *demo) comeBack(ctx context.Context) error {
 	if err := d.attendUnrecorded(ctx, m); err != nil {
 		return err
 	}
-	relay := d.view(ctx, d.here()[0].name).Relay
-	known := func() bool { return d.view(ctx, m.name).Relay == relay }
+	var relay string
+	known := func() bool {
+		relay = d.view(ctx, d.here()[0].name).Relay
+		return relay != "" && d.view(ctx, m.name).Relay == relay
+	}
 	if err := d.talking(ctx, patience, "a node is back in the room", known); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (d *demo) talkOn(ctx context.Context) {
 	if d.gone == host || relay == host && d.gone != second {
 		who = second
 	}
-	if d.enter(ctx, who) == nil { // else its node has just come back: it is tried again
+	if d.takeStage(ctx, who) { // else its node has just come back: it is tried again
 		t := d.talks[who]
 		d.talk = t
 		d.tasks.Go(func() { t.run(d.work) })
