@@ -45,6 +45,7 @@ func TestPageDrawer(t *testing.T) {
 
 	p := launch(t).visit(t, citra.Page())
 	p.enters(o.Room)
+	testVolumeStays(t, p, o.Room)
 	p.tabTo(`.ring`)
 	p.presses("n")
 	p.shows(`.drawer`, "\u2068ana\u2069 carries the sound. \u2068budi\u2069 is ready to take over.")
@@ -75,6 +76,33 @@ func TestPageDrawer(t *testing.T) {
 	}
 }
 
+// volumeScript notes how loud players are made.
+const volumeScript = `
+	window.loud = []
+	const { set, get } = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'volume')
+	Object.defineProperty(HTMLMediaElement.prototype, 'volume', { get, set(v) { loud.push(v); set.call(this, v) } })
+	undefined // no prototype is to be shown
+`
+
+// testVolumeStays makes ana quieter for this person, who then goes to the hallway
+// and comes back.
+func testVolumeStays(t *testing.T, p *page, room string) {
+	slider := seatOf("ana") + `.querySelector('input')`
+	p.eventually("ana sits on stage", seatOf("ana"))
+	p.call(volumeScript, nil)
+	p.call(slider+`.value = '0.25', `+slider+`.dispatchEvent(new Event('input'))`, nil)
+	p.eventually("ana is made quieter", `loud.at(-1) === 0.25`)
+	p.call(`location.hash = ''`, nil)
+	p.shows(`h1`, "Live now")
+	p.call(`loud.length = 0`, nil)
+	p.eventually("she stays so in the hallway", `loud.length > 3`)
+	if !p.is(`loud.every(v => v === 0.25)`) {
+		t.Errorf("in the hallway ana is as loud as %s", p.text(`loud.join()`))
+	}
+	p.call(fmt.Sprintf(`location.hash = 'room/%s'`, room), nil)
+	p.eventually("she is as loud as she was made", seatOf("ana")+` && `+slider+`.value === '0.25'`)
+}
+
 // nodeOf is who has this name in the picture.
 func nodeOf(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll('.node')].find(n => n.querySelector('title').textContent === %s)`, quoted(name))
@@ -102,7 +130,7 @@ func testPicture(t *testing.T, p *page) {
 
 // testMutedIsShown has a speaker turn the microphone off, and on again.
 func testMutedIsShown(t *testing.T, speaker *running, room string, p *page) {
-	seat := fmt.Sprintf(`[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === %s)`, quoted(string(speaker.name)))
+	seat := seatOf(string(speaker.name))
 	for _, muted := range []bool{true, false, true, false} {
 		must(t, speaker.Mute(t.Context(), room, muted))
 		began := time.Now()

@@ -187,8 +187,10 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 		speaker.key(input.KeyRawDown, "Space")
 		speaker.eventually("the microphone is live while Space is held", `document.querySelector('.mic').hasAttribute('data-live')`)
 		budi.eventually(10*time.Second, "ana is heard again", func() bool { return ear.heardOf(ana.speaksAs(o.Room)) > before+10 })
+		listener.eventually("ana's microphone is shown to be on", `!`+seat+`.querySelector('.role').textContent.includes('microphone off')`)
 		release()
 		speaker.eventually("it is silent once Space is let go", `!document.querySelector('.mic').hasAttribute('data-live')`)
+		listener.eventually("which is shown, though she goes on to send", seat+`.querySelector('.role').textContent.includes('microphone off')`)
 	}
 	speaker.key(input.KeyUp, "Space")
 	speaker.tabTo(`.leave`)
