@@ -156,6 +156,25 @@ func TestShareBoundsAFlood(t *testing.T) {
 	s.banned(dave, erin)
 }
 
+// Which of two appointments pays does not depend on which came first.
+func TestPaymentIsOrdered(t *testing.T) {
+	one := protocol.Grant{Peer: alice, Role: protocol.RoleModerator, Share: 1}
+	g := protocol.Action{Room: room().Room, Actor: founder, Sequence: 1, Deed: one, Hash: protocol.ActionHash{1}}
+	h := protocol.Action{Room: room().Room, Actor: founder, Sequence: 1, Deed: one, Hash: protocol.ActionHash{2}}
+	x := protocol.Action{Room: room().Room, Actor: alice, Sequence: 1, Deed: protocol.Lock(true), Hash: protocol.ActionHash{3},
+		Parents: []protocol.ActionHash{g.Hash, h.Hash}}
+	y := protocol.Action{Room: room().Room, Actor: alice, Sequence: 1, Deed: protocol.Pause(true), Hash: protocol.ActionHash{4},
+		Parents: []protocol.ActionHash{g.Hash}}
+	a, b := New(room()), New(room())
+	for i := range 4 {
+		a.Add([]*protocol.Action{&g, &h, &x, &y}[i])
+		b.Add([]*protocol.Action{&h, &g, &x, &y}[i])
+	}
+	if a.Hash() != b.Hash() || a.Has(y.Hash) || !a.Has(x.Hash) {
+		t.Errorf("%d and %d actions", a.Len(), b.Len())
+	}
+}
+
 // A full log takes no more, whoever comes first.
 func TestFullLog(t *testing.T) {
 	if testing.Short() {
