@@ -42,7 +42,7 @@ type folder struct {
 func fold(j *judge, g *protocol.Genesis) *Roster {
 	f := &folder{judge: j, last: map[matter][]int{}, roster: &Roster{
 		founder: g.Founder, title: g.Title, language: g.Language, topics: g.Topics, stage: g.Stage,
-		rights: map[protocol.PeerID]Right{}, roles: map[Grant]protocol.ActionHash{},
+		rights: map[protocol.PeerID]Right{}, roles: map[given]protocol.ActionHash{},
 		bans: map[protocol.PeerID][]Ban{}, removed: map[protocol.PeerID]protocol.ActionHash{},
 		mutes: map[protocol.PeerID]Mute{}, unmuted: map[protocol.PeerID]bool{},
 	}}
@@ -265,7 +265,7 @@ func (f *folder) settle() {
 		switch m.what {
 		case speaking, carrying:
 			if w, ok := n.Deed.(protocol.Grant); ok {
-				f.roster.roles[Grant{m.peer, w.Role}] = n.Hash
+				f.roster.roles[given{m.peer, w.Role}] = n.Hash
 			}
 		case muting:
 			f.mute(m.peer, is, all)

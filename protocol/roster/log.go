@@ -41,6 +41,9 @@ type Log struct {
 // New gives the log of a room without actions.
 func New(g *protocol.Genesis) *Log { return &Log{genesis: g, dag: newDAG(), limit: slack} }
 
+// Genesis gives the room's.
+func (l *Log) Genesis() *protocol.Genesis { return l.genesis }
+
 // MayAct says whether p was ever given the right to sign actions, by what the
 // log holds. Ask it before checking the signature of what p signed.
 func (l *Log) MayAct(p protocol.PeerID) bool {

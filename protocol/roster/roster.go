@@ -15,7 +15,7 @@ type Roster struct {
 	era        uint32
 	moderators []protocol.PeerID // in force, by rank
 	rights     map[protocol.PeerID]Right
-	roles      map[Grant]protocol.ActionHash // speakers' and carriers'
+	roles      map[given]protocol.ActionHash // speakers' and carriers'
 	bans       map[protocol.PeerID][]Ban
 	removed    map[protocol.PeerID]protocol.ActionHash
 	mutes      map[protocol.PeerID]Mute
@@ -42,10 +42,10 @@ func (r Right) By() protocol.PeerID { return r.Above[0] }
 // Rank is 1 for whom the founder appointed.
 func (r Right) Rank() int { return len(r.Above) }
 
-// A Grant names a role that a peer was given.
-type Grant struct {
-	Peer protocol.PeerID
-	Role protocol.Role
+// given is a role that a peer was given.
+type given struct {
+	peer protocol.PeerID
+	role protocol.Role
 }
 
 // A Ban keeps a peer out.
@@ -89,7 +89,7 @@ func (r *Roster) MayModerate(p protocol.PeerID) bool {
 
 // Has says whether p was given the role to speak or to carry, and has it still.
 func (r *Roster) Has(p protocol.PeerID, role protocol.Role) bool {
-	_, ok := r.roles[Grant{p, role}]
+	_, ok := r.roles[given{p, role}]
 	return ok
 }
 
@@ -135,7 +135,7 @@ func (r *Roster) MayEnd(by, p protocol.PeerID) bool {
 
 // Granted gives the action that gave p the role to speak or to carry.
 func (r *Roster) Granted(p protocol.PeerID, role protocol.Role) (protocol.ActionHash, bool) {
-	h, ok := r.roles[Grant{p, role}]
+	h, ok := r.roles[given{p, role}]
 	return h, ok
 }
 
@@ -151,8 +151,8 @@ func (r *Roster) Carriers() []protocol.PeerID { return r.with(protocol.RoleCarri
 
 func (r *Roster) with(role protocol.Role) (out []protocol.PeerID) {
 	for g := range r.roles {
-		if g.Role == role {
-			out = append(out, g.Peer)
+		if g.role == role {
+			out = append(out, g.peer)
 		}
 	}
 	slices.Sort(out)
