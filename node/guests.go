@@ -165,7 +165,7 @@ func (r reception) Play(ctx context.Context, v guest.Visit, offer string, closed
 		c.uses(func(u *room.Use) { u.Listening--; u.Guests-- })
 		giveBack()
 	}
-	s, answer, err := n.media.PlayGuest(ctx, v.At, offer, rtc.Playing{Closed: func() { left(); closed() }})
+	s, answer, err := n.media.PlayGuest(ctx, rtc.Entry{Offer: offer, At: v.At, From: v.From}, rtc.Playing{Closed: func() { left(); closed() }})
 	if err != nil {
 		left()
 		return guest.Session{}, badOffer(err)

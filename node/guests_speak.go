@@ -60,7 +60,7 @@ func (r reception) Publish(ctx context.Context, v guest.Visit, voice *protocol.M
 	if err != nil {
 		return guest.Session{}, guestProblem(err)
 	}
-	s, answer, err := r.n.media.PublishGuest(ctx, v.At, offer, rtc.Publication{
+	s, answer, err := r.n.media.PublishGuest(ctx, rtc.Entry{Offer: offer, At: v.At, From: v.From}, rtc.Publication{
 		Source: source,
 		Push:   func(f *protocol.Frame) { c.relay.Push("", f) },
 		Closed: func() { c.room.CloseVoice(source) },

@@ -111,38 +111,69 @@ func (t *threshold) api(reports bool) (*webrtc.API, error) {
 	})
 }
 
-// PlayGuest is Play for a browser of another machine, which came in at one of this
-// machine's addresses. Without Config.Guests the error is ErrNoGuests.
-func (e *Engine) PlayGuest(ctx context.Context, at netip.Addr, offer string, p Playing) (*Session, string, error) {
-	api, err := e.guestAPI(at, offer, false)
-	if err != nil {
-		return nil, "", err
-	}
-	return e.play(ctx, api, offer, p)
+// Entry is how a guest's browser came.
+type Entry struct {
+	Offer string
+	At    netip.Addr // this machine's, where it came in
+	From  netip.Addr // its own, as it was seen there
+}
+
+// PlayGuest is Play for a browser of another machine. Without Config.Guests the error
+// is ErrNoGuests.
+func (e *Engine) PlayGuest(ctx context.Context, g Entry, p Playing) (*Session, string, error) {
+	return e.letIn(ctx, g, false, func(api *webrtc.API) (*Session, string, error) { return e.play(ctx, api, g.Offer, p) })
 }
 
 // PublishGuest is Publish for such a browser.
-func (e *Engine) PublishGuest(ctx context.Context, at netip.Addr, offer string, p Publication) (*Session, string, error) {
-	api, err := e.guestAPI(at, offer, true)
+func (e *Engine) PublishGuest(ctx context.Context, g Entry, p Publication) (*Session, string, error) {
+	return e.letIn(ctx, g, true, func(api *webrtc.API) (*Session, string, error) { return e.publish(ctx, api, g.Offer, p) })
+}
+
+func (e *Engine) letIn(ctx context.Context, g Entry, reports bool, answer func(*webrtc.API) (*Session, string, error)) (*Session, string, error) {
+	if e.guests == nil {
+		return nil, "", ErrNoGuests
+	}
+	// Two lite agents make no check at all before they send (RFC 8445 section 6.1.1).
+	if strings.Contains(g.Offer, "ice-lite") {
+		return nil, "", fmt.Errorf("%w: it is of an ICE-lite agent", ErrOffer)
+	}
+	t, err := e.guests.at(g.At)
 	if err != nil {
 		return nil, "", err
 	}
-	return e.publish(ctx, api, offer, p)
+	api, err := t.api(reports)
+	if err != nil {
+		return nil, "", err
+	}
+	outside := e.outdoors(ctx, g, t.at.Port())
+	s, text, err := answer(api)
+	if err != nil {
+		return nil, "", err
+	}
+	if more, err := addCandidates(text, outside, false); err == nil {
+		return s, more, nil
+	}
+	return s, text, nil
 }
 
-func (e *Engine) guestAPI(at netip.Addr, offer string, reports bool) (*webrtc.API, error) {
-	if e.guests == nil {
-		return nil, ErrNoGuests
+// outdoors gives where a guest from the Internet reaches a door that is behind a
+// router: at the addresses at which this node is seen, and the door's own port, which
+// the router was told to pass on. The page came in by it.
+func (e *Engine) outdoors(ctx context.Context, g Entry, port uint16) (out []netip.AddrPort) {
+	if indoors(g.From) || !indoors(g.At) {
+		return nil
 	}
-	// Two lite agents make no check at all before they send (RFC 8445 section 6.1.1).
-	if strings.Contains(offer, "ice-lite") {
-		return nil, fmt.Errorf("%w: it is of an ICE-lite agent", ErrOffer)
+	for _, seen := range e.seen(ctx) {
+		if seen.Addr().Unmap().Is4() == g.At.Unmap().Is4() {
+			out = append(out, netip.AddrPortFrom(seen.Addr().Unmap(), port))
+		}
 	}
-	t, err := e.guests.at(at)
-	if err != nil {
-		return nil, err
-	}
-	return t.api(reports)
+	return out
+}
+
+// indoors says whether an address is behind a router, or of this machine.
+func indoors(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || !a.IsValid()
 }
 
 // Fingerprint gives the SHA-256 of the one DTLS certificate that an offer names (RFC

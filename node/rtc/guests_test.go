@@ -3,6 +3,7 @@ package rtc
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -32,7 +33,7 @@ func TestPlayGuest(t *testing.T) {
 				}
 			})
 			ended := make(chan struct{})
-			s, answer, err := e.PlayGuest(t.Context(), loopback, offerOf(t, guest), Playing{Closed: func() { close(ended) }})
+			s, answer, err := e.PlayGuest(t.Context(), Entry{Offer: offerOf(t, guest), At: loopback}, Playing{Closed: func() { close(ended) }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,18 +66,18 @@ func TestPlayGuestRefuses(t *testing.T) {
 	guest, _ := client(t, webrtc.RTPTransceiverDirectionRecvonly, 1, webrtc.NetworkTypeUDP4)
 	offer := offerOf(t, guest)
 	loopback := netip.MustParseAddr("127.0.0.1")
-	if _, _, err := none.PlayGuest(t.Context(), loopback, offer, Playing{}); !errors.Is(err, ErrNoGuests) {
+	if _, _, err := none.PlayGuest(t.Context(), Entry{Offer: offer, At: loopback}, Playing{}); !errors.Is(err, ErrNoGuests) {
 		t.Errorf("without a door: %v", err)
 	}
 	lite := strings.Replace(offer, "m=audio", "a=ice-lite\r\nm=audio", 1)
-	if _, _, err := e.PlayGuest(t.Context(), loopback, lite, Playing{}); !errors.Is(err, ErrOffer) {
+	if _, _, err := e.PlayGuest(t.Context(), Entry{Offer: lite, At: loopback}, Playing{}); !errors.Is(err, ErrOffer) {
 		t.Errorf("ICE lite: %v", err)
 	}
-	if _, _, err := e.PlayGuest(t.Context(), netip.MustParseAddr("192.0.2.9"), offer, Playing{}); err == nil {
+	if _, _, err := e.PlayGuest(t.Context(), Entry{Offer: offer, At: netip.MustParseAddr("192.0.2.9")}, Playing{}); err == nil {
 		t.Error("it answers at another address")
 	}
 	speaks, _ := client(t, webrtc.RTPTransceiverDirectionSendonly, 1, webrtc.NetworkTypeUDP4)
-	if _, _, err := e.PlayGuest(t.Context(), loopback, offerOf(t, speaks), Playing{}); !errors.Is(err, ErrOffer) {
+	if _, _, err := e.PlayGuest(t.Context(), Entry{Offer: offerOf(t, speaks), At: loopback}, Playing{}); !errors.Is(err, ErrOffer) {
 		t.Errorf("one that sends: %v", err)
 	}
 }
@@ -109,7 +110,7 @@ func TestPublishGuest(t *testing.T) {
 	}
 	heard, ended := make(chan protocol.Source, 10), make(chan struct{})
 	offer := offerOf(t, guest)
-	s, answer, err := e.PublishGuest(t.Context(), netip.MustParseAddr("127.0.0.1"), offer, Publication{
+	s, answer, err := e.PublishGuest(t.Context(), Entry{Offer: offer, At: netip.MustParseAddr("127.0.0.1")}, Publication{
 		Source: 7, Push: func(f *protocol.Frame) { heard <- f.Source }, Closed: func() { close(ended) }})
 	if err != nil {
 		t.Fatal(err)
@@ -171,4 +172,28 @@ func FuzzFingerprint(f *testing.F) {
 			t.Error("a fingerprint out of nothing")
 		}
 	})
+}
+
+// Who comes from the Internet to a door behind a router is told where that router
+// is; who comes from within is not.
+func TestGuestsFromOutside(t *testing.T) {
+	e := newSide(t, "one", Config{Guests: netip.MustParseAddrPort("127.0.0.1:0")}).engine
+	e.SetMapped(func() []netip.AddrPort {
+		return []netip.AddrPort{netip.MustParseAddrPort("198.51.100.7:41642"), netip.MustParseAddrPort("[2001:db8::7]:41642")}
+	})
+	loopback := netip.MustParseAddr("127.0.0.1")
+	for from, want := range map[string]int{"203.0.113.9": 1, "192.168.1.9": 0, "127.0.0.1": 0, "fe80::1": 0} {
+		guest, _ := client(t, webrtc.RTPTransceiverDirectionRecvonly, 1, webrtc.NetworkTypeUDP4)
+		s, answer, err := e.PlayGuest(t.Context(), Entry{Offer: offerOf(t, guest), At: loopback, From: netip.MustParseAddr(from)}, Playing{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := fmt.Sprintf(" 198.51.100.7 %d typ srflx raddr 127.0.0.1 ", e.guests.addrs[0].Port())
+		if got := strings.Count(answer, "srflx"); got != want || strings.Count(answer, at) != want {
+			t.Errorf("one from %s is told\n%s", from, answer)
+		}
+		takeAnswer(t, guest, answer)
+		s.Close()
+		<-s.Done()
+	}
 }
