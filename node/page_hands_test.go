@@ -50,7 +50,7 @@ func TestPageHands(t *testing.T) {
 	host.presses(kb.Enter)
 	guest.shows(`.bar .invited`, "\u2068ana\u2069 invites you to speak")
 	guest.eventually("the microphone is off, and can be turned on", `!document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
-	seat := `[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === 'budi')`
+	seat := seatOf("budi")
 	host.eventually("budi sits on stage, his microphone off", seat+`?.querySelector('.role').textContent.includes('microphone off')`)
 
 	ear := ana.listen(host.ctx, o.Room)

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -62,7 +61,9 @@ func meet(t *testing.T) *seats {
 	s.way = httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0)})
 	t.Cleanup(s.way.Close)
 	s.host, s.listener, s.guest = b.visit(t, s.ana.Page()), b.visit(t, s.budi.Page(), b.by(t, s.way)), b.visit(t, s.citra.Page())
-	s.opens("Frogs at dusk")
+	s.link = s.host.opens("Frogs at dusk", "host")
+	s.room, _, _ = strings.Cut(strings.TrimPrefix(s.link, "earshot:room/"), "/")
+	s.host.presses(kb.Enter) // focus is on the way in
 	s.dewi.listen(s.host.ctx, s.link)
 	s.dewi.eventually(10*time.Second, "ana relays, dewi stands by", settled(s.room, 0, s.ana, s.dewi))
 	s.host.listens()
@@ -107,51 +108,6 @@ func (b *browser) by(t *testing.T, proxy *httptest.Server) chromedp.ContextOptio
 	return chromedp.WithTargetID(id)
 }
 
-// opens has ana fill in the form and go into the room.
-func (s *seats) opens(title string) {
-	s.t.Helper()
-	p := s.host
-	p.tabTo(`aside button.main`)
-	p.presses(kb.Enter)
-	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
-	p.types(title)
-	p.tabTo(`dialog button.main`)
-	p.presses(kb.Enter)
-	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
-	s.link = p.text(`document.querySelector('dialog .sharing input').value`)
-	s.room, _, _ = strings.Cut(strings.TrimPrefix(s.link, "earshot:room/"), "/")
-	p.presses(kb.Enter) // focus is on the way in
-}
-
-// follows pastes a link into the hallway and goes where it leads.
-func (p *page) follows(link string) {
-	p.t.Helper()
-	p.tabTo(`.pasting input`)
-	p.types(link)
-	p.presses(kb.Enter)
-}
-
-// asks waits until the page asks whether to listen to a room.
-func (p *page) asks() {
-	p.t.Helper()
-	p.shows(`.state`, "You join only when you press Listen")
-}
-
-// listens presses Listen, once it is asked, and waits for the sound.
-func (p *page) listens() {
-	p.t.Helper()
-	p.asks()
-	p.tabTo(`.floor .acts button`)
-	p.presses(kb.Enter)
-	p.hearsRoom()
-}
-
-// hearsRoom waits for a session in which sound would come.
-func (p *page) hearsRoom() {
-	p.t.Helper()
-	p.eventually("it is heard", `document.querySelector('.floor .acts')?.dataset.state === 'heard'`)
-}
-
 // inviteCitra has citra raise a hand, and ana let her on stage.
 func (s *seats) inviteCitra() {
 	s.t.Helper()
@@ -174,21 +130,16 @@ func (s *seats) citraSpeaks() {
 	s.budiHears()
 }
 
-// seatOf is somebody's place on stage, as an expression.
-func seatOf(name string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === %s)`, quoted(name))
-}
-
-// budiHears checks what budi's page plays for a while, and whose ring moves
+// budiHears checks what budi's page plays for a phrase, and whose ring moves
 // meanwhile.
 func (s *seats) budiHears() {
 	s.t.Helper()
 	source := s.citra.speaksAs(s.room)
 	s.listener.call(`lit.clear()`, nil)
-	h := s.listener.hear(phrase / 2)
+	h := s.listener.hear(phrase)
 	for tries := 1; tries < 3 && h.concealed() > glitches; tries++ {
 		s.t.Logf("concealed %v, trying again", h.concealed())
-		h = s.listener.hear(phrase / 2)
+		h = s.listener.hear(phrase)
 	}
 	h.check(s.t, source, glitches)
 	s.onlyCitraLit()
@@ -204,11 +155,10 @@ func (s *seats) onlyCitraLit() {
 	}
 }
 
-// picture is the network as budi's drawer shows it.
+// picture is the network as a page's drawer shows it.
 type picture struct {
 	Relay string   // what stands at the relay
 	Names []string // of all
-	Words string   // beside the picture
 }
 
 func (p *page) picture() (shown picture) {
@@ -216,7 +166,6 @@ func (p *page) picture() (shown picture) {
 	p.call(`({
 		Relay: document.querySelector('.drawer .node[data-relay] text')?.textContent ?? '',
 		Names: [...document.querySelectorAll('.drawer .node text')].map(t => t.textContent).sort(),
-		Words: document.querySelector('.drawer').innerText,
 	})`, &shown)
 	return shown
 }
@@ -230,9 +179,8 @@ func (s *seats) anaDies() {
 	p.tabTo(`.ring`)
 	p.presses("n")
 	p.shows(`.drawer`, "\u2068ana\u2069 carries the sound")
-	before := p.picture()
-	if before.Relay != "ana" || !slices.Equal(before.Names, []string{"ana", "budi", "citra", "dewi"}) {
-		s.t.Errorf("the picture shows %+v", before)
+	if shown := p.picture(); shown.Relay != "ana" || !slices.Equal(shown.Names, []string{"ana", "budi", "citra", "dewi"}) {
+		s.t.Errorf("the picture shows %+v", shown)
 	}
 	source := s.citra.speaksAs(s.room)
 	s.budi.eventually(10*time.Second, "a phrase begins", p.phraseBegins())
@@ -242,7 +190,9 @@ func (s *seats) anaDies() {
 	p.hear(phrase).check(s.t, source, outage)
 	s.onlyCitraLit()
 	p.shows(`.drawer`, "\u2068dewi\u2069 carries the sound")
-	p.eventually("the picture has dewi at its middle", `document.querySelector('.drawer .node[data-relay] text')?.textContent === 'dewi'`)
+	if shown := p.picture(); shown.Relay != "dewi" {
+		s.t.Errorf("dewi carries the sound; the picture shows %+v", shown)
+	}
 	p.eventually("it was said", `told.some(s => s.includes("\u2068dewi\u2069 carries the sound"))`)
 	s.host.shows(`#banner`, "Earshot has stopped")
 }

@@ -174,15 +174,64 @@ func (p *page) tabTo(element string) {
 	p.t.Fatalf("Tab does not come to %s", element)
 }
 
+// opens fills in the form for a room, to where the link is shown.
+func (p *page) opens(title, stage string) (link string) {
+	p.t.Helper()
+	p.tabTo(`aside button.main`)
+	p.presses(kb.Enter)
+	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
+	p.types(title)
+	if stage == "open" {
+		p.tabTo(`input[name=stage]`)
+		p.presses(kb.ArrowDown)
+	}
+	p.tabTo(`dialog button.main`)
+	p.presses(kb.Enter)
+	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
+	return p.text(`document.querySelector('dialog .sharing input').value`)
+}
+
+// follows pastes a link into the hallway and goes where it leads.
+func (p *page) follows(link string) {
+	p.t.Helper()
+	p.tabTo(`.pasting input`)
+	p.types(link)
+	p.presses(kb.Enter)
+}
+
 // enters goes to a room and listens.
 func (p *page) enters(room string) {
 	p.t.Helper()
 	p.eventually("the room is in the list", fmt.Sprintf(`document.querySelector('.row a[href="#room/%s"]')`, room))
 	p.tabTo(fmt.Sprintf(`.row a[href="#room/%s"]`, room))
 	p.presses(kb.Enter)
+	p.listens()
+}
+
+// asks waits until the page asks whether to listen to a room.
+func (p *page) asks() {
+	p.t.Helper()
+	p.shows(`.state`, "You join only when you press Listen")
+}
+
+// listens presses Listen, once it is asked, and waits for the sound.
+func (p *page) listens() {
+	p.t.Helper()
+	p.asks()
 	p.tabTo(`.floor .acts button`)
 	p.presses(kb.Enter)
-	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
+	p.hearsRoom()
+}
+
+// hearsRoom waits for a session in which sound would come.
+func (p *page) hearsRoom() {
+	p.t.Helper()
+	p.eventually("it is heard", `document.querySelector('.floor .acts')?.dataset.state === 'heard'`)
+}
+
+// seatOf is somebody's place on stage, as an expression.
+func seatOf(name string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === %s)`, quoted(name))
 }
 
 func quoted(text string) string {

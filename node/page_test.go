@@ -1,7 +1,6 @@
 package node
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -30,7 +29,6 @@ func TestPage(t *testing.T) {
 	t.Run("speaks and is heard", func(t *testing.T) { testPagesTalk(t, b, ana, budi) })
 	t.Run("can be used by everybody", func(t *testing.T) { testAccess(t, b, ana, budi) })
 	t.Run("echoes in an empty world", func(t *testing.T) { testEcho(t, b) })
-	t.Run("comes back after a restart", func(t *testing.T) { testRestart(t, b, ana) })
 }
 
 func testKeyOpensOnce(t *testing.T, b *browser, n *running) {
@@ -98,16 +96,7 @@ func testTabs(t *testing.T, b *browser, ana, budi *running) {
 func testOpening(t *testing.T, b *browser, n *running) {
 	p := b.visit(t, n.Page())
 	p.shows(`h1`, "Live now")
-	p.tabTo(`aside button.main`)
-	p.presses(kb.Enter)
-	p.eventually("it asks for a title", `document.activeElement.name === 'title'`)
-	p.types("Rain on tin roofs")
-	p.tabTo(`input[name=stage]`)
-	p.presses(kb.ArrowDown)
-	p.tabTo(`dialog button.main`)
-	p.presses(kb.Enter)
-	p.eventually("the link is shown", `document.querySelector('dialog .sharing input')?.value.startsWith('earshot:room/')`)
-	link := p.text(`document.querySelector('dialog .sharing input').value`)
+	link := p.opens("Rain on tin roofs", "open")
 	p.eventually("so is its QR code", `document.querySelector('dialog .qr')?.naturalWidth > 0`)
 	p.presses(kb.Enter) // focus is on the way in
 	p.shows(`h1`, "Rain on tin roofs")
@@ -121,7 +110,7 @@ func testOpening(t *testing.T, b *browser, n *running) {
 	p.shows(`.state`, "This room has ended")
 	p.tabTo(`.floor .acts button`)
 	p.presses(kb.Enter)
-	p.shows(`.state`, "You join only when you press Listen")
+	p.asks()
 	if v, err = n.Room(p.ctx, link); err != nil || v.Closed {
 		t.Errorf("the room is not open again: %+v, %v", v, err)
 	}
@@ -136,10 +125,9 @@ func testLinkAsks(t *testing.T, b *browser, ana, budi *running) {
 	p.presses(kb.Enter)
 	p.shows(`.pasting .problem`, "no link to a room")
 	p.presses(kb.Home + strings.Repeat(kb.Delete, len("is this one?")))
-	p.types(o.Link)
-	p.presses(kb.Enter)
+	p.follows(o.Link)
 	p.shows(`h1`, "Nobody joins by a link")
-	p.shows(`.state`, "You join only when you press Listen")
+	p.asks()
 	p.tabTo(`.ring`)
 	p.presses("m ")
 	p.tabTo(`.floor .acts button`)
@@ -161,7 +149,7 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 	speaker.presses(kb.Enter)
 	source := ana.speaksAs(o.Room)
 	budi.eventually(10*time.Second, "half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
-	seat := `[...document.querySelectorAll('.seat')].find(s => s.querySelector('.name').textContent === 'ana')`
+	seat := seatOf("ana")
 	listener.eventually("ana's ring moves, by who contributes to what is played", seat+`?.style.getPropertyValue('--level') > 0.2`)
 	speaker.eventually("so does her own", seat+`?.style.getPropertyValue('--level') > 0.2`)
 	listener.tabTo(`.ring`)
@@ -245,22 +233,4 @@ func testEcho(t *testing.T, b *browser) {
 	p.eventually("it ends", `!document.querySelector('.trial button').hasAttribute('data-live')`)
 	n.open(p.ctx, "Now there is one", "host")
 	p.shows(`.rows`, "Now there is one")
-}
-
-// testRestart has a node stop under its page and come back at the same port.
-func testRestart(t *testing.T, b *browser, ana *running) {
-	home := t.TempDir()
-	citra := startWith(t, "citra", func(c *Config) { c.Home = home }, ana)
-	api, _ := url.Parse(citra.API())
-	p := b.visit(t, citra.Page())
-	o := ana.open(p.ctx, "Still here", "open")
-	p.shows(`.rows`, "Still here")
-	p.enters(o.Room)
-	citra.stop()
-	p.shows(`#banner`, "Earshot has stopped")
-	citra = startWith(t, "citra", func(c *Config) { c.Home, c.API = home, api.Host }, ana)
-	p.shows(`#banner`, "You are back")
-	p.eventually("the room is heard again", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
-	citra.eventually(5*time.Second, "citra is in the room again", func() bool { return citra.Node.room(roomID(t, o.Room)) != nil })
-	p.mayComplain("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE", "404", "502")
 }
