@@ -65,7 +65,11 @@ func (p *program) chatCommand() *cobra.Command {
 			case err != nil:
 				return err
 			case hide+show != "":
-				return p.hideChat(cmd.Context(), node, room, hide+show, show != "")
+				view, err := node.Room(cmd.Context(), room)
+				if err != nil {
+					return err
+				}
+				return p.hideChat(cmd.Context(), node, view.Room, hide+show, show != "")
 			case len(args) > 1:
 				return p.writeChat(cmd.Context(), node, room, text)
 			}

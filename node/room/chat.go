@@ -40,9 +40,12 @@ const (
 	crowdChats  = 16 // a second
 	crowdAtOnce = 4  // seconds' worth
 
-	// orderASecond is how far the order may grow in a second. It is a million
-	// times what people write, so it holds up only those who would use it up.
+	// orderASecond is how far the order may grow for each second that a chat has
+	// run. It is a million times what people write, so it holds up only those who
+	// would use it up; and all count from the same beginning, so what one takes the
+	// others do.
 	orderASecond = 1 << 20
+	orderAhead   = 10 // seconds: by so much counts may differ
 
 	// resaid is how old own messages may be that a new parent is told of: the one
 	// before it may have died with them.
@@ -66,9 +69,8 @@ type chat struct {
 	of    map[protocol.PeerID]int                  // how many of said
 	hides map[protocol.MessageID]*protocol.Message // the newest word on each; Sequence 0: on all of one
 
-	order    uint64 // the highest heard
-	base     uint64 // what a parent said it was, and when this node came
-	since    time.Duration
+	order    uint64        // the highest heard
+	since    time.Duration // it may have grown: since this node came, or as a parent counts
 	revision uint64
 
 	own, crowd *rate.Limiter
@@ -154,7 +156,7 @@ func (c *chat) next() uint64 { return min(c.order+1, protocol.MaxOrder) }
 // ahead says whether an order is beyond what can have been reached by writing:
 // taken, it would put all that people write after it in no order.
 func (c *chat) ahead(order uint64, now time.Duration) bool {
-	return order > c.base+orderASecond*uint64(1+(now-c.since)/time.Second)
+	return order > orderASecond*uint64(orderAhead+(now-c.since)/time.Second)
 }
 
 // freshTalk is fresh's for what people write and show.

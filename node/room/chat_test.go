@@ -269,7 +269,7 @@ func TestChatIsBounded(t *testing.T) {
 	if got := len(s.page()); got != chatsAtOnce+chatsLate+2 {
 		t.Errorf("%d after two pauses", got)
 	}
-	s.says(2, 1, 1, wrote(orderASecond*10, "ahead"))
+	s.says(2, 1, 1, wrote(orderASecond*20, "ahead"))
 	if s.dropped["chat ahead of its order"] != 1 {
 		t.Errorf("dropped %v", s.dropped)
 	}
@@ -373,6 +373,14 @@ func TestHostileRecalls(t *testing.T) {
 	if ask(s.nodes[3].id) != 0 || ask(eve, make([]uint64, maxHave+1)...) != 0 {
 		t.Error("a stranger is answered, or one who has more than there can be")
 	}
+	genesis, lawful := s.genesis, s.lawful // an answer that comes where the room itself is not known
+	s.genesis, s.lawful, s.paths[eve].recall.open = nil, nil, true
+	hide := protocol.Message{Hide: &protocol.Hide{Order: 1, Of: protocol.MessageID{From: eve}}, Boot: 1, Sequence: 2}
+	if err := hide.Seal(s.cfg.Room, s.nodes[2].key); err != nil {
+		t.Fatal(err)
+	}
+	s.linkMessage(eve, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: &pb.Recalled{Room: s.cfg.Room[:], Messages: [][]byte{hide.Raw}}}}, s.clock)
+	s.genesis, s.lawful, s.paths[eve].recall.open = genesis, lawful, false
 	answers := 0
 	for range 500 {
 		answers += ask(eve)
@@ -386,6 +394,27 @@ func TestHostileRecalls(t *testing.T) {
 	if got := ask(eve, 7); got != 1 {
 		t.Errorf("%d messages to a child that says it has more, want the answer alone", got)
 	}
+}
+
+// A newcomer takes what the others have long taken: it counts from where they do.
+func TestANewcomerCountsFromTheSameBeginning(t *testing.T) {
+	inWorld(t, 1, protocol.StageOpen, 5, func(w *world) {
+		w.gathers(w.nodes[:4]...)
+		w.sleep(5 * time.Minute)
+		rogue, order := w.nodes[3], uint64(orderASecond*250)
+		_ = rogue.room.ask(w.t.Context(), func(r *Room) { r.chat.order = order })
+		rogue.writes("far")
+		w.sleep(soon)
+		w.nodes[1].writes("after")
+		w.sleep(soon)
+		late := w.nodes[4]
+		late.enters(asks(w.nodes[0]))
+		w.pages("far after", 5*time.Second, w.nodes...)
+		w.nodes[2].writes("known")
+		w.sleep(soon)
+		late.writes("to all")
+		w.pages("far after known to all", soon, w.nodes...)
+	})
 }
 
 func BenchmarkKeepChat(b *testing.B) {

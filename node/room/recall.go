@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -36,7 +37,7 @@ type recall struct {
 	answers *rate.Limiter // to the far side; nil: never asked
 }
 
-// begin has the node on p be asked for chat.
+// beginRecall has the node on p be asked for chat.
 func (p *path) beginRecall() {
 	p.recall.open, p.recall.left, p.recall.learned = true, maxRecalls, false
 }
@@ -94,7 +95,7 @@ func (r *Room) tendRecalls(now time.Duration) {
 func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
 	p := r.paths[id]
 	switch {
-	case p == nil || !p.child && !r.isParent(id):
+	case p == nil || r.genesis == nil || !p.child && !r.isParent(id):
 		r.drop("recall by a stranger")
 		return
 	case len(m.Have) > maxHave:
@@ -121,7 +122,7 @@ func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
 // lacking gives what the far side lacks, newest first. What is hidden is nobody's
 // to pass on.
 func (r *Room) lacking(have map[uint64]bool) *pb.Recalled {
-	out := &pb.Recalled{Room: r.cfg.Room[:]}
+	out := &pb.Recalled{Room: r.cfg.Room[:], RanS: uint32(min((r.cfg.Now()-r.chat.since)/time.Second, math.MaxUint32))}
 	room := recallBytes
 	add := func(m *protocol.Message) {
 		switch {
@@ -166,6 +167,8 @@ func (r *Room) isParent(id protocol.PeerID) bool {
 func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duration) {
 	p := r.paths[id]
 	switch {
+	case r.genesis == nil:
+		return
 	case p != nil && p.recall.open:
 	case p != nil && r.isParent(id) && m.More && len(m.Messages) == 0:
 		p.beginRecall() // a beat will ask
@@ -174,9 +177,12 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 		r.drop("answered unasked")
 		return
 	}
+	if r.isParent(id) || len(r.chat.said) == 0 {
+		r.chat.since = min(r.chat.since, now-time.Duration(m.RanS)*time.Second) // who has been here for longer knows
+	}
 	news := false
 	for _, raw := range m.Messages {
-		news = r.recollect(raw, id, now) || news
+		news = r.recollect(raw, now) || news
 	}
 	p.recall.learned = p.recall.learned || news
 	if m.More && news && p.recall.left > 0 {
@@ -191,7 +197,7 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 
 // recollect takes one message of an answer. It proves itself; it is not counted
 // against its sender, who may have said it long ago.
-func (r *Room) recollect(raw []byte, from protocol.PeerID, now time.Duration) bool {
+func (r *Room) recollect(raw []byte, now time.Duration) bool {
 	m, err := protocol.ParseMessage(raw)
 	if err != nil || m.Chat == nil && m.Hide == nil {
 		r.drop("malformed")
@@ -201,7 +207,7 @@ func (r *Room) recollect(raw []byte, from protocol.PeerID, now time.Duration) bo
 	switch {
 	case m.Chat != nil && r.chat.by[m.ID()] != nil:
 		return false
-	case !r.mayShow(m, now):
+	case r.banned(m.From, now), m.Hide != nil && !r.mayShow(m, now): // who writes no more may have written
 		r.drop("without right")
 		return false
 	case m.Chat != nil:
@@ -209,16 +215,13 @@ func (r *Room) recollect(raw []byte, from protocol.PeerID, now time.Duration) bo
 	default:
 		order = m.Hide.Order
 	}
-	if r.chat.ahead(order, now) && !r.isParent(from) {
+	if r.chat.ahead(order, now) {
 		r.drop("chat ahead of its order")
 		return false
 	}
 	if m.Verify(r.cfg.Room) != nil {
 		r.drop("wrongly signed")
 		return false
-	}
-	if r.isParent(from) {
-		r.chat.base = max(r.chat.base, order) // who has been here for longer knows
 	}
 	if m.Hide != nil {
 		return r.keepHide(m)

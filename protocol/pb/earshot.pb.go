@@ -4394,8 +4394,9 @@ func (x *Recall) GetAgain() bool {
 type Recalled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
-	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"` // RoomMessages: chat and hides, newest first
-	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`        // worth asking again
+	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`      // RoomMessages: chat and hides, newest first
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`             // worth asking again
+	RanS          uint32                 `protobuf:"varint,4,opt,name=ran_s,json=ranS,proto3" json:"ran_s,omitempty"` // for how long the chat has run, by the sender's count
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4449,6 +4450,13 @@ func (x *Recalled) GetMore() bool {
 		return x.More
 	}
 	return false
+}
+
+func (x *Recalled) GetRanS() uint32 {
+	if x != nil {
+		return x.RanS
+	}
+	return 0
 }
 
 // LogAsk asks for the actions of a room's log that its sender lacks.
@@ -5107,11 +5115,12 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06Recall\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\x06R\x04have\x12\x14\n" +
-	"\x05again\x18\x03 \x01(\bR\x05again\"N\n" +
+	"\x05again\x18\x03 \x01(\bR\x05again\"c\n" +
 	"\bRecalled\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x1a\n" +
 	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"`\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\x12\x13\n" +
+	"\x05ran_s\x18\x04 \x01(\rR\x04ranS\"`\n" +
 	"\x06LogAsk\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\fR\x04have\x12\x18\n" +
