@@ -46,7 +46,11 @@ func launch(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 		_, _ = io.WriteString(w, browserPage)
 	}))
 	t.Cleanup(server.Close)
-	bounded, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	bound := 3 * time.Minute
+	if raceEnabled { // which makes everything several times slower
+		bound *= 3
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), bound)
 	t.Cleanup(cancel)
 	processes, wait := chromedp.NewExecAllocator(bounded, append(options, more...)...)
 	t.Cleanup(wait)
