@@ -95,7 +95,7 @@ func (r *Room) Used(u Use) bool {
 	})
 }
 
-// Joined waits until the room is known and somebody relays it.
+// Joined waits until the room and its log are known, and somebody relays it.
 func (r *Room) Joined(ctx context.Context) error {
 	ready := make(chan error, 1)
 	if err := r.ask(ctx, func(r *Room) {
@@ -119,7 +119,7 @@ func (r *Room) settle() {
 	if len(r.waiting) == 0 || r.genesis == nil || r.relay == "" {
 		return
 	}
-	if p := r.parents[r.live]; r.relay != r.cfg.Self && (p == nil || !p.accepted) {
+	if p := r.parents[r.live]; r.relay != r.cfg.Self && (p == nil || !p.accepted || !r.knowsLog(r.live)) {
 		return
 	}
 	for _, w := range r.waiting {

@@ -26,6 +26,10 @@ const (
 	maxHeads = 64 // named in a question: the heads, and some older
 	maxGaps  = 64 // missing parents, named in a question
 
+	// maxLogAsked is how often a parent is asked in vain until this node goes by
+	// what it has.
+	maxLogAsked = 3
+
 	// What a node tells to all who ask, and to one: a whole log, and then little.
 	logsASecond, logsAtOnce = 8, 64
 	logEach, logsOfOne      = time.Second, 96
@@ -35,6 +39,8 @@ const (
 type askingLog struct {
 	open    bool // asked, and not answered with the last of it
 	at      time.Duration
+	asked   int           // without an answer
+	known   bool          // all that it had is here
 	answers *rate.Limiter // to the far side; nil: never asked
 }
 
@@ -195,6 +201,7 @@ func (r *Room) askLog(id protocol.PeerID, again bool, now time.Duration) {
 		return
 	}
 	p.log.open, p.log.at = true, now
+	p.log.asked++
 	m := &pb.LogAsk{Room: r.cfg.Room[:], Again: again}
 	for _, h := range r.held() {
 		m.Have = append(m.Have, h[:])
@@ -205,6 +212,13 @@ func (r *Room) askLog(id protocol.PeerID, again bool, now time.Duration) {
 		}
 	}
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_LogAsk{LogAsk: m}})
+}
+
+// knowsLog says whether this node has what a parent has of the log, as far as
+// that answers: else it would take who was let on stage for a listener.
+func (r *Room) knowsLog(parent protocol.PeerID) bool {
+	p := r.paths[parent]
+	return p == nil || p.log.known || p.log.asked > maxLogAsked
 }
 
 // held names actions of this node's log: its heads, and ever fewer the older they
@@ -271,7 +285,7 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 		r.drop("actions unasked for")
 		return
 	}
-	p.log.open = false
+	p.log.open, p.log.asked, p.log.known = false, 0, p.log.known || !m.More
 	var added []*protocol.Action
 	for i, w := range m.Actions {
 		if i >= logBytes/protocol.MaxActionBytes {
@@ -281,6 +295,7 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 		added = append(added, r.addAction(w, id, now)...)
 	}
 	r.logged(added, false, now)
+	r.settle()
 	// What came by a question is passed on to those who did not ask it.
 	for _, a := range added {
 		r.say(&protocol.Message{Action: a.Signed()})
@@ -293,9 +308,12 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 // tendLog asks again where nothing was answered.
 func (r *Room) tendLog(now time.Duration) {
 	r.tendEnvoy(now)
-	for _, p := range r.paths {
+	for id, p := range r.paths {
 		if p.log.open && now-p.log.at >= logAgain {
 			p.log.open = false
+			if !p.log.known && r.isParent(id) {
+				r.askLog(id, false, now)
+			}
 		}
 	}
 }
