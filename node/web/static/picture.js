@@ -19,7 +19,7 @@ const mostDrawn = 48 // on a ring: more is a number
 const mostNamed = 14 // in the picture: more would cover each other
 const mostLetters = 11 // of a name
 const radii = { stage: 58, audience: 96 }
-const beside = { x: 30, y: -30 } // the middle
+const beside = { x: 30, y: -30 } // the middle, an eighth of a turn from the top
 const glide = 600 // ms to a new place
 const fade = 200 // ms until somebody who went is gone
 
@@ -39,7 +39,7 @@ export function places(view, self) {
 		const left = Math.ceil(free * kept.length), n = left + kept.length
 		circle(n, radius, 1 / 8 - (left - 1) / 2 / n).slice(left).forEach((p, i) => at.set(kept[i].peer, p))
 	}
-	ring(others.filter(m => m.role !== 'listener'), radii.stage, 1 / 4) // where the standby is
+	ring(others.filter(m => m.role !== 'listener'), radii.stage, 1 / 4) // left free where the standby is
 	ring(others.filter(m => m.role === 'listener'), radii.audience, 0)
 	if (view.relay) at.set(view.relay, { x: 0, y: 0 })
 	if (view.standby) at.set(view.standby, beside)
@@ -58,7 +58,8 @@ export function lines(view, self) {
 	const out = new Map()
 	const add = (/** @type {Line} */ line) => {
 		const key = [line.from, line.to].sort().join(' ')
-		if (line.from !== line.to && !out.get(key)?.live) out.set(key, line)
+		const known = out.get(key)
+		if (line.from !== line.to && (!known || (line.live && !known.live))) out.set(key, line)
 	}
 	const hot = new Set(view.sources.filter(s => s.hot).map(s => s.peer))
 	for (const m of view.members) {
@@ -122,7 +123,7 @@ export class Picture {
 			this.drawn.set(key, line)
 		}
 		set(this.element, { 'data-crowded': crowded })
-		const left = view.members.length - [...to.keys()].filter(p => view.members.some(m => m.peer === p)).length
+		const left = view.members.filter(m => !m.lost && !to.has(m.peer)).length
 		say(this.more, left > 0 ? t('more', { n: left }) : '')
 		this.move(to)
 	}
