@@ -24,7 +24,7 @@ export default {
 	'mic.music': 'Music: no echo cancelling or noise suppression, stereo',
 	'mic.push': 'Only while I hold Space',
 	'mic.elsewhere': 'Another tab of this browser has the microphone',
-	'mic.notallowed': 'Only people on stage can speak here',
+	'mic.notallowed': 'Only on stage',
 	'hand.up': 'Raise hand',
 	'hand.down': 'Lower hand',
 	'hand.place': 'You are number {n} in line',

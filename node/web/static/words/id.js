@@ -24,7 +24,7 @@ export default {
 	'mic.music': 'Musik: tanpa peredam gema dan derau, stereo',
 	'mic.push': 'Hanya selama Spasi ditahan',
 	'mic.elsewhere': 'Tab lain di browser ini sedang memakai mikrofon',
-	'mic.notallowed': 'Hanya orang di panggung yang bisa bicara di sini',
+	'mic.notallowed': 'Hanya di panggung',
 	'hand.up': 'Angkat tangan',
 	'hand.down': 'Turunkan tangan',
 	'hand.place': 'Kamu di urutan ke-{n}',

@@ -24,7 +24,7 @@ export default {
 	'mic.music': 'Âm nhạc: không khử vọng, không khử ồn, stereo',
 	'mic.push': 'Chỉ khi giữ phím cách',
 	'mic.elsewhere': 'Một thẻ khác của trình duyệt đang dùng micrô',
-	'mic.notallowed': 'Chỉ người trên sân khấu mới nói được ở đây',
+	'mic.notallowed': 'Chỉ trên sân khấu',
 	'hand.up': 'Giơ tay',
 	'hand.down': 'Hạ tay',
 	'hand.place': 'Bạn ở vị trí số {n} trong hàng chờ',

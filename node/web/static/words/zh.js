@@ -24,7 +24,7 @@ export default {
 	'mic.music': '音乐模式：不消除回声和噪音，立体声',
 	'mic.push': '仅在按住空格键时',
 	'mic.elsewhere': '此浏览器的另一个标签页正在使用麦克风',
-	'mic.notallowed': '只有台上的人可以在这里发言',
+	'mic.notallowed': '仅限台上',
 	'hand.up': '举手',
 	'hand.down': '取消举手',
 	'hand.place': '你排在第 {n} 位',
