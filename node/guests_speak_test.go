@@ -1,6 +1,8 @@
 package node
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,16 @@ func (r *running) guestNamed(room, name string) (found web.Member) {
 		}
 	}
 	return found
+}
+
+// breakSessions ends all that browsers hear and speak at a node.
+func (r *running) breakSessions() {
+	r.mu.Lock()
+	ends := slices.Collect(maps.Values(r.sessions))
+	r.mu.Unlock()
+	for _, end := range ends {
+		end()
+	}
 }
 
 // framesOf counts what came to a node of somebody's voice.
@@ -66,6 +78,17 @@ func TestGuestSpeaks(t *testing.T) {
 	})
 	p.shoots("guest-asks.png")
 	gita := ana.guestNamed(o.Room, "gita").Peer
+
+	before, err := budi.Guests(p.ctx)
+	must(t, err)
+	must(t, chromedp.Run(p.ctx, chromedp.Evaluate(`document.getElementById('turn').textContent = ''; 0`, nil)))
+	budi.breakSessions()
+	budi.eventually(15*time.Second, "the guest comes back by itself, and is who they were", func() bool {
+		g, err := budi.Guests(p.ctx)
+		return err == nil && len(g.Guests) == 1 && g.Guests[0].ID != before.Guests[0].ID && g.Guests[0].Peer == gita
+	})
+	p.shows(`#turn`, "place 1")
+	ana.eventually(5*time.Second, "the hand is up again", func() bool { return ana.guestNamed(o.Room, "gita").Hand == 1 })
 	must(t, ana.Grant(p.ctx, o.Room, "gita", "speaker"))
 	p.shows(`#turn`, "You may speak now")
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))

@@ -177,6 +177,7 @@ class Page {
 				this.guest.addEventListener('state', () => this.turn())
 			}
 		}
+		if (session !== this.guest?.session) this.placed = false
 		await this.guest?.moved(session).catch(() => {}) // it is said again with the next beat
 		this.turn()
 	}
@@ -212,7 +213,7 @@ class Page {
 		at('ask').hidden = !guest?.session
 		if (!guest || !room) return
 		const may = room.open || (own?.may_speak ?? false)
-		if (this.placed && !own?.hand && guest.up) guest.raise(false).catch(() => {}) // let on stage, or taken down
+		if (this.placed && own?.hand === 0 && guest.up) guest.raise(false).catch(() => {}) // let on stage, or taken down
 		this.placed = (own?.hand ?? 0) > 0
 		at('hand').hidden = may
 		at('mic').hidden = !may

@@ -95,10 +95,9 @@ export class Guest extends EventTarget {
 	async moved(session) {
 		if (session === this.session) return
 		this.session = session
-		const knew = this.here
-		this.here = false
 		this.drop()
-		if (!knew || !session) return
+		if (!session || !this.here) return
+		this.here = false
 		await this.present()
 		if (this.up) await this.say(() => hand(true, this.raised))
 		if (this.wanted) await this.speak()
