@@ -192,17 +192,16 @@ func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool
 
 // countTalk counts a verified message against its sender, and the audience.
 func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
-	crowd := r.chat.crowd
-	switch {
-	case m.Reaction != nil:
-		crowd = r.reactions.crowd
-	case m.Chat == nil:
+	if m.Chat == nil && m.Reaction == nil {
 		return
-	case s.chat == nil:
-		s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
 	}
+	crowd := r.reactions.crowd
 	if m.Chat != nil {
+		if s.chat == nil {
+			s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
+		}
 		s.chat.AllowN(instant(now), 1)
+		crowd = r.chat.crowd
 	}
 	if !r.hasDuty(m.From, now) {
 		crowd.AllowN(instant(now), 1)

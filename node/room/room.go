@@ -145,7 +145,7 @@ type Config struct {
 	Term         protocol.Key
 	TermEra      uint32
 
-	Chat ChatRights // who may write and hide; nil: all, and the founder
+	Chat ChatRights // who may write and hide; nil: as the log has it
 
 	// Place takes a place for a child in what this node's upload bears, for one
 	// with a duty in any case; false: there is none. Leave gives it back. nil:
