@@ -38,6 +38,7 @@ const (
 	termBucket     = "terms"     // room ID -> era, term, relay
 	roomBucket     = "rooms"     // room ID -> Room
 	logBucket      = "logs"      // room ID -> a bucket: number -> SignedAction
+	peopleBucket   = "people"    // peer ID -> what this node's person notes about them
 
 	versionKey  = "version"
 	identityKey = "identity"
@@ -47,7 +48,7 @@ const (
 )
 
 func buckets() []string {
-	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket}
+	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, peopleBucket}
 }
 
 // Store is an open home. Its methods may be called from any goroutine.
@@ -168,7 +169,8 @@ func versionOf(tx *bbolt.Tx) (uint64, error) {
 		return version, nil // what it takes is not for this version to say
 	}
 	for _, name := range buckets() {
-		if name != logBucket && tx.Bucket([]byte(name)) == nil { // homes were made before there were logs
+		since := name == logBucket || name == peopleBucket // homes were made before there were these
+		if !since && tx.Bucket([]byte(name)) == nil {
 			return 0, errDamaged
 		}
 	}
