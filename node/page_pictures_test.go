@@ -44,7 +44,12 @@ func TestPictures(t *testing.T) {
 	dark.theme = "dark"
 	s.take("hallway", light, "hadi", "", nil)
 	s.take("hallway-zh", shot{language: "zh-Hans", theme: "light", width: 390, height: 780}, "hadi", "", nil)
-	s.take("room", light, "hadi", s.sky, s.rings(2))
+	s.take("room", light, "hadi", s.sky, func(p *page) {
+		s.writes("dewi", "Olbers asked that in 1823.")
+		s.writes("fitri", "And Kepler in 1610.")
+		p.eventually("both is read", `document.querySelectorAll('.chat .lines li').length === 2`)
+		s.rings(2)(p)
+	})
 	s.take("phone-vi", phone, "hadi", s.sky, s.rings(1))
 	s.take("network", dark, "hadi", s.sky, func(p *page) {
 		p.call(`[...document.querySelectorAll('.bar button')].find(b => b.textContent === 'Network').click()`, nil)
@@ -159,6 +164,12 @@ func (s *scene) speaks(name, room string) {
 			}
 		}
 	})
+}
+
+// writes has somebody write to all in the room.
+func (s *scene) writes(name, text string) {
+	_, err := s.nodes[name].Write(s.t.Context(), s.sky, text)
+	must(s.t, err)
 }
 
 // handOf gives somebody's place in the queue, as ana's node has it.
