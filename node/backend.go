@@ -15,6 +15,7 @@ import (
 	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // Status gives this node as it stands.
@@ -52,8 +53,14 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		}
 		seen[e.Room] = true
 		l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
+		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)
 		l.Speakers, l.Listeners, l.Listed = int(e.Speakers), int(e.Listeners), true
-		l.Joined = n.room(e.Room) != nil
+		if c := n.room(e.Room); c != nil {
+			l.Joined = true
+			if v, err := c.room.View(ctx); err == nil {
+				asIs(&l, v.Lawful)
+			}
+		}
 		lines = append(lines, l)
 	}
 	for _, c := range n.carriedRooms() {
@@ -62,7 +69,9 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 			continue
 		}
 		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
+		n.addFollowed(&l, v.Genesis.Founder, nil)
 		l.Joined = true
+		asIs(&l, v.Lawful)
 		for _, m := range v.Members {
 			if m.Presence.Speaking || m.Role == "host" {
 				l.Speakers++
@@ -78,6 +87,13 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
 	return web.RoomLine{Room: g.Room.String(), Title: g.Title, Link: link, Host: g.Founder.String(), Language: g.Language,
 		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted}
+}
+
+// asIs shows what the log has made of a room since its genesis.
+func asIs(l *web.RoomLine, lawful *roster.Roster) {
+	if lawful != nil {
+		l.Title, l.Language, l.Stage, l.Topics = lawful.Title(), lawful.Language(), lawful.Stage().String(), slices.Concat([]string{}, lawful.Topics())
+	}
 }
 
 // linkOf makes a link to a room: its hints are this node, if it is in the room,
@@ -218,7 +234,7 @@ func (n *Node) Room(ctx context.Context, name string) (web.RoomView, error) {
 		return web.RoomView{}, err
 	}
 	if v.Genesis == nil {
-		return web.RoomView{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody who could be asked knows this room", Hint: "is it still live? ask for a new link"}
+		return web.RoomView{}, unknownRoom(nil)
 	}
 	return n.viewOf(ctx, c, v, d), nil
 }
@@ -243,16 +259,20 @@ func emptyView(g *protocol.Genesis) web.RoomView {
 
 func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.Entry) web.RoomView {
 	out := emptyView(v.Genesis)
+	addLaw(&out, n.self, v)
 	out.Link = n.linkOf(c.id, d)
 	out.Guests, out.GuestLink = n.guestsIn(c.id), n.guestLink(out.Link)
 	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
 	for _, m := range v.Members {
+		by, silenced := mutedBy(v.Lawful, m.Peer)
 		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
 			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, Lost: m.Lost, You: m.Peer == n.self,
 			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent),
-			Guests: m.Presence.Guests.Count, GuestOf: idString(m.Presence.Door)})
+			Guests: m.Presence.Guests.Count, GuestOf: idString(m.Presence.Door),
+			MutedBy: by, Silenced: silenced, YouMay: youMayAbout(v.Lawful, n.self, m.Peer)})
 	}
+	n.addPeople(&out, v.Members)
 	slices.SortFunc(out.Members, func(a, b web.Member) int {
 		return strings.Compare(roleOrder(a.Role)+string(a.Name)+a.Peer, roleOrder(b.Role)+string(b.Name)+b.Peer)
 	})
@@ -275,7 +295,7 @@ func idString(p protocol.PeerID) string {
 }
 
 func roleOrder(role string) string {
-	return string(rune('0' + slices.Index([]string{"host", "speaker", "carrier", "listener"}, role)))
+	return string(rune('0' + slices.Index([]string{"host", "moderator", "speaker", "carrier", "listener"}, role)))
 }
 
 // linkLine gives a link as a room uses it.

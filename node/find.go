@@ -135,6 +135,10 @@ func closedProblem(cause error) error {
 	return &protocol.Problem{Code: protocol.CodeClosedRoom, Message: "the room is closed", Hint: "its host can reopen it under the same link", Cause: cause}
 }
 
+func unknownRoom(cause error) error {
+	return &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody who could be asked knows this room", Hint: "is it still live? ask for a new link", Cause: cause}
+}
+
 // whyNotJoined says it for a person; a room that nothing else uses is left.
 func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error) error {
 	if !c.mine {
@@ -142,6 +146,9 @@ func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error)
 	}
 	if errors.Is(err, room.ErrClosed) {
 		return closedProblem(err)
+	}
+	if away := keptAway(err); away != nil {
+		return away
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -157,7 +164,7 @@ func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error)
 			Hint: "try again in a moment; a listener with upload to lend makes room for others", Cause: err}
 	}
 	if verr == nil && v.Genesis == nil {
-		return &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody who could be asked knows this room", Hint: "is it still live? ask for a new link", Cause: err}
+		return unknownRoom(err)
 	}
 	return &protocol.Problem{Code: protocol.CodeUnreachable, Message: "nobody who carries this room answers", Hint: "try again in a moment", Cause: err}
 }

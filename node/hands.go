@@ -9,8 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/earshot-audio/earshot/node/room"
+	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
-	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // Hand raises this node's hand in a room that it is in, or lowers it.
@@ -29,27 +29,16 @@ func (n *Node) Hand(ctx context.Context, name string, up bool) error {
 	}
 }
 
-// Grant lets somebody on the stage of a room of this node's own. Other roles,
-// and taking one back, wait for rooms to have a log.
+// Grant gives somebody a role in a room; "listener" takes them to the audience.
 func (n *Node) Grant(ctx context.Context, name, who, role string) error {
-	switch role {
-	case "speaker":
-	case "listener":
-		return &protocol.Problem{Code: protocol.CodeNeedsLog, Message: "a place on the stage can't be taken back yet: that needs the room's log",
-			Hint: fmt.Sprintf("it ends by itself within %.0f hours; closing the room silences everyone", protocol.CertificateLife.Hours())}
-	case "moderator", "carrier":
-		return &protocol.Problem{Code: protocol.CodeNeedsLog, Message: "nobody can be made " + role + " yet: that needs the room's log", Hint: "speaker is the role that can be given"}
-	default:
-		return badRequest("a role is speaker, moderator, carrier or listener", nil)
+	r := web.ActRequest{Act: web.ActGrant, Peer: who, Role: role}
+	if role == protocol.RoleListener.String() {
+		r = web.ActRequest{Act: web.ActRevoke, Peer: who}
 	}
-	c, p, err := n.memberNamed(ctx, name, who)
-	if err != nil {
-		return err
-	}
-	return notAllowed(c.room.Act(ctx, protocol.Grant{Peer: p, Role: protocol.RoleSpeaker}))
+	return n.Act(ctx, name, r)
 }
 
-// Lower takes somebody's hand down in a room of this node's own.
+// Lower takes somebody's hand down.
 func (n *Node) Lower(ctx context.Context, name, who string) error {
 	c, p, err := n.memberNamed(ctx, name, who)
 	if err != nil {
@@ -57,7 +46,7 @@ func (n *Node) Lower(ctx context.Context, name, who string) error {
 	}
 	switch err := c.room.Lower(ctx, p); {
 	case errors.Is(err, protocol.ErrNoRight):
-		return notHost(err)
+		return notAllowed(err)
 	case errors.Is(err, room.ErrHandDown):
 		return nil // as was wanted
 	default:
@@ -65,20 +54,9 @@ func (n *Node) Lower(ctx context.Context, name, who string) error {
 	}
 }
 
-// notAllowed says what stood against something that the log was to keep.
-func notAllowed(err error) error {
-	switch {
-	case errors.Is(err, protocol.ErrNoRight):
-		return notHost(err)
-	case errors.Is(err, roster.ErrShare):
-		return &protocol.Problem{Code: protocol.CodeFullLog, Message: "you have done all that you may in this room", Hint: "ask its host to make you a moderator anew", Cause: err}
-	}
-	return err
-}
-
 // memberNamed gives a room that this node is in, and somebody there, by name or
-// by the beginning of their peer ID. Whoever is named by their whole ID need not
-// be there.
+// by the beginning of their peer ID; else somebody who was there. Whoever is named
+// by their whole ID need not have been.
 func (n *Node) memberNamed(ctx context.Context, name, who string) (*carried, protocol.PeerID, error) {
 	c, _, err := n.carriedRoom(name)
 	if err != nil {
@@ -93,10 +71,20 @@ func (n *Node) memberNamed(ctx context.Context, name, who string) (*carried, pro
 	if err != nil {
 		return nil, "", err
 	}
+	is := func(p protocol.PeerID, name protocol.Name) bool {
+		return strings.EqualFold(string(name), who) || len(who) >= 8 && strings.HasPrefix(p.String(), who)
+	}
 	var found []protocol.PeerID
 	for _, m := range v.Members {
-		if strings.EqualFold(string(m.Presence.Name), who) || len(who) >= 8 && strings.HasPrefix(m.Peer.String(), who) {
+		if is(m.Peer, m.Presence.Name) {
 			found = append(found, m.Peer)
+		}
+	}
+	if len(found) == 0 {
+		for p, name := range v.Names {
+			if is(p, name) {
+				found = append(found, p)
+			}
 		}
 	}
 	switch len(found) {

@@ -69,7 +69,7 @@ func (n *Node) Listen(ctx context.Context, name string, recording bool) (web.Lis
 			u.Recording++
 		}
 	})
-	c.relay.AddSink(l.sink, "", relay.Local, l)
+	c.relay.AddSink(l.sink, "", relay.Local, &unblocked{l, c})
 	l.tell(map[string]any{"event": "joined", "room": c.id.String()})
 	return l, nil
 }
@@ -103,6 +103,9 @@ func (l *listening) Next(ctx context.Context) (*pb.LocalEvent, error) {
 	defer timer.Stop()
 	for len(l.pending) == 0 {
 		if l.over {
+			if away := keptAway(l.c.room.Err()); away != nil {
+				return nil, away
+			}
 			return nil, io.EOF
 		}
 		if due, waits := l.hearing.Next(); waits {
@@ -151,7 +154,11 @@ func (l *listening) note(f *protocol.Frame, at time.Duration) {
 	if l.first == noTime {
 		l.first = after
 	}
-	l.tell(map[string]any{"event": "first_frame", "peer": o.owner.String(), "name": nameIn(l.called, o.owner), "source": f.Source, "ms": after.Milliseconds()})
+	event := map[string]any{"event": "first_frame", "peer": o.owner.String(), "name": nameIn(l.called, o.owner), "source": f.Source, "ms": after.Milliseconds()}
+	if petname := l.c.n.people.Of(o.owner).Petname; petname != "" {
+		event["petname"] = petname
+	}
+	l.tell(event)
 }
 
 // give hands out a frame that is in order.
@@ -211,7 +218,7 @@ func (l *listening) figures() web.Summary {
 	}
 	for _, o := range h.Sources {
 		owner := l.sources[o.Source]
-		s.Sources = append(s.Sources, web.SourceSummary{Peer: owner.String(), Name: nameIn(l.called, owner), Source: uint32(o.Source),
+		s.Sources = append(s.Sources, web.SourceSummary{Peer: owner.String(), Name: nameIn(l.called, owner), Petname: l.c.n.people.Of(owner).Petname, Source: uint32(o.Source),
 			Frames: o.Frames, Lost: o.Lost, LongestGapMS: o.LongestGap.Milliseconds()})
 	}
 	return s

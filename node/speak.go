@@ -65,7 +65,10 @@ func (n *Node) openVoice(ctx context.Context, name string) (*carried, protocol.S
 	if err != nil {
 		c.speaksNoMore()
 	}
-	if errors.Is(err, protocol.ErrNoRight) {
+	switch {
+	case errors.Is(err, room.ErrMuted):
+		err = c.hushed(ctx, err)
+	case errors.Is(err, protocol.ErrNoRight):
 		err = &protocol.Problem{Code: protocol.CodeNotOnStage, Message: "you are not on this room's stage",
 			Hint: "raise your hand: earshot hand up " + c.id.Short() + "; its host lets you on the stage", Cause: err}
 	}
@@ -135,10 +138,18 @@ func (s *speaking) Packet(ctx context.Context, data []byte, gap time.Duration) e
 		if s.err != nil {
 			return s.err
 		}
-		return closedProblem(nil)
+		return s.c.over()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// over says for a person why the room has ended here.
+func (c *carried) over() error {
+	if away := keptAway(c.room.Err()); away != nil {
+		return away
+	}
+	return closedProblem(nil)
 }
 
 // Close lets the rest be spoken, unless ctx ends first.

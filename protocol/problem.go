@@ -33,8 +33,15 @@ const (
 	CodeOtherNetwork   = "other_network"   // a link or node of another network
 	CodeNotOnStage     = "not_on_stage"    // may not speak here
 	CodeNotHost        = "not_host"        // only the host may
+	CodeNotAllowed     = "not_allowed"     // neither host nor moderator, or not of enough
+	CodeBanned         = "banned"          // kept out of the room
+	CodeRemoved        = "removed"         // from the room: may come again
+	CodeMuted          = "muted"           // by somebody who may
+	CodeLocked         = "locked"          // the room takes nobody new
+	CodePaused         = "paused"          // the room is
 	CodeFullLog        = "full_log"        // its actor's share is used up
-	CodeNeedsLog       = "needs_log"       // not before rooms have logs
+	CodeBadLog         = "bad_log"         // an exported log does not hold
+	CodeNeedsLog       = "needs_log"       // no more in use: rooms have logs
 	CodeNotInRoom      = "not_in_room"     // this node is not in it
 	CodeNoFile         = "no_file"         // no such file
 	CodeNotOggOpus     = "not_ogg_opus"    // another format

@@ -73,6 +73,22 @@ func (p *program) completeRoomThenMember(cmd *cobra.Command, args []string, star
 	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
+// completeRoomThenAnyone offers a room, then all who are in it.
+func (p *program) completeRoomThenAnyone(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return p.completeRoom(cmd, args, start)
+	}
+	return p.completeBy(cmd, func(ctx context.Context, node *caller) (found []cobra.Completion) {
+		view, _ := node.Room(ctx, args[0]) // without it nobody is offered
+		for _, m := range view.Members {
+			if !m.You {
+				found = append(found, cobra.CompletionWithDesc(string(m.Name), m.Role))
+			}
+		}
+		return found
+	})
+}
+
 // completeBy asks the running node what to offer; without one, nothing is.
 func (p *program) completeBy(cmd *cobra.Command, ask func(context.Context, *caller) []cobra.Completion) ([]cobra.Completion, cobra.ShellCompDirective) {
 	home, err := resolveHome(cmd.Flags(), p.env)

@@ -20,13 +20,6 @@ type handLine struct {
 	WaitingMS int64  `json:"waiting_ms"`
 }
 
-// roleLine says for scripts that somebody was given a role.
-type roleLine struct {
-	eventLine
-	Peer string `json:"peer"` // as it was given
-	Role string `json:"role"`
-}
-
 func (p *program) handCommand() *cobra.Command {
 	cmd := parts("hand", "Ask to speak in a room, or see who does", `  earshot hand up 7k2m                     ask to speak
   earshot hand list 7k2m                   who asks, in order
@@ -82,37 +75,6 @@ func queued(v web.RoomView) []web.Member {
 	up := slices.DeleteFunc(slices.Clone(v.Members), func(m web.Member) bool { return m.Hand <= 0 })
 	slices.SortFunc(up, func(a, b web.Member) int { return a.Hand - b.Hand })
 	return up
-}
-
-func (p *program) stageCommand() *cobra.Command {
-	cmd := parts("stage", "Let people on the stage of a room of yours", `  earshot stage grant 7k2m budi            let budi speak
-  earshot stage lower 7k2m budi            take budi's hand down`)
-	var role string
-	grant := p.memberAct("grant", "Let somebody speak", func(ctx context.Context, node *caller, v web.RoomView, who string) error {
-		if err := node.Grant(ctx, v.Room, who, role); err != nil {
-			return err
-		}
-		if p.json {
-			return p.line(roleLine{eventLine{"granted", v.Room}, who, role})
-		}
-		return p.say("%s may speak in %s. The microphone stays off until they turn it on.\n", who, v.Title)
-	})
-	grant.Flags().StringVar(&role, "role", "speaker", "`ROLE` to give: speaker (moderator and carrier will come)")
-	_ = grant.RegisterFlagCompletionFunc("role", cobra.FixedCompletions([]cobra.Completion{"speaker"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.AddCommand(grant,
-		p.memberAct("revoke", "Take a place on the stage back (not possible yet)", func(ctx context.Context, node *caller, v web.RoomView, who string) error {
-			return node.Grant(ctx, v.Room, who, "listener")
-		}),
-		p.memberAct("lower", "Take somebody's hand down", func(ctx context.Context, node *caller, v web.RoomView, who string) error {
-			if err := node.Lower(ctx, v.Room, who); err != nil {
-				return err
-			}
-			if p.json {
-				return p.line(roleLine{eventLine{"hand_down", v.Room}, who, ""})
-			}
-			return p.say("%s's hand is down in %s.\n", who, v.Title)
-		}))
-	return within(cmd)
 }
 
 // parts is a command that does nothing but by its parts.

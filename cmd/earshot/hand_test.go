@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/earshot-audio/earshot/protocol"
 )
 
 func (f *fakeNode) Hand(_ context.Context, _ string, up bool) error {
@@ -14,13 +12,6 @@ func (f *fakeNode) Hand(_ context.Context, _ string, up bool) error {
 		return f.act("hand up")
 	}
 	return f.act("hand down")
-}
-
-func (f *fakeNode) Grant(_ context.Context, _, who, role string) error {
-	if role != "speaker" {
-		return &protocol.Problem{Code: protocol.CodeNeedsLog, Message: "that needs the room's log"}
-	}
-	return f.act("let " + who + " be " + role)
 }
 
 func (f *fakeNode) Lower(_ context.Context, _, who string) error { return f.act("lower " + who) }
@@ -43,15 +34,13 @@ func TestHands(t *testing.T) {
 			t.Errorf("%s: code %d, %q %q, want %q", c.args, code, got, stderr, c.want)
 		}
 	}
-	if want := []string{"hand up", "hand down", "let eko be speaker", "lower eko", "hand up"}; !slices.Equal(f.acts, want) {
+	if want := []string{"hand up", "hand down", "grant eko speaker", "lower eko", "hand up"}; !slices.Equal(f.acts, want) {
 		t.Errorf("acts %q", f.acts)
 	}
 	for _, c := range []struct {
 		args, want string
 		code       int
 	}{
-		{"stage revoke 7k2m eko", "earshot: that needs the room's log\n", 1},
-		{"stage grant 7k2m eko --role moderator", "earshot: that needs the room's log\n", 1},
 		{"hand", "earshot: earshot hand needs down, list or up; for example: earshot hand up 7k2m\n", 2},
 		{"hand over 7k2m", "earshot: earshot hand has no part \"over\"; it has down, list or up\n", 2},
 		{"stage grant 7k2m", "earshot: earshot stage grant needs PEER; for example: earshot stage grant 7k2m budi\n", 2},

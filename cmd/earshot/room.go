@@ -14,16 +14,24 @@ import (
 )
 
 func (p *program) roomCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:               "room ROOM",
-		Aliases:           []string{"show"},
-		Short:             "Show who is in a room and who carries its sound",
-		Example:           `  earshot room 7k2m                        by a prefix of its ID, its ID or its link`,
+	cmd := &cobra.Command{
+		Use:     "room ROOM",
+		Aliases: []string{"show"},
+		Short:   "Show who is in a room and who carries its sound, or change it",
+		Example: `  earshot room 7k2m                        by a prefix of its ID, its ID or its link
+  earshot room set 7k2m --lock             change it: see earshot room set --help
+  earshot room pause 7k2m                  microphones off, nobody new, no chat`,
 		GroupID:           groupRooms,
 		Args:              words("ROOM"),
 		ValidArgsFunction: p.completeRoom,
 		RunE:              func(cmd *cobra.Command, args []string) error { return p.room(cmd.Context(), args[0]) },
 	}
+	for _, part := range []*cobra.Command{p.roomSetCommand(), p.pauseCommand(), p.resumeCommand()} {
+		part.GroupID = ""
+		part.Example = strings.ReplaceAll(part.Example, "earshot "+part.Name(), "earshot room "+part.Name())
+		cmd.AddCommand(part)
+	}
+	return cmd
 }
 
 func (p *program) room(ctx context.Context, word string) error {
@@ -69,6 +77,12 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 	if dropped := counters(v.Dropped); dropped != "" {
 		row("dropped", "%s", dropped)
 	}
+	if v.Pinned != "" {
+		row("pinned", "%s", v.Pinned)
+	}
+	if v.Next != nil {
+		row("next", "%s", v.Next.In(time.Local).Format("2006-01-02 15:04"))
+	}
 	row("link", "%s", v.Link)
 	if v.GuestLink != "" {
 		row("guests", "%d, at %s", v.Guests, v.GuestLink)
@@ -90,10 +104,19 @@ func headline(v web.RoomView, now time.Time) string {
 		}
 	}
 	parts := []string{state, fmt.Sprintf("%d listening", listening)}
-	if v.Stage == "open" {
+	switch v.Stage {
+	case "open":
 		parts = append(parts, "open stage")
-	} else {
+	case "moderators":
+		parts = append(parts, "moderators' stage")
+	default:
 		parts = append(parts, "host's stage")
+	}
+	if v.Locked {
+		parts = append(parts, "locked")
+	}
+	if v.Paused {
+		parts = append(parts, "paused")
 	}
 	if !v.Listed {
 		parts = append(parts, "not listed")
@@ -126,13 +149,15 @@ func onStage(v web.RoomView) []string {
 		}
 		doing := "microphone off"
 		switch {
+		case m.Silenced:
+			doing = "muted by " + nameOf(v, m.MutedBy)
 		case m.Speaking && m.Muted:
 			doing = "muted"
 		case m.Speaking:
 			doing = "speaking"
 		}
-		if m.Role == "host" {
-			doing += ", host"
+		if m.Role == "host" || m.Role == "moderator" {
+			doing += ", " + m.Role
 		}
 		lines = append(lines, fmt.Sprintf("%-9s %s", shown(m), doing))
 	}
@@ -145,7 +170,7 @@ func onStage(v web.RoomView) []string {
 // stands tells whether a member is on the stage: by role, or because on an
 // open one they speak.
 func stands(_ web.RoomView, m web.Member) bool {
-	return m.Role == "host" || m.Role == "speaker" || m.Speaking
+	return m.Role == "host" || m.Role == "moderator" || m.Role == "speaker" || m.Speaking
 }
 
 // raised lists the hands in their order.

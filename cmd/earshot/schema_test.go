@@ -166,6 +166,12 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"hand list 7k2m", []string{"hand.list", "hand.list"}},
 		{"stage grant 7k2m eko", []string{"stage"}},
 		{"stage lower 7k2m eko", []string{"stage"}},
+		{"stage mute 7k2m --all", []string{"stage"}},
+		{"mod ban 7k2m eko", []string{"stage"}},
+		{"room set 7k2m --lock --title New", []string{"room.set"}},
+		{"room pause 7k2m", []string{"room.set"}},
+		{"log 7k2m", []string{"log.action", "log.action", "log"}},
+		{"log 7k2m --export " + filepath.Join(t.TempDir(), "room.log"), []string{"log.export"}},
 		{"up", []string{"up.ready"}}, // of the node that is up
 		{"listen 7k2m", []string{"listen.joined", "listen.first_frame", "listen.first_frame", "listen.relay", "listen.gap", "listen.summary"}},
 		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},

@@ -38,6 +38,12 @@ func (r *Room) act(deed protocol.Deed, now time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if g, ok := deed.(protocol.Grant); ok && g.Role == protocol.RoleModerator && g.Share == 0 {
+		if g.Share = r.share(); g.Share == 0 {
+			return roster.ErrShare
+		}
+		deed = g
+	}
 	a.At, a.Deed = r.cfg.Wall(), deed
 	if err := a.Seal(r.cfg.Key); err != nil {
 		return err
@@ -50,6 +56,13 @@ func (r *Room) act(deed protocol.Deed, now time.Duration) error {
 	r.say(&protocol.Message{Action: a.Signed()})
 	r.logged(added, true, now)
 	return nil
+}
+
+// share is what this node gives a moderator of its own if nothing else is said: a
+// quarter of what it has left at most, so that others may follow.
+func (r *Room) share() uint32 {
+	spare := r.log.Spare(r.cfg.Self)
+	return uint32(min(protocol.ModeratorShare, (spare+3)/4))
 }
 
 // carryOut does what a new action does once, beside what its roster says from

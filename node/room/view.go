@@ -34,6 +34,7 @@ type Member struct {
 	Peer     protocol.PeerID
 	Presence protocol.Presence
 	Role     string // host, moderator, speaker, carrier or listener
+	MaySpeak bool   // and would be heard
 	Silenced bool   // by who moderates
 	Muted    bool   // on the stage, and nothing comes from their microphone
 	Hand     int    // place in the queue; 0: down, or not stamped yet
@@ -110,6 +111,7 @@ func (r *Room) viewHands(v *View, now time.Duration) {
 			m.Waiting = stamps[m.Hand-1].Waited
 		}
 		_, m.Silenced = r.lawful.Muted(m.Peer)
+		m.MaySpeak = r.maySound(m.Peer, now)
 		m.Muted = r.seated(m.Peer, now) && (m.Presence.Muted || !voiced[m.Peer])
 	}
 }

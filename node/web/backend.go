@@ -38,8 +38,9 @@ type Backend interface {
 	Mute(ctx context.Context, room string, muted bool) error
 	// Hand raises this node's hand in a room, or lowers it.
 	Hand(ctx context.Context, room string, up bool) error
-	// Grant gives somebody a role, Lower takes a hand down; the host may. who is
-	// a name in the room, the beginning of a peer ID, or one.
+	// Grant gives somebody a role, or with "listener" takes them to the audience;
+	// Lower takes a hand down. The host and the moderators may. who is a name in the
+	// room, the beginning of a peer ID, or one.
 	Grant(ctx context.Context, room, who, role string) error
 	Lower(ctx context.Context, room, who string) error
 	Leave(ctx context.Context, room string) error
@@ -51,6 +52,8 @@ type Backend interface {
 	// Meet looks for other nodes in one way. To find nobody is no error.
 	Meet(ctx context.Context, r MeetRequest) (Met, error)
 	Chats
+	Law
+	People
 	Reception
 }
 
@@ -124,10 +127,14 @@ type RoomLine struct {
 	Language  string    `json:"language"`
 	Topics    []string  `json:"topics"`
 	Started   time.Time `json:"started"`
-	Stage     string    `json:"stage"` // "host" or "open"
+	Stage     string    `json:"stage"` // host, open or moderators
 	Listed    bool      `json:"listed"`
 	Joined    bool      `json:"joined"` // this node is in it
 	Closed    bool      `json:"closed"`
+	// HostPetname is what this node's person calls its host; "": nothing. Followed
+	// are those whom they follow and who opened or announce it.
+	HostPetname protocol.Name `json:"host_petname"`
+	Followed    []Followed    `json:"followed"`
 }
 
 // OpenRequest opens a room.
@@ -157,7 +164,7 @@ type RoomView struct {
 	Title       string     `json:"title"`
 	Link        string     `json:"link"`
 	Host        string     `json:"host"`
-	Stage       string     `json:"stage"`
+	Stage       string     `json:"stage"` // host, open or moderators
 	Language    string     `json:"language"`
 	Topics      []string   `json:"topics"`
 	Started     time.Time  `json:"started"`
@@ -172,7 +179,15 @@ type RoomView struct {
 	GuestLink   string     `json:"guest_link"`  // where they hear it; "": nowhere
 	Members     []Member   `json:"members"`
 	Links       []LinkLine `json:"links"`
-	Log         string     `json:"log"` // hash of its head; "" until rooms have logs
+	Log         string     `json:"log"`         // hash of its heads; "" while unknown
+	LogActions  int        `json:"log_actions"` // how many the log holds
+	Locked      bool       `json:"locked"`      // nobody new comes
+	Paused      bool       `json:"paused"`      // microphones off, nobody new, no chat
+	Pinned      string     `json:"pinned"`      // a link that all are shown; "": none
+	// Next is when the room is live again, if that is said.
+	Next *time.Time `json:"next,omitempty"`
+	// YouMay is what this node may do here: acts of ActRequest, and speak, close.
+	YouMay []string `json:"you_may"`
 	// Dropped counts what this node refused to forward or play, by reason.
 	Dropped map[string]int64 `json:"dropped"`
 	Sources []SourceLine     `json:"sources"`
@@ -182,7 +197,7 @@ type RoomView struct {
 type Member struct {
 	Peer      string        `json:"peer"` // peer ID
 	Name      protocol.Name `json:"name"`
-	Role      string        `json:"role"`       // host, speaker, carrier or listener
+	Role      string        `json:"role"`       // host, moderator, speaker, carrier or listener
 	Muted     bool          `json:"muted"`      // on the stage, and the microphone is off
 	Hand      int           `json:"hand"`       // place in the queue; 0: down
 	WaitingMS int64         `json:"waiting_ms"` // with the hand up
@@ -196,8 +211,21 @@ type Member struct {
 	WarmParent string `json:"warm_parent"`
 	Lost       bool   `json:"lost"` // it carried the sound, and is silent since another does
 	// Guests listen through their guest door, by their own word.
-	Guests  int    `json:"guests"`
-	GuestOf string `json:"guest_of"` // peer ID of whose guest they are; "": nobody's
+	Guests int `json:"guests"`
+	// MutedBy is the peer ID of who muted them; "": nobody. They are Silenced unless
+	// they may end that themselves.
+	MutedBy  string `json:"muted_by"`
+	Silenced bool   `json:"silenced"`
+	// YouMay is what this node may do about them: acts of ActRequest.
+	YouMay  []string `json:"you_may"`
+	GuestOf string   `json:"guest_of"` // peer ID of whose guest they are; "": nobody's
+	// What this node's person keeps about them; nobody else knows.
+	Petname  protocol.Name `json:"petname"`  // as they call them; "": by Name
+	Followed bool          `json:"followed"` // their rooms are pointed out
+	Blocked  bool          `json:"blocked"`  // neither heard nor read here, in any room
+	// SimilarTo are peer IDs of some whose names look like this one's: in the room, or
+	// by a petname.
+	SimilarTo []string `json:"similar_to"`
 }
 
 // LinkLine is one link of this node.
@@ -244,6 +272,7 @@ type Summary struct {
 type SourceSummary struct {
 	Peer         string `json:"peer"`
 	Name         string `json:"name"`
+	Petname      protocol.Name `json:"petname,omitempty"` // as this node's person calls them
 	Source       uint32 `json:"source"`
 	Frames       uint64 `json:"frames"`
 	Lost         uint64 `json:"lost"`

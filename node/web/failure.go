@@ -72,13 +72,14 @@ func statusOf(code string) int {
 		return http.StatusBadRequest
 	case protocol.CodeBadToken:
 		return http.StatusUnauthorized
-	case protocol.CodeNotOnStage, protocol.CodeNotHost, protocol.CodeNoConsent:
+	case protocol.CodeNotOnStage, protocol.CodeNotHost, protocol.CodeNoConsent, protocol.CodeNotAllowed,
+		protocol.CodeBanned, protocol.CodeRemoved, protocol.CodeMuted, protocol.CodeLocked, protocol.CodePaused:
 		return http.StatusForbidden
 	case protocol.CodeTooFast:
 		return http.StatusTooManyRequests
 	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeUnknownGuest, protocol.CodeNoFile:
 		return http.StatusNotFound
-	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor:
+	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor, protocol.CodeFullLog:
 		return http.StatusConflict
 	case protocol.CodeNotOggOpus, protocol.CodeBadAudio:
 		return http.StatusUnprocessableEntity

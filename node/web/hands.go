@@ -12,9 +12,9 @@ type HandRequest struct {
 	Up *bool `json:"up"`
 }
 
-// MemberRequest is what the host does about somebody: just one of these.
+// MemberRequest is what is done about somebody: just one of these.
 type MemberRequest struct {
-	Role string `json:"role,omitempty"` // "speaker" lets them on stage
+	Role string `json:"role,omitempty"` // given to them; "listener": to the audience
 	Hand *bool  `json:"hand,omitempty"` // false lowers it
 }
 

@@ -98,7 +98,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		web.RoomsChange{}, web.ListenBegin{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
 		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.MuteRequest{}, web.HandRequest{}, web.MemberRequest{},
 		web.Guests{}, web.GuestLine{}, web.GuestRoom{},
-		web.Chat{}, web.ChatLine{}, web.CaptionLine{}, web.WriteRequest{}, web.Written{}, web.HideRequest{}, web.ReactRequest{}, web.CaptionRequest{}, web.ConsentRequest{},
+		web.Chat{}, web.ChatLine{}, web.CaptionLine{}, web.WriteRequest{}, web.Written{}, web.ActRequest{}, web.RoomLog{}, web.LogLine{}, web.HideRequest{}, web.ReactRequest{}, web.CaptionRequest{}, web.ConsentRequest{},
 	} {
 		shapes[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)
 	}

@@ -87,6 +87,7 @@ func TestProblemsArriveWhole(t *testing.T) {
 		protocol.CodeUsage: 400, protocol.CodeUnknownRoom: 404, protocol.CodeAmbiguousRoom: 409, protocol.CodeClosedRoom: 409,
 		protocol.CodeFullRoom: 503, protocol.CodeLinkCut: 400, protocol.CodeLinkForm: 400, protocol.CodeOtherNetwork: 400,
 		protocol.CodeNotOnStage: 403, protocol.CodeNotHost: 403, protocol.CodeNotInRoom: 409, protocol.CodeBadAddress: 400,
+		protocol.CodeMuted: 403, protocol.CodeFullLog: 409,
 		protocol.CodeUnreachable: 502, protocol.CodeUnknownPeer: 404, protocol.CodeInternal: 500,
 	} {
 		b := newBackend()

@@ -55,6 +55,9 @@ func (s *Server) routes() []route {
 		{method: "POST", path: "/api/v1/guests/close", serve: s.shutDoor},
 		{method: "POST", path: "/api/v1/guests/{id}/remove", serve: s.removeGuest},
 
+		{method: "GET", path: "/api/v1/people", serve: s.people},
+		{method: "POST", path: "/api/v1/people", body: typeJSON, serve: s.note},
+
 		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
 		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
 		{method: "GET", path: room, serve: s.room},
@@ -65,6 +68,9 @@ func (s *Server) routes() []route {
 		{method: "POST", path: room + "/mute", body: typeJSON, serve: s.mute},
 		{method: "POST", path: room + "/hand", body: typeJSON, serve: s.hand},
 		{method: "POST", path: room + "/members/{peer}", body: typeJSON, serve: s.member},
+		{method: "POST", path: room + "/acts", body: typeJSON, serve: s.doAct},
+		{method: "GET", path: room + "/log", serve: s.roomLog},
+		{method: "GET", path: room + "/log/export", serve: s.exportLog},
 		{method: "GET", path: room + "/chat", query: []string{"after"}, serve: s.chat},
 		{method: "POST", path: room + "/chat", body: typeJSON, serve: s.write},
 		{method: "GET", path: room + "/chat/follow", streams: true, serve: s.followChat},

@@ -1,5 +1,7 @@
 package web
 
+import "slices"
+
 // A list or a map that is empty is [] or {} in JSON, never null: scripts walk
 // it as it is. These fill in what a backend left nil.
 
@@ -35,7 +37,7 @@ func (d Diagnosis) whole() Diagnosis {
 }
 
 func (l RoomLine) whole() RoomLine {
-	l.Topics = list(l.Topics)
+	l.Topics, l.Followed = list(l.Topics), list(l.Followed)
 	return l
 }
 
@@ -49,7 +51,11 @@ func wholeRooms(rooms []RoomLine) []RoomLine {
 
 func (v RoomView) whole() RoomView {
 	v.Topics, v.Members, v.Links, v.Sources = list(v.Topics), list(v.Members), list(v.Links), list(v.Sources)
-	v.Dropped = counts(v.Dropped)
+	v.Dropped, v.YouMay = counts(v.Dropped), list(v.YouMay)
+	v.Members = slices.Clone(v.Members)
+	for i := range v.Members {
+		v.Members[i].YouMay, v.Members[i].SimilarTo = list(v.Members[i].YouMay), list(v.Members[i].SimilarTo)
+	}
 	return v
 }
 

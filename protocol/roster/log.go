@@ -44,6 +44,9 @@ func New(g *protocol.Genesis) *Log { return &Log{genesis: g, dag: newDAG(), limi
 // Genesis gives the room's.
 func (l *Log) Genesis() *protocol.Genesis { return l.genesis }
 
+// Room gives the room that the log is of.
+func (l *Log) Room() protocol.RoomID { return l.genesis.Room }
+
 // MayAct says whether p was ever given the right to sign actions, by what the
 // log holds. Ask it before checking the signature of what p signed.
 func (l *Log) MayAct(p protocol.PeerID) bool {

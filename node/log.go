@@ -1,0 +1,116 @@
+package node
+
+import (
+	"context"
+	"encoding/hex"
+	"slices"
+
+	"github.com/earshot-audio/earshot/node/room"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
+)
+
+// Log gives the log of a room that this node is in.
+func (n *Node) Log(ctx context.Context, name string) (web.RoomLog, error) {
+	l, v, err := n.logOf(ctx, name)
+	if err != nil {
+		return web.RoomLog{}, err
+	}
+	return web.LogOf(l, v.Names), nil
+}
+
+// ExportLog gives it as text that whoever has it can check.
+func (n *Node) ExportLog(ctx context.Context, name string) ([]byte, error) {
+	l, _, err := n.logOf(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return l.Export(), nil
+}
+
+// logOf gives a log of its own that holds what the room's does: the room's belongs
+// to its goroutine.
+func (n *Node) logOf(ctx context.Context, name string) (l *roster.Log, v room.View, err error) {
+	c, _, err := n.carriedRoom(name)
+	if err != nil {
+		return nil, v, err
+	}
+	entries, _, err := c.room.Log(ctx)
+	if err == nil {
+		v, err = c.room.View(ctx)
+	}
+	if err == nil && v.Genesis == nil {
+		err = unknownRoom(nil)
+	}
+	if err != nil {
+		return nil, v, err
+	}
+	l = roster.New(v.Genesis)
+	for _, e := range entries {
+		if _, _, err := l.Add(e.Action); err != nil {
+			return nil, v, err
+		}
+	}
+	return l, v, nil
+}
+
+// addLaw shows what the log makes of a room.
+func addLaw(out *web.RoomView, self protocol.PeerID, v room.View) {
+	lawful := v.Lawful
+	if lawful == nil {
+		return
+	}
+	out.Title, out.Language, out.Stage = lawful.Title(), lawful.Language(), lawful.Stage().String()
+	out.Topics = slices.Concat([]string{}, lawful.Topics())
+	out.Locked, out.Paused, out.Pinned = lawful.Locked(), lawful.Paused(), lawful.Pin()
+	if next := lawful.Next(); !next.IsZero() {
+		next = next.UTC()
+		out.Next = &next
+	}
+	out.Log, out.LogActions = hex.EncodeToString(v.LogHash[:]), v.LogLength
+	out.YouMay = youMay(lawful, self)
+	if !lawful.Paused() && slices.ContainsFunc(v.Members, func(m room.Member) bool { return m.Peer == self && m.MaySpeak }) {
+		out.YouMay = append([]string{"speak"}, out.YouMay...)
+	}
+}
+
+// youMay gives what a peer may do in a room, beside what it may about somebody.
+func youMay(lawful *roster.Roster, p protocol.PeerID) []string {
+	if !lawful.MayModerate(p) {
+		return []string{}
+	}
+	may := []string{web.ActGrant, web.ActMute, web.ActUnmute, web.ActUnban, web.ActLock, web.ActPause, web.ActTitle, web.ActTopics,
+		web.ActLanguage, web.ActStage, web.ActPin, web.ActNext}
+	if p == lawful.Founder() {
+		may = append(may, web.ActClose)
+	}
+	return may
+}
+
+// youMayAbout gives what a peer may do about another.
+func youMayAbout(lawful *roster.Roster, by, p protocol.PeerID) []string {
+	may := []string{}
+	if !lawful.MayModerate(by) || p == by {
+		return may
+	}
+	if !lawful.MayModerate(p) {
+		may = append(may, web.ActGrant)
+	}
+	if lawful.MayEnd(by, p) {
+		may = append(may, web.ActMute, web.ActRevoke, web.ActRemove, web.ActBan)
+	}
+	if _, muted := lawful.Muted(p); muted {
+		may = append(may, web.ActUnmute)
+	}
+	return may
+}
+
+// mutedBy gives who muted somebody, and whether they can't end it themselves.
+func mutedBy(lawful *roster.Roster, p protocol.PeerID) (by string, silenced bool) {
+	m, muted := lawful.Muted(p)
+	if !muted {
+		return "", false
+	}
+	return m.By.String(), !m.MayUnmute
+}
