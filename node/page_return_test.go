@@ -84,7 +84,7 @@ func restart(t *testing.T, n *running, end, meanwhile func(), from ...*running) 
 	must(t, err)
 	end()
 	meanwhile()
-	return startWith(t, string(n.name), func(c *Config) { c.Home, c.API = n.home, api.Host }, from...)
+	return startWith(t, string(n.name), func(c *Config) { c.Home, c.API, c.Lend = n.home, api.Host, n.cfg.Lend }, from...)
 }
 
 // crash ends a node without a goodbye.

@@ -52,12 +52,12 @@ type seats struct {
 }
 
 // meet has ana open a room by the form of her page, and the others come by its
-// link. Dewi, who has no page, stands by.
+// link. Dewi, who has no page, is the only other who would carry the room.
 func meet(t *testing.T) *seats {
 	t.Helper()
 	b := launch(t)
 	s := &seats{t: t, ana: start(t, "ana")}
-	s.budi, s.citra, s.dewi = start(t, "budi", s.ana), start(t, "citra", s.ana), start(t, "dewi", s.ana)
+	s.budi, s.citra, s.dewi = startWith(t, "budi", lendsNothing, s.ana), startWith(t, "citra", lendsNothing, s.ana), start(t, "dewi", s.ana)
 	s.way = httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}, FlushInterval: -1, ErrorLog: log.New(io.Discard, "", 0)})
 	t.Cleanup(s.way.Close)
 	s.host, s.listener, s.guest = b.visit(t, s.ana.Page()), b.visit(t, s.budi.Page(), b.by(t, s.way)), b.visit(t, s.citra.Page())
@@ -84,7 +84,10 @@ func meet(t *testing.T) *seats {
 	return s
 }
 
-// settle waits until ana relays, dewi stands by, and all have sound from both.
+func lendsNothing(c *Config) { c.Lend = false }
+
+// settle waits until all have sound from ana, who relays, and from dewi, who
+// stands by.
 func (s *seats) settle() {
 	s.t.Helper()
 	all := []*running{s.ana, s.budi, s.citra, s.dewi}
@@ -93,7 +96,7 @@ func (s *seats) settle() {
 		n.eventually(10*time.Second, "attached to relay and standby", n.attached(s.room))
 	}
 	if v := s.budi.view(s.room); v.Relay != s.ana.self.String() || v.Standby != s.dewi.self.String() {
-		s.t.Fatalf("ana does not relay, or dewi not stand by: %+v", v)
+		s.t.Fatalf("%s relays and %s stands by, not ana and dewi", v.Relay, v.Standby)
 	}
 }
 

@@ -153,7 +153,7 @@ export class Presence extends EventTarget {
 
 	/** Whether sound goes from the microphone to a room now. @param {string} room */
 	live(room) {
-		return this.speaking?.room === room && (!this.push || this.held)
+		return this.speaking?.room === room && this.speaking.state === 'heard' && (!this.push || this.held)
 	}
 
 	/** How loud one's own live microphone is in a room, 0 to 1. @param {string} room */
