@@ -1,6 +1,7 @@
 package node
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ func TestDoorOnThePage(t *testing.T) {
 	defer func() { must(t, v.pc.GracefulClose()) }()
 	p.shows(`.door h3`, "1")
 	p.shows(`.guests`, "127.0.0.3")
+	if text, err := os.ReadFile(os.Getenv("EARSHOT_AXE")); err == nil {
+		p.judge(string(text), "the guest door")
+	}
 	p.shoots("door.png")
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`.guests button`)))
 	p.shows(`.door h3`, "0")
