@@ -14,6 +14,7 @@
 //	voices.go    sources
 //	hands.go     who asks to speak
 //	queue.go     in which order, by the relay's word
+//	guests.go    people with a browser and no node, and whose they are
 //	chat.go      what people write, and who hides it
 //	recall.go    what was written before one came
 //	reactions.go emoji, counted
