@@ -35,12 +35,21 @@ func (c *carried) chat(ctx context.Context, after uint64) (web.Chat, error) {
 	}
 	chat := web.Chat{Room: c.id.String(), Revision: t.Revision, Reactions: t.Reactions, MayHide: t.MayHide, CaptionsAllowed: c.captions.Load()}
 	for _, m := range t.Remarks {
-		chat.Messages = append(chat.Messages, web.ChatLine{ID: messageID(m.ID), Order: m.Order, Peer: m.ID.From.String(), Name: string(m.Name),
-			Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, You: m.ID.From == c.n.self, Revision: m.Revision})
+		line := web.ChatLine{ID: messageID(m.ID), Order: m.Order, Peer: m.ID.From.String(), Name: string(m.Name),
+			Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, You: m.ID.From == c.n.self, Revision: m.Revision}
+		note := c.n.people.Of(m.ID.From)
+		if line.Petname, line.Blocked = note.Petname, note.Blocked; line.Blocked {
+			line.Text = ""
+		}
+		chat.Messages = append(chat.Messages, line)
 	}
 	for _, p := range t.Captions {
+		note := c.n.people.Of(p.From)
+		if note.Blocked {
+			continue
+		}
 		chat.Captions = append(chat.Captions, web.CaptionLine{ID: messageID(protocol.MessageID{From: p.From, Boot: p.Boot, Sequence: uint64(p.Utterance)}),
-			Peer: p.From.String(), Name: string(p.Name), Language: p.Language, Text: p.Text, Final: p.Final})
+			Peer: p.From.String(), Name: string(p.Name), Petname: note.Petname, Language: p.Language, Text: p.Text, Final: p.Final})
 	}
 	return chat, nil
 }

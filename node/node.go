@@ -14,6 +14,7 @@
 //	forwarder.go  a room's forwarder, as the room sees it
 //	listen.go     programs on this machine that listen
 //	speak.go      programs on this machine that speak
+//	people.go     what its person keeps about others
 //	backend.go    what the HTTP API asks for
 package node
 
@@ -42,6 +43,7 @@ import (
 	"github.com/earshot-audio/earshot/discovery/gossip"
 	"github.com/earshot-audio/earshot/node/guest"
 	"github.com/earshot-audio/earshot/node/link"
+	"github.com/earshot-audio/earshot/node/people"
 	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/rtc"
 	"github.com/earshot-audio/earshot/node/store"
@@ -88,6 +90,7 @@ type Node struct {
 	self    protocol.PeerID
 
 	store     *store.Store
+	people    *people.Book // of its person
 	ledger    *ledger
 	host      host.Host
 	sockets   sockets // of host
@@ -140,6 +143,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if err = n.identify(); err != nil {
+		return nil, err
+	}
+	if n.people, err = people.Open(n.store, time.Now); err != nil {
 		return nil, err
 	}
 	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {

@@ -124,7 +124,7 @@ func judgeCrowd(t *testing.T, b *browser, axe string, n *running) {
 	p := b.visit(t, n.Page())
 	p.enters(o.Room)
 	p.call(`for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i)`, nil)
-	for _, members := range [][]web.Member{asking(people(8, 9), 5), people(12, 60)} {
+	for _, members := range [][]web.Member{asking(roomful(8, 9), 5), roomful(12, 60)} {
 		p.tell("room", viewWith(o, n, members))
 		p.eventually("they are shown", `document.querySelectorAll('.seat').length > 7`)
 		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0.5); s.setAttribute('data-heard', '') })`, nil)

@@ -81,7 +81,7 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 	p.presses(kb.Enter)
 	p.eventually("it is heard", `document.querySelector('.floor .acts').dataset.state === 'heard'`)
 	p.call(`for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i)`, nil)
-	for state, members := range map[string][]web.Member{"few": people(3, 4), "eight": people(8, 60), "many": people(12, 60), "quiet": people(1, 0), "hands": asking(people(3, 9), 5)} {
+	for state, members := range map[string][]web.Member{"few": roomful(3, 4), "eight": roomful(8, 60), "many": roomful(12, 60), "quiet": roomful(1, 0), "hands": asking(roomful(3, 9), 5)} {
 		p.tell("room", viewWith(o, n, members))
 		p.eventually("they are shown", fmt.Sprintf(`document.querySelectorAll('.seat').length === %d`, stageOf(members)))
 		if state != "quiet" {
@@ -91,14 +91,14 @@ func testShots(t *testing.T, b *browser, s shot, dir string) {
 		draw(p, "room-"+state)
 		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0); s.removeAttribute('data-heard') })`, nil)
 	}
-	p.tell("room", viewWith(o, n, people(5, 9)))
+	p.tell("room", viewWith(o, n, roomful(5, 9)))
 	p.call(`document.querySelector('.bar .buttons button:nth-child(4)').click()`, nil)
 	time.Sleep(700 * time.Millisecond)
 	draw(p, "network")
 	p.call(`document.querySelector('.drawer').scrollTo(0, 1e6)`, nil)
 	draw(p, "network-words")
 	p.call(`document.querySelector('.drawer').scrollTo(0, 0)`, nil)
-	p.tell("room", viewWith(o, n, people(4, 48)))
+	p.tell("room", viewWith(o, n, roomful(4, 48)))
 	time.Sleep(700 * time.Millisecond)
 	draw(p, "network-crowd")
 	p.presses(kb.Escape)
@@ -162,8 +162,8 @@ func manyRooms() (lines []web.RoomLine) {
 
 var peopleNames = []string{"Sari", "Nguyễn Thị Ánh Nguyệt", "王小明", "Budi", "عبد الرحمن", strings.Repeat("W", 32), "z\u0351\u0349\u0324a\u0363\u0329l\u0352go", "👩🏽‍🚀 Ada", "Ingrid"}
 
-// people are so many on stage and so many who listen.
-func people(stage, audience int) (members []web.Member) {
+// roomful is so many on stage and so many who listen.
+func roomful(stage, audience int) (members []web.Member) {
 	for i := range stage + audience {
 		m := web.Member{Peer: fmt.Sprintf("12D3KooW%06d", 7919*i), Name: protocol.Name(peopleNames[i%len(peopleNames)]), Role: "listener"}
 		switch {

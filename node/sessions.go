@@ -50,8 +50,8 @@ func (n *Node) Play(ctx context.Context, name, offer string) (session, answer st
 	return s.ID(), answer, nil
 }
 
-// others is a player that is not given this node's own voices: nobody wants to
-// hear themselves.
+// others is a player that is not given this node's own voices, since nobody wants to
+// hear themselves, nor those of whom its person has blocked.
 type others struct {
 	relay.Sink
 	c *carried
@@ -59,7 +59,7 @@ type others struct {
 
 // Send passes on what others say.
 func (o *others) Send(f *protocol.Frame) bool {
-	if by, _ := o.c.opened.get(f.Source); by.owner == o.c.n.self {
+	if by, _ := o.c.opened.get(f.Source); by.owner == o.c.n.self || o.c.n.people.Blocked(by.owner) {
 		return true
 	}
 	return o.Sink.Send(f)

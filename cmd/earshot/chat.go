@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -149,7 +150,9 @@ func (p *program) showChat(before, now web.Chat) error {
 		if (!c.Final && !p.json) || slices.Contains(before.Captions, c) {
 			continue
 		}
-		show := func() error { return p.say("       %s says: %s\n", nameOrPeer(c.Name, c.Peer), c.Text) }
+		show := func() error {
+			return p.say("       %s says: %s\n", nameOrPeer(cmp.Or(string(c.Petname), c.Name), c.Peer), c.Text)
+		}
 		if p.json {
 			show = func() error { return p.line(captionLine{eventLine{"caption", now.Room}, c}) }
 		}
@@ -177,10 +180,13 @@ func (p *program) showChat(before, now web.Chat) error {
 
 // showLine prints one message; its further lines stand below its first.
 func (p *program) showLine(room string, m web.ChatLine) error {
-	if p.json {
+	switch {
+	case p.json:
 		return p.line(chatLine{eventLine{"chat", room}, m})
+	case m.Blocked:
+		return nil
 	}
-	name, text := nameOrPeer(m.Name, m.Peer), strings.ReplaceAll(m.Text, "\n", "\n         ")
+	name, text := nameOrPeer(cmp.Or(string(m.Petname), m.Name), m.Peer), strings.ReplaceAll(m.Text, "\n", "\n         ")
 	if m.You {
 		name += " (you)"
 	}

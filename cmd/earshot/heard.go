@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -11,12 +12,13 @@ import (
 // told is an event of a listening; which fields mean something, its name says.
 type told struct {
 	web.Failure
-	Peer   string `json:"peer"` // peer ID
-	Name   string `json:"name"`
-	Source uint32 `json:"source"`
-	MS     int64  `json:"ms"`
-	Relay  string `json:"relay"` // peer ID
-	Term   uint64 `json:"term"`
+	Peer    string `json:"peer"` // peer ID
+	Name    string `json:"name"`
+	Petname string `json:"petname"`
+	Source  uint32 `json:"source"`
+	MS      int64  `json:"ms"`
+	Relay   string `json:"relay"` // peer ID
+	Term    uint64 `json:"term"`
 	web.Summary
 }
 
@@ -62,7 +64,7 @@ func (h *hearing) words(e told) error {
 	case "joined":
 		return h.greet()
 	case "first_frame":
-		return h.sayTo("%s  hearing %s after %d ms\n", at, h.names.person(e.Peer, e.Name), e.MS)
+		return h.sayTo("%s  hearing %s after %d ms\n", at, h.names.person(e.Peer, cmp.Or(e.Petname, e.Name)), e.MS)
 	case "relay":
 		if e.Relay == "" {
 			return h.sayTo("%s  nobody carries the sound now\n", at)
@@ -102,7 +104,7 @@ func (h *hearing) sum(s web.Summary) error {
 			return err
 		}
 		for _, one := range s.Sources {
-			if err := h.sayTo("  %-12s %s frames, %s lost\n", h.names.person(one.Peer, one.Name), number(one.Frames), number(one.Lost)); err != nil {
+			if err := h.sayTo("  %-12s %s frames, %s lost\n", h.names.person(one.Peer, cmp.Or(string(one.Petname), one.Name)), number(one.Frames), number(one.Lost)); err != nil {
 				return err
 			}
 		}

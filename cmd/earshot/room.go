@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -71,6 +72,12 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 		row("here", "%s", others)
 	}
 	row("you", "%s", standingOf(v))
+	for _, line := range lookalikes(v) {
+		row("beware", "%s", line)
+	}
+	if b := named(v, func(m web.Member) bool { return m.Blocked }); len(b) > 0 {
+		row("blocked", "%s", strings.Join(b, ", "))
+	}
 	if r := named(v, func(m web.Member) bool { return m.Recording }); len(r) > 0 {
 		row("records", "%s", strings.Join(r, ", "))
 	}
@@ -211,6 +218,25 @@ func nameless(v web.RoomView, m web.Member) int {
 	return max(n, 0)
 }
 
+// lookalikes has a line for each whose name could be taken for another's.
+func lookalikes(v web.RoomView) (lines []string) {
+	const most = 4
+	for _, m := range v.Members {
+		if len(m.SimilarTo) == 0 || len(lines) == most {
+			continue
+		}
+		others := make([]string, len(m.SimilarTo))
+		for i, id := range m.SimilarTo {
+			others[i] = shortPeer(id)
+			if other := nameOf(v, id); other != others[i] {
+				others[i] = other + " (" + others[i] + ")"
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s (%s) has a name like that of %s", shown(m), shortPeer(m.Peer), strings.Join(others, ", ")))
+	}
+	return lines
+}
+
 // standingOf says what this node does in the room.
 func standingOf(v web.RoomView) string {
 	me := slices.IndexFunc(v.Members, func(m web.Member) bool { return m.You })
@@ -281,10 +307,7 @@ func named(v web.RoomView, holds func(web.Member) bool) []string {
 
 // shown is what to call a member.
 func shown(m web.Member) string {
-	name := string(m.Name)
-	if name == "" {
-		name = shortPeer(m.Peer)
-	}
+	name := nameOrPeer(string(cmp.Or(m.Petname, m.Name)), m.Peer)
 	if m.You {
 		name += " (you)"
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -88,15 +89,29 @@ func (p *program) roomTable(rooms []web.RoomLine) error {
 
 // standing is what else a person should know of a room in the list.
 func standing(r web.RoomLine) string {
+	var parts []string
 	switch {
 	case r.Closed:
-		return "closed"
+		parts = append(parts, "closed")
 	case r.Joined && !r.Listed:
-		return "you are in it; not listed"
+		parts = append(parts, "you are in it; not listed")
 	case r.Joined:
-		return "you are in it"
+		parts = append(parts, "you are in it")
 	}
-	return ""
+	return strings.Join(append(parts, followed(r)...), "; ")
+}
+
+// followed says who of those whom one follows has to do with a room, by what its
+// announcements say.
+func followed(r web.RoomLine) (parts []string) {
+	for _, o := range r.Followed {
+		does := " carries it"
+		if o.Host {
+			does = " opened it"
+		}
+		parts = append(parts, nameOrPeer(string(o.Petname), o.Peer)+does)
+	}
+	return parts
 }
 
 // lived says for how long a room is live. Its start is what its founder's
@@ -193,7 +208,8 @@ func (p *program) showRooms(before, now []web.RoomLine, first bool) error {
 	}
 	return p.roomChanges(before, now,
 		func(r web.RoomLine) error {
-			return p.say("%s  %s  %d speaking, %d listening\n", shortRoom(r.Room), r.Title, r.Speakers, r.Listeners)
+			line := fmt.Sprintf("%s  %s  %d speaking, %d listening", shortRoom(r.Room), r.Title, r.Speakers, r.Listeners)
+			return p.say("%s\n", strings.Join(append([]string{line}, followed(r)...), "; "))
 		},
 		func(r web.RoomLine) error { return p.say("%s  %s  is gone\n", shortRoom(r.Room), r.Title) })
 }
@@ -225,5 +241,5 @@ func (p *program) roomChanges(before, now []web.RoomLine, changed, gone func(web
 
 func sameRoom(a, b web.RoomLine) bool {
 	return a.Title == b.Title && a.Speakers == b.Speakers && a.Listeners == b.Listeners &&
-		a.Closed == b.Closed && a.Joined == b.Joined && a.Link == b.Link && slices.Equal(a.Topics, b.Topics)
+		a.Closed == b.Closed && a.Joined == b.Joined && a.Link == b.Link && slices.Equal(a.Topics, b.Topics) && slices.Equal(a.Followed, b.Followed)
 }

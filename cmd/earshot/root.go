@@ -108,6 +108,7 @@ node and opens its page; the other commands talk to the node that is running.`,
 	root.AddGroup(
 		&cobra.Group{ID: groupNode, Title: "The node"},
 		&cobra.Group{ID: groupRooms, Title: "Rooms"},
+		&cobra.Group{ID: groupPeople, Title: "Others, as you see them"},
 		&cobra.Group{ID: groupMore, Title: "More"},
 	)
 	root.SetHelpCommandGroupID(groupMore)
@@ -118,15 +119,17 @@ node and opens its page; the other commands talk to the node that is running.`,
 		p.leaveCommand(), p.closeCommand(), p.reopenCommand(), p.logCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(),
 	)
+	root.AddCommand(p.peopleCommands()...)
 	root.InitDefaultHelpCmd()
 	return root
 }
 
 // Groups of commands in the help.
 const (
-	groupNode  = "node"
-	groupRooms = "rooms"
-	groupMore  = "more"
+	groupNode   = "node"
+	groupRooms  = "rooms"
+	groupPeople = "people"
+	groupMore   = "more"
 )
 
 func grouped(cmd *cobra.Command, group string) *cobra.Command {

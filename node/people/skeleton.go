@@ -54,8 +54,11 @@ type Named struct {
 	Name protocol.Name
 }
 
-// Alike gives for each peer those others among all whose names look as one of its
-// own does. A name without a letter or a figure looks like none.
+// maxAlike bounds whom Alike gives for one: a crowd under one name is plain anyhow.
+const maxAlike = 4
+
+// Alike gives for each peer some of those others among all whose names look as one
+// of its own does. A name without a letter or a figure looks like none.
 func Alike(all []Named) map[protocol.PeerID][]protocol.PeerID {
 	looks := map[string][]protocol.PeerID{}
 	for _, n := range all {
@@ -67,6 +70,9 @@ func Alike(all []Named) map[protocol.PeerID][]protocol.PeerID {
 	for _, same := range looks {
 		for _, p := range same {
 			for _, q := range same {
+				if len(out[p]) >= maxAlike {
+					break
+				}
 				if p != q && !slices.Contains(out[p], q) {
 					out[p] = append(out[p], q)
 				}

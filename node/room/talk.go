@@ -36,6 +36,20 @@ func (r *Room) Talk(ctx context.Context, after uint64) (t Talk, err error) {
 	return t, err
 }
 
+// ShowAgain has Talk give what somebody wrote as if it had changed: this node's
+// person is to see it otherwise.
+func (r *Room) ShowAgain(p protocol.PeerID) {
+	r.post(func(r *Room) {
+		r.chat.revision++
+		for _, w := range r.chat.said {
+			if w.From == p {
+				w.revision = r.chat.revision
+			}
+		}
+		r.changed()
+	})
+}
+
 func (r *Room) talk(after uint64) Talk {
 	t := Talk{MayHide: r.genesis != nil && r.chatRights().MayHide(r.cfg.Self, ""), Revision: r.chat.revision, Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said)}
 	if after > t.Revision {

@@ -270,13 +270,13 @@ type Summary struct {
 
 // SourceSummary is what one listener heard of one source.
 type SourceSummary struct {
-	Peer         string `json:"peer"`
-	Name         string `json:"name"`
+	Peer         string        `json:"peer"`
+	Name         string        `json:"name"`
 	Petname      protocol.Name `json:"petname,omitempty"` // as this node's person calls them
-	Source       uint32 `json:"source"`
-	Frames       uint64 `json:"frames"`
-	Lost         uint64 `json:"lost"`
-	LongestGapMS int64  `json:"longest_gap_ms"`
+	Source       uint32        `json:"source"`
+	Frames       uint64        `json:"frames"`
+	Lost         uint64        `json:"lost"`
+	LongestGapMS int64         `json:"longest_gap_ms"`
 }
 
 // SpeakSummary is what one speaker sent.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 // Chats is what people write in rooms, and what else they show.
@@ -56,10 +58,13 @@ type ChatLine struct {
 	Order  uint64    `json:"order"`
 	Peer   string    `json:"peer"` // peer ID
 	Name   string    `json:"name"` // as they called themselves
-	Text   string    `json:"text"` // "" if it is hidden
+	Text   string    `json:"text"` // "" if it is hidden, or they are blocked
 	Said   time.Time `json:"said"` // by their clock
 	Hidden bool      `json:"hidden"`
 	You    bool      `json:"you"`
+
+	Petname protocol.Name `json:"petname,omitempty"` // as this node's person calls them
+	Blocked bool          `json:"blocked,omitempty"` // by this node's person: not to be shown
 
 	// Revision is that of the Chat with which the line came or changed.
 	Revision uint64 `json:"revision"`
@@ -67,12 +72,13 @@ type ChatLine struct {
 
 // CaptionLine is a piece of what somebody says, as text.
 type CaptionLine struct {
-	ID       string `json:"id"` // what comes again by it takes its place
-	Peer     string `json:"peer"`
-	Name     string `json:"name"`
-	Language string `json:"language"`
-	Text     string `json:"text"`
-	Final    bool   `json:"final"`
+	ID       string        `json:"id"` // what comes again by it takes its place
+	Peer     string        `json:"peer"`
+	Name     string        `json:"name"`
+	Petname  protocol.Name `json:"petname,omitempty"` // as this node's person calls them
+	Language string        `json:"language"`
+	Text     string        `json:"text"`
+	Final    bool          `json:"final"`
 }
 
 // WriteRequest says something to all in a room.

@@ -45,6 +45,7 @@ type backend struct {
 	speaking  *speaking
 	cut       func() bool // of a demo
 	chat      web.Chat
+	people    []web.Person
 }
 
 func newBackend() *backend {
