@@ -31,7 +31,7 @@
 //	    that in alive and me, by: pin, heir (best's standby), class, H(max+1, peer).
 //	10  Suspecting for w, I claim if w >= k Step and I am free, or nobody is alive, or
 //	    an alive peer suspects too; or if w >= Lease - Suspect + k Step.
-//	11  I claim term max+1, solo if I hear nobody, and name as standby the best of
+//	11  I claim the term above max and what is stored, solo if I hear nobody, and name as standby the best of
 //	    alive, of another network first. A key as high is stored before the claim
 //	    is sent: terms are kept ahead, so that no claim has to wait for a disk.
 //	12  Solo ends two beats after the first peer is heard; a yield ends Suspect after
@@ -40,12 +40,12 @@
 //	    yields, I claim again.
 //	14  Who relays and does not yield renews each Beat; every candidate pulses each
 //	    Beat.
-//	15  A start has no best, and max from the store; it listens for Suspect. A founder
+//	15  A start has neither best nor max; it listens for Suspect. A founder
 //	    who opens a new room claims term 1 at once.
 //
 // The invariants, which the tests hold against random histories:
 //
-//	I1  Max never falls within an era, restarts included.
+//	I1  Max never falls within an era and a life.
 //	I2  Best's relay is in one's own roster.
 //	I3  An (era, term, relay) belongs to one boot.
 //	I4  A connected part that is left in quiet has one live relay, known to all.

@@ -49,6 +49,8 @@ type Machine struct {
 
 	stored    protocol.Key
 	storedEra uint32
+	floor     uint64 // terms up to it an earlier life may have claimed, in floorEra
+	floorEra  uint32
 
 	heard []protocol.PeerID // scratch of alive
 }
@@ -72,9 +74,9 @@ func New(cfg Config, now time.Duration) *Machine {
 	}
 	if cfg.Persisted.Term < termLimit {
 		m.stored, m.storedEra = cfg.Persisted, cfg.PersistedEra
+		m.floor, m.floorEra = cfg.Persisted.Term, cfg.PersistedEra
 	}
 	m.enrol(cfg.Roster)
-	m.recall()
 	m.listen(now)
 	return m
 }
@@ -97,11 +99,13 @@ func (m *Machine) enrol(r Roster) {
 	}
 }
 
-// recall takes max from the store, if that speaks of this era.
-func (m *Machine) recall() {
-	if m.storedEra == m.roster.Era {
-		m.max = m.stored
+// reached gives the highest term that anybody is known to have claimed in this
+// era, or that an earlier life of this node may have.
+func (m *Machine) reached() uint64 {
+	if m.floorEra == m.roster.Era {
+		return max(m.max.Term, m.floor)
 	}
+	return m.max.Term
 }
 
 // SetRoster takes what the log says now (rule 8). The log only grows: a roster of
@@ -131,7 +135,6 @@ func (m *Machine) SetRoster(r Roster, now time.Duration) {
 func (m *Machine) enter(was protocol.Claim, live bool, now time.Duration) {
 	m.forget()
 	m.max = protocol.Key{}
-	m.recall()
 	begun := false
 	for _, p := range m.roster.Candidates {
 		if s := m.peers[p]; s != nil && s.pulse.Era == m.roster.Era {
@@ -292,7 +295,7 @@ func (m *Machine) SetClass(class uint8) { m.class = class }
 // Open makes the founder of a new room claim it at the next Tick (rule 15). It
 // does nothing where anybody has claimed before.
 func (m *Machine) Open(now time.Duration) {
-	if m.max.Term == 0 && m.candidate() {
+	if m.reached() == 0 && m.candidate() {
 		m.heir = m.self
 		m.doubt(now, true)
 	}

@@ -163,7 +163,7 @@ func (w *world) start(i int) {
 		Self: n.name, Boot: n.boot, Class: n.class, Roster: w.log[n.version],
 		Persisted: n.stored, PersistedEra: n.storedEra,
 	}, w.clock(n))
-	n.max, n.era, n.best, n.relays = n.stored, n.storedEra, protocol.Key{}, false
+	n.max, n.era, n.best, n.relays = protocol.Key{}, n.machine.Era(), protocol.Key{}, false
 	w.changed = true
 	w.note("%s starts, boot %d, stored %s of era %d", n, n.boot, show(n.stored), n.storedEra)
 }

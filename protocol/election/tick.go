@@ -41,7 +41,7 @@ func (m *Machine) suspecting(now time.Duration) bool {
 
 // due tells whether this node has to claim now (rules 10 and 13).
 func (m *Machine) due(now time.Duration) bool {
-	if m.max.Term+1 >= termLimit {
+	if m.reached()+1 >= termLimit {
 		return false
 	}
 	if m.Relaying() {
@@ -64,7 +64,7 @@ func (m *Machine) take(now time.Duration) {
 	m.forget()
 	m.best = protocol.Claim{
 		Era:     m.roster.Era,
-		Key:     protocol.Key{Term: m.max.Term + 1, Relay: m.self},
+		Key:     protocol.Key{Term: m.reached() + 1, Relay: m.self},
 		Standby: standby,
 		Boot:    m.boot,
 		Solo:    m.alone(now),
@@ -104,16 +104,14 @@ func (m *Machine) beat(now time.Duration) bool {
 	return true
 }
 
-// keep gives what to store: some terms more than max's, once half of those that
-// were stored are used up.
+// keep gives what to store: some terms more than were reached, once half of those
+// that were stored are used up.
 func (m *Machine) keep() protocol.Key {
-	if m.roster.Era == m.storedEra && (m.max.Term+ahead/2 <= m.stored.Term || m.max == m.stored) {
+	to := min(m.reached()+ahead, termLimit-1)
+	if m.roster.Era == m.storedEra && (m.reached()+ahead/2 <= m.stored.Term || m.stored.Term == to) {
 		return protocol.Key{}
 	}
-	m.stored, m.storedEra = protocol.Key{Term: m.max.Term + ahead, Relay: m.self}, m.roster.Era
-	if m.stored.Term >= termLimit {
-		m.stored = m.max
-	}
+	m.stored, m.storedEra = protocol.Key{Term: to, Relay: m.self}, m.roster.Era
 	return m.stored
 }
 
@@ -137,7 +135,7 @@ func (m *Machine) pulse(now time.Duration) *protocol.Pulse {
 }
 
 // Bye gives this node's last pulse, by which its peers need not wait for its
-// silence, and max to keep: the terms ahead of it were not used. Afterwards the machine observes; a node that comes back does so with a
+// silence, and what it reached to keep: the terms ahead of that were not used. Afterwards the machine observes; a node that comes back does so with a
 // new machine and a later boot.
 func (m *Machine) Bye(now time.Duration) Out {
 	if !m.candidate() {
@@ -149,5 +147,5 @@ func (m *Machine) Bye(now time.Duration) Out {
 	if m.best.Relay == m.self {
 		m.forget()
 	}
-	return Out{Keep: m.max, Pulse: p}
+	return Out{Keep: protocol.Key{Term: m.reached(), Relay: m.self}, Pulse: p}
 }
