@@ -127,11 +127,12 @@ func TestRelayKilled(t *testing.T) {
 	f.until(attachedWithin, "all are heard on", f.heardOn(25, ears, talks))
 
 	// The founder comes back by what its home remembers, finds its room, and
-	// moves nobody.
+	// moves nobody. On a machine that is slow to connect it may claim the room
+	// before it hears of the others, and yield: then the relay claims once more.
 	ana = f.upAt(ana.home, "ana")
 	back := f.until(attachedWithin, "the founder is back in its room", func() bool {
 		v := ana.views[room]
-		return (v.Relay == relay.PeerID && v.Term == term || raced) && ana.attached(room)
+		return (v.Relay == relay.PeerID || raced) && ana.attached(room)
 	})
 	t.Logf("the founder is back in its room after %d ms", back.Milliseconds())
 	if v := ana.shows(room); v.Relay != relay.PeerID && !raced || v.Host != ana.PeerID || !ana.listed(room) {
@@ -139,9 +140,11 @@ func TestRelayKilled(t *testing.T) {
 	}
 	nodes = append(slices.Clone(rest), fitri, ana)
 	f.until(attachedWithin, "all are attached", ready(room, nodes))
-	if again, now := f.relayOf(room, nodes); !raced && (again != relay || now != term) {
+	again, now := f.relayOf(room, nodes)
+	if !raced && again != relay {
 		t.Errorf("since the founder is back %s relays (term %d), where %s did (term %d)", again.name, now, relay.name, term)
 	}
+	term = now
 
 	// Now founder and relay are two.
 	f.killRelay(room, relay, term, without(nodes, relay))
