@@ -172,6 +172,10 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"room pause 7k2m", []string{"room.set"}},
 		{"log 7k2m", []string{"log.action", "log.action", "log"}},
 		{"log 7k2m --export " + filepath.Join(t.TempDir(), "room.log"), []string{"log.export"}},
+		{"block eko --for 1h", []string{"person.noted"}},
+		{"call eko Eko", []string{"person.noted"}},
+		{"following", []string{"person"}},
+		{"blocks", []string{"person"}},
 		{"up", []string{"up.ready"}}, // of the node that is up
 		{"listen 7k2m", []string{"listen.joined", "listen.first_frame", "listen.first_frame", "listen.relay", "listen.gap", "listen.summary"}},
 		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},

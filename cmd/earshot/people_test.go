@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+func (f *fakeNode) People(context.Context) ([]web.Person, error) {
+	until := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	return []web.Person{
+		{Peer: citraID, Name: "c1tra", Petname: "Citra", Followed: true},
+		{Peer: anaID, Name: "ana", Blocked: true, BlockedUntil: &until},
+	}, nil
+}
+
+func (f *fakeNode) Note(_ context.Context, r web.NoteRequest) (web.Person, error) {
+	p := web.Person{Peer: citraID, Name: "c1tra", Petname: "Citra"}
+	what := "note " + r.Who
+	if r.Block != nil {
+		p.Blocked = *r.Block
+		what += " block " + map[bool]string{true: "yes", false: "no"}[*r.Block]
+	}
+	if r.ForMS > 0 {
+		until := time.Now().Add(time.Duration(r.ForMS) * time.Millisecond)
+		p.BlockedUntil = &until
+		what += " " + (time.Duration(r.ForMS) * time.Millisecond).String()
+	}
+	if r.Petname != nil {
+		p.Petname = *r.Petname
+		what += " call " + string(*r.Petname)
+	}
+	if r.Follow != nil {
+		p.Followed = *r.Follow
+		what += " follow"
+	}
+	return p, f.act(what)
+}
+
+func TestNotesAboutPeople(t *testing.T) {
+	f := &fakeNode{view: sky()}
+	dir := home(t, f)
+	for _, c := range []struct{ args, did, want string }{
+		{"block c1tra", "note c1tra block yes", "You neither hear nor read Citra any more, until: earshot unblock Citra. Nobody else is told.\n"},
+		{"block c1tra --for 24h", "note c1tra block yes 24h0m0s", "You neither hear nor read Citra any more, until 20"},
+		{"unblock Citra", "note Citra block no", "Citra is heard and read here again.\n"},
+		{"call c1tra Citra", "note c1tra call Citra", "c1tra is Citra to you, in every room. Nobody else is told.\n"},
+		{"follow Citra", "note Citra follow", "You follow Citra: rooms that they open or announce are marked in earshot rooms.\n"},
+		{"unfollow Citra", "note Citra follow", "You don't follow Citra any more.\n"},
+		{"blocks", "", "-  ana  " + anaID + "  blocked until 2026-11-2"},
+		{"names", "", "Citra  c1tra  " + citraID + "\n"},
+		{"following", "", "Citra  c1tra  " + citraID + "\n"},
+	} {
+		f.acts = nil
+		got, stderr, code := call{home: dir}.run(t, strings.Fields(c.args)...)
+		if !strings.HasPrefix(got, c.want) || code != 0 || strings.Join(f.acts, ";") != c.did {
+			t.Errorf("%s: code %d, %q %q did %q, want %q", c.args, code, got, stderr, f.acts, c.want)
+		}
+	}
+	for args, want := range map[string]string{
+		"block":                "earshot: earshot block needs WHO; for example: earshot block budi\n",
+		"block budi --for -1h": "earshot: --for: a block can't last less than no time; for example --for 24h\n",
+		"call budi":            "earshot: earshot call needs NAME; for example: earshot call budi \"Budi from Bandung\"\n",
+	} {
+		if _, stderr, code := (call{home: dir}).run(t, strings.Fields(args)...); stderr != want || code != 2 {
+			t.Errorf("%s: code %d, %q", args, code, stderr)
+		}
+	}
+}
+
+// A room shows one's own names for people, and whom one may take for another.
+func TestRoomShowsNotes(t *testing.T) {
+	v := sky()
+	v.Members[0].Petname = "Ana of Aceh"
+	for i := range v.Members {
+		if v.Members[i].Name == "eko" {
+			v.Members[i].SimilarTo, v.Members[i].Blocked = []string{citraID}, true
+		}
+	}
+	got := (&program{env: func(string) (string, bool) { return "", false }}).describe(v, time.Now())
+	for _, want := range []string{"Ana of Aceh", "has a name like that of citra (" + shortPeer(citraID) + ")", "blocked  eko"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+func TestFollowedRooms(t *testing.T) {
+	r := web.RoomLine{Joined: true, Listed: true, Followed: []web.Followed{{Peer: citraID, Petname: "Citra", Host: true}, {Peer: anaID}}}
+	if got, want := standing(r), "you are in it; Citra opened it; "+shortPeer(anaID)+" carries it"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	before := r
+	before.Followed = nil
+	if sameRoom(before, r) {
+		t.Error("that somebody whom one follows has opened it is no change")
+	}
+}
