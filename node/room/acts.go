@@ -68,6 +68,9 @@ func (r *Room) share() uint32 {
 // carryOut does what a new action does once, beside what its roster says from
 // now on. What was done before this node could hear of it, is not done again.
 func (r *Room) carryOut(a *protocol.Action, fresh bool, now time.Duration) {
+	if d, ok := a.Deed.(protocol.Ban); ok && d.Peer == r.cfg.Self && r.sentences.Out(r.lawful, d.Peer, now) {
+		r.end = ErrBanned
+	}
 	if !fresh {
 		return
 	}
@@ -90,9 +93,10 @@ func (r *Room) carryOut(a *protocol.Action, fresh bool, now time.Duration) {
 	}
 }
 
-// banned says whether p is kept out.
+// banned says whether p is kept out. Whether this node is, the others say to it when
+// it comes: what it stored may lack that the ban was lifted.
 func (r *Room) banned(p protocol.PeerID, now time.Duration) bool {
-	return r.lawful != nil && r.sentences.Out(r.lawful, p, now)
+	return p != r.cfg.Self && r.lawful != nil && r.sentences.Out(r.lawful, p, now)
 }
 
 // maySound says whether what p says is to be heard: it may speak, and nobody who
@@ -108,10 +112,6 @@ func (r *Room) maySound(p protocol.PeerID, now time.Duration) bool {
 
 // enforce brings what goes on in the room into line with who may do what.
 func (r *Room) enforce(now time.Duration) {
-	if r.banned(r.cfg.Self, now) {
-		r.end = ErrBanned
-		return
-	}
 	for s, v := range r.voices {
 		switch may := r.maySound(v.owner, now); {
 		case !may && !v.hushed:

@@ -317,10 +317,6 @@ func (r *Room) learn(g *protocol.Genesis, now time.Duration) {
 	}
 	r.genesis = g
 	r.openLog(now)
-	if r.banned(r.cfg.Self, now) {
-		r.joinErr, r.end = ErrBanned, ErrBanned
-		return
-	}
 	roster := r.roster(now)
 	r.carriers.Store(&roster.Candidates)
 	r.founder.Store(&g.Founder)
