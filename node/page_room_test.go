@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -33,7 +34,7 @@ func TestPageRoom(t *testing.T) {
 		{"the listener's browser is offline", (*seats).cutBudiOff},
 		{"the listener's node crashes and is started anew", (*seats).restartBudi},
 		{"the speaker's node is started anew", (*seats).restartCitra},
-		{"the relay dies", (*seats).anaDies},
+		{"the relay dies", (*seats).relayDies},
 		{"a link into the tab asks", (*seats).followAnew},
 	} {
 		began := time.Now()
@@ -86,18 +87,19 @@ func meet(t *testing.T) *seats {
 
 func lendsNothing(c *Config) { c.Lend = false }
 
-// settle waits until all have sound from ana, who relays, and from dewi, who
-// stands by.
-func (s *seats) settle() {
+// settle waits until all have sound from one relay and its standby: ana and dewi,
+// or, where the machine has much else to do, the other way round.
+func (s *seats) settle() (relay, standby *running) {
 	s.t.Helper()
 	all := []*running{s.ana, s.budi, s.citra, s.dewi}
 	for _, n := range all {
 		n.eventually(10*time.Second, "one relay, one standby", settled(s.room, 0, all...))
 		n.eventually(10*time.Second, "attached to relay and standby", n.attached(s.room))
 	}
-	if v := s.budi.view(s.room); v.Relay != s.ana.self.String() || v.Standby != s.dewi.self.String() {
-		s.t.Fatalf("%s relays and %s stands by, not ana and dewi", v.Relay, v.Standby)
+	if s.budi.view(s.room).Relay == s.dewi.self.String() {
+		return s.dewi, s.ana
 	}
+	return s.ana, s.dewi
 }
 
 // by is a blank tab, in a profile of its own, that goes through a proxy.
@@ -140,7 +142,7 @@ func (s *seats) budiHears() {
 	source := s.citra.speaksAs(s.room)
 	s.listener.call(`lit.clear()`, nil)
 	h := s.listener.hear(phrase)
-	for tries := 1; tries < 3 && h.concealed() > glitches; tries++ {
+	for tries := 1; tries < 5 && h.concealed() > glitches; tries++ {
 		s.t.Logf("concealed %v, trying again", h.concealed())
 		h = s.listener.hear(phrase)
 	}
@@ -173,31 +175,31 @@ func (p *page) picture() (shown picture) {
 	return shown
 }
 
-// anaDies kills the relay in the middle of a phrase, while budi looks at the
+// relayDies kills the relay in the middle of a phrase, while budi looks at the
 // network.
-func (s *seats) anaDies() {
+func (s *seats) relayDies() {
 	s.t.Helper()
-	s.settle()
+	relay, heir := s.settle()
+	carries := func(n *running) string { return fmt.Sprintf("\u2068%s\u2069 carries the sound", n.name) }
 	p := s.listener
 	p.tabTo(`.ring`)
 	p.presses("n")
-	p.shows(`.drawer`, "\u2068ana\u2069 carries the sound")
-	if shown := p.picture(); shown.Relay != "ana" || !slices.Equal(shown.Names, []string{"ana", "budi", "citra", "dewi"}) {
-		s.t.Errorf("the picture shows %+v", shown)
+	p.shows(`.drawer`, carries(relay))
+	if shown := p.picture(); shown.Relay != string(relay.name) || !slices.Equal(shown.Names, []string{"ana", "budi", "citra", "dewi"}) {
+		s.t.Errorf("%s carries the sound; the picture shows %+v", relay.name, shown)
 	}
 	source := s.citra.speaksAs(s.room)
 	s.budi.eventually(10*time.Second, "a phrase begins", p.phraseBegins())
 	p.call(`lit.clear(), told.length = 0`, nil)
 	s.host.mayComplain(gone...)
-	s.ana.Kill()
+	relay.Kill()
 	p.hear(phrase).check(s.t, source, outage)
 	s.onlyCitraLit()
-	p.shows(`.drawer`, "\u2068dewi\u2069 carries the sound")
-	if shown := p.picture(); shown.Relay != "dewi" {
-		s.t.Errorf("dewi carries the sound; the picture shows %+v", shown)
+	p.shows(`.drawer`, carries(heir))
+	if shown := p.picture(); shown.Relay != string(heir.name) {
+		s.t.Errorf("%s carries the sound; the picture shows %+v", heir.name, shown)
 	}
-	p.eventually("it was said", `told.some(s => s.includes("\u2068dewi\u2069 carries the sound"))`)
-	s.host.shows(`#banner`, "Earshot has stopped")
+	p.eventually("it was said", fmt.Sprintf(`told.some(s => s.includes(%s))`, quoted(carries(heir))))
 }
 
 // gone are complaints of a page whose node does not answer.
