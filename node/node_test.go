@@ -66,6 +66,11 @@ func startWith(t testing.TB, name string, change func(*Config), from ...*running
 	r := &running{Node: n, t: t, cancel: cancel, done: make(chan error, 1), home: cfg.Home}
 	go func() { r.done <- n.Run(ctx) }()
 	t.Cleanup(r.stop)
+	select {
+	case <-n.Ready():
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s is not ready", name)
+	}
 	return r
 }
 
