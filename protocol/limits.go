@@ -33,6 +33,7 @@ const (
 	MaxHides         = 128 // kept
 	MaxReactionBytes = 32
 	MaxCaptionBytes  = 300
+	MaxProfileBytes  = 160
 	MaxOrder         = 1<<53 - 1 // of a chat message: exact in JSON too (RFC 8259 section 6)
 
 	// The founder's node certifies this many carriers by itself.

@@ -31,6 +31,7 @@ type Message struct {
 	Hide        *Hide // by who may
 	Reaction    *Reaction
 	Caption     *Caption
+	Profile     *Profile
 	Action      *pb.SignedAction // ParseAction reads it; its actor need not be the sender
 
 	Raw             []byte // as signed
@@ -144,6 +145,8 @@ func (m *Message) fill(b *pb.RoomBody) error {
 		b.What = &pb.RoomBody_Presence{Presence: p}
 	case m.Certificate != nil:
 		b.What = &pb.RoomBody_Certificate{Certificate: m.Certificate}
+	case m.Profile != nil:
+		b.What = &pb.RoomBody_Profile{Profile: m.Profile.wire()}
 	case m.Action != nil:
 		b.What = &pb.RoomBody_Action{Action: m.Action}
 	case m.Voice != nil:
@@ -194,6 +197,8 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 		m.Presence, err = takePresence(w.Presence)
 	case *pb.RoomBody_Certificate:
 		m.Certificate = w.Certificate
+	case *pb.RoomBody_Profile:
+		m.Profile, err = takeProfile(w.Profile)
 	case *pb.RoomBody_Action:
 		m.Action = w.Action
 	case *pb.RoomBody_Voice:

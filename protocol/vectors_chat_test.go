@@ -43,8 +43,16 @@ func (f messageFields) chatBody(m message) message {
 	case f.Caption != nil:
 		c := f.Caption
 		return m.part(16, message{}.number(1, uint64(c.Utterance)).text(2, c.Language).text(3, c.Text).flag(4, c.Final))
+	case f.Profile != nil:
+		return m.part(18, message{}.text(1, f.Profile.Text).number(2, uint64(f.Profile.Colour)))
 	}
 	return m
+}
+
+// profileFields is a Profile.
+type profileFields struct {
+	Text   string `json:"text"`
+	Colour Colour `json:"colour"`
 }
 
 // chatWords puts what a parsed message says of chat into f.
@@ -61,6 +69,7 @@ func (f *messageFields) chatWords(t testing.TB, m *Message) {
 	if m.Reaction != nil {
 		f.Reaction = &m.Reaction.Emoji
 	}
+	f.Profile = (*profileFields)(m.Profile)
 	if c := m.Caption; c != nil {
 		f.Caption = &captionFields{c.Utterance, c.Language, c.Text, c.Final}
 	}
@@ -80,6 +89,7 @@ func (f messageFields) chat(t testing.TB, m *Message) {
 	if f.Reaction != nil {
 		m.Reaction = &Reaction{*f.Reaction}
 	}
+	m.Profile = (*Profile)(f.Profile)
 	if c := f.Caption; c != nil {
 		m.Caption = &Caption{c.Utterance, c.Language, c.Text, c.Final}
 	}
@@ -94,6 +104,8 @@ func (c cast) goodChat(add func(name string, f messageFields)) {
 	add("reaction", messageFields{Reaction: &emoji})
 	add("caption", messageFields{Caption: &captionFields{Utterance: 3, Language: "zh-Hant", Text: "你好"}})
 	add("caption that is whole", messageFields{Caption: &captionFields{Utterance: 1<<32 - 1, Text: "good evening", Final: true}})
+	add("profile", messageFields{Profile: &profileFields{Text: "I read old newspapers aloud. 旧报纸", Colour: 12}})
+	add("profile that says nothing", messageFields{Profile: &profileFields{}})
 }
 
 // badChat says what nobody may write.
@@ -125,5 +137,12 @@ func (c cast) badChat(said func(name string, f messageFields, err string)) {
 		{"two lines", captionFields{Utterance: 1, Text: "a\nb"}}, {"two spaces", captionFields{Utterance: 1, Text: "a  b"}},
 		{"a language of 13 bytes", captionFields{Utterance: 1, Text: "a", Language: "de-Latn-DE-xy"}}, {"a language that is no tag", captionFields{Utterance: 1, Text: "a", Language: "<b>"}}} {
 		said("caption: "+bad.name, messageFields{Caption: &bad.f}, "ErrText")
+	}
+	for _, bad := range []struct {
+		name string
+		f    profileFields
+	}{{"161 bytes", profileFields{Text: strings.Repeat("x", 161)}}, {"two lines", profileFields{Text: "a\nb"}}, {"a space after it", profileFields{Text: "a "}},
+		{"turned around (bidi override)", profileFields{Text: "a\u202eb"}}, {"colour 13", profileFields{Colour: 13}}} {
+		said("profile: "+bad.name, messageFields{Profile: &bad.f}, "ErrText")
 	}
 }

@@ -30,6 +30,7 @@ type messageFields struct {
 	Hide        *hideFields     `json:"hide,omitempty"`
 	Reaction    *string         `json:"reaction,omitempty"`
 	Caption     *captionFields  `json:"caption,omitempty"`
+	Profile     *profileFields  `json:"profile,omitempty"`
 }
 
 type claimFields struct {

@@ -174,7 +174,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38, 0}
 }
 
 type Attach_Mode int32
@@ -223,7 +223,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39, 0}
 }
 
 type Refuse_Reason int32
@@ -281,7 +281,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -1725,6 +1725,7 @@ type RoomBody struct {
 	//	*RoomBody_Reaction
 	//	*RoomBody_Caption
 	//	*RoomBody_Action
+	//	*RoomBody_Profile
 	What          isRoomBody_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1907,6 +1908,15 @@ func (x *RoomBody) GetAction() *SignedAction {
 	return nil
 }
 
+func (x *RoomBody) GetProfile() *Profile {
+	if x != nil {
+		if x, ok := x.What.(*RoomBody_Profile); ok {
+			return x.Profile
+		}
+	}
+	return nil
+}
+
 type isRoomBody_What interface {
 	isRoomBody_What()
 }
@@ -1967,6 +1977,10 @@ type RoomBody_Action struct {
 	Action *SignedAction `protobuf:"bytes,17,opt,name=action,proto3,oneof"` // of the room's log: its actor's, or passed on
 }
 
+type RoomBody_Profile struct {
+	Profile *Profile `protobuf:"bytes,18,opt,name=profile,proto3,oneof"`
+}
+
 func (*RoomBody_Claim) isRoomBody_What() {}
 
 func (*RoomBody_Pulse) isRoomBody_What() {}
@@ -1994,6 +2008,8 @@ func (*RoomBody_Reaction) isRoomBody_What() {}
 func (*RoomBody_Caption) isRoomBody_What() {}
 
 func (*RoomBody_Action) isRoomBody_What() {}
+
+func (*RoomBody_Profile) isRoomBody_What() {}
 
 type Key struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2895,6 +2911,59 @@ func (x *Caption) GetFinal() bool {
 	return false
 }
 
+// Profile is what its sender says of themselves, beside the name in Presence.
+type Profile struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Text          string                 `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`      // one line
+	Colour        uint32                 `protobuf:"varint,2,opt,name=colour,proto3" json:"colour,omitempty"` // 1 to 12, as docs/protocol.md names them; 0: none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Profile) Reset() {
+	*x = Profile{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Profile) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Profile) ProtoMessage() {}
+
+func (x *Profile) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Profile.ProtoReflect.Descriptor instead.
+func (*Profile) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Profile) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Profile) GetColour() uint32 {
+	if x != nil {
+		return x.Colour
+	}
+	return 0
+}
+
 type LinkMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to What:
@@ -2926,7 +2995,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2938,7 +3007,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2951,7 +3020,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -3279,7 +3348,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3291,7 +3360,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3304,7 +3373,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -3362,7 +3431,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3374,7 +3443,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3387,7 +3456,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -3434,7 +3503,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +3515,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +3528,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -3481,7 +3550,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3493,7 +3562,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3506,7 +3575,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -3542,7 +3611,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3554,7 +3623,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3567,7 +3636,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -3611,7 +3680,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3692,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3705,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -3671,7 +3740,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3683,7 +3752,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3696,7 +3765,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -3730,7 +3799,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3742,7 +3811,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3755,7 +3824,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -3783,7 +3852,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3795,7 +3864,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3808,7 +3877,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -3842,7 +3911,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3854,7 +3923,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3867,7 +3936,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -3893,7 +3962,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3905,7 +3974,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3918,7 +3987,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -3941,7 +4010,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3953,7 +4022,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3966,7 +4035,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -4000,7 +4069,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4012,7 +4081,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4025,7 +4094,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -4051,7 +4120,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4132,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4145,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -4096,7 +4165,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4108,7 +4177,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4121,7 +4190,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{48}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -4148,7 +4217,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4229,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4242,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{49}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -4200,7 +4269,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4212,7 +4281,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4225,7 +4294,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{50}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -4252,7 +4321,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4264,7 +4333,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4277,7 +4346,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{51}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -4302,7 +4371,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4314,7 +4383,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4327,7 +4396,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{52}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{53}
 }
 
 // Recall asks for the chat of a room that its sender lacks.
@@ -4342,7 +4411,7 @@ type Recall struct {
 
 func (x *Recall) Reset() {
 	*x = Recall{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4423,7 @@ func (x *Recall) String() string {
 func (*Recall) ProtoMessage() {}
 
 func (x *Recall) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4436,7 @@ func (x *Recall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recall.ProtoReflect.Descriptor instead.
 func (*Recall) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{53}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Recall) GetRoom() []byte {
@@ -4403,7 +4472,7 @@ type Recalled struct {
 
 func (x *Recalled) Reset() {
 	*x = Recalled{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4415,7 +4484,7 @@ func (x *Recalled) String() string {
 func (*Recalled) ProtoMessage() {}
 
 func (x *Recalled) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4428,7 +4497,7 @@ func (x *Recalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
 func (*Recalled) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{54}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Recalled) GetRoom() []byte {
@@ -4472,7 +4541,7 @@ type LogAsk struct {
 
 func (x *LogAsk) Reset() {
 	*x = LogAsk{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4484,7 +4553,7 @@ func (x *LogAsk) String() string {
 func (*LogAsk) ProtoMessage() {}
 
 func (x *LogAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4497,7 +4566,7 @@ func (x *LogAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogAsk.ProtoReflect.Descriptor instead.
 func (*LogAsk) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LogAsk) GetRoom() []byte {
@@ -4539,7 +4608,7 @@ type LogTold struct {
 
 func (x *LogTold) Reset() {
 	*x = LogTold{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4551,7 +4620,7 @@ func (x *LogTold) String() string {
 func (*LogTold) ProtoMessage() {}
 
 func (x *LogTold) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4564,7 +4633,7 @@ func (x *LogTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogTold.ProtoReflect.Descriptor instead.
 func (*LogTold) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LogTold) GetRoom() []byte {
@@ -4598,7 +4667,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4610,7 +4679,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4623,7 +4692,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -4655,7 +4724,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4667,7 +4736,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4680,7 +4749,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -4739,7 +4808,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4751,7 +4820,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4764,7 +4833,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -4911,7 +4980,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\vRoomMessage\x12\x16\n" +
 	"\x06signer\x18\x01 \x01(\fR\x06signer\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa3\x05\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xd1\x05\n" +
 	"\bRoomBody\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\x04R\x04boot\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12&\n" +
@@ -4929,7 +4998,8 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04hide\x18\r \x01(\v2\r.earshot.HideH\x00R\x04hide\x12/\n" +
 	"\breaction\x18\x0e \x01(\v2\x11.earshot.ReactionH\x00R\breaction\x12,\n" +
 	"\acaption\x18\x10 \x01(\v2\x10.earshot.CaptionH\x00R\acaption\x12/\n" +
-	"\x06action\x18\x11 \x01(\v2\x15.earshot.SignedActionH\x00R\x06actionB\x06\n" +
+	"\x06action\x18\x11 \x01(\v2\x15.earshot.SignedActionH\x00R\x06action\x12,\n" +
+	"\aprofile\x18\x12 \x01(\v2\x10.earshot.ProfileH\x00R\aprofileB\x06\n" +
 	"\x04what\"/\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
@@ -4999,7 +5069,10 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\tutterance\x18\x01 \x01(\rR\tutterance\x12\x1a\n" +
 	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x14\n" +
-	"\x05final\x18\x04 \x01(\bR\x05final\"\xf0\x06\n" +
+	"\x05final\x18\x04 \x01(\bR\x05final\"5\n" +
+	"\aProfile\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
+	"\x06colour\x18\x02 \x01(\rR\x06colour\"\xf0\x06\n" +
 	"\vLinkMessage\x12&\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.earshot.HelloH\x00R\x05hello\x12#\n" +
 	"\x04ping\x18\x02 \x01(\v2\r.earshot.PingH\x00R\x04ping\x12#\n" +
@@ -5171,7 +5244,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Role)(0),                 // 1: earshot.Role
@@ -5211,33 +5284,34 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Hide)(nil),              // 35: earshot.Hide
 	(*Reaction)(nil),          // 36: earshot.Reaction
 	(*Caption)(nil),           // 37: earshot.Caption
-	(*LinkMessage)(nil),       // 38: earshot.LinkMessage
-	(*Hello)(nil),             // 39: earshot.Hello
-	(*Ping)(nil),              // 40: earshot.Ping
-	(*Pong)(nil),              // 41: earshot.Pong
-	(*Description)(nil),       // 42: earshot.Description
-	(*Attach)(nil),            // 43: earshot.Attach
-	(*RoomState)(nil),         // 44: earshot.RoomState
-	(*Accept)(nil),            // 45: earshot.Accept
-	(*Refuse)(nil),            // 46: earshot.Refuse
-	(*Redirect)(nil),          // 47: earshot.Redirect
-	(*Address)(nil),           // 48: earshot.Address
-	(*Detach)(nil),            // 49: earshot.Detach
-	(*Bind)(nil),              // 50: earshot.Bind
-	(*Bound)(nil),             // 51: earshot.Bound
-	(*Unbind)(nil),            // 52: earshot.Unbind
-	(*Resume)(nil),            // 53: earshot.Resume
-	(*Position)(nil),          // 54: earshot.Position
-	(*Activity)(nil),          // 55: earshot.Activity
-	(*Feed)(nil),              // 56: earshot.Feed
-	(*Bye)(nil),               // 57: earshot.Bye
-	(*Recall)(nil),            // 58: earshot.Recall
-	(*Recalled)(nil),          // 59: earshot.Recalled
-	(*LogAsk)(nil),            // 60: earshot.LogAsk
-	(*LogTold)(nil),           // 61: earshot.LogTold
-	(*Hints)(nil),             // 62: earshot.Hints
-	(*LocalFrame)(nil),        // 63: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 64: earshot.LocalEvent
+	(*Profile)(nil),           // 38: earshot.Profile
+	(*LinkMessage)(nil),       // 39: earshot.LinkMessage
+	(*Hello)(nil),             // 40: earshot.Hello
+	(*Ping)(nil),              // 41: earshot.Ping
+	(*Pong)(nil),              // 42: earshot.Pong
+	(*Description)(nil),       // 43: earshot.Description
+	(*Attach)(nil),            // 44: earshot.Attach
+	(*RoomState)(nil),         // 45: earshot.RoomState
+	(*Accept)(nil),            // 46: earshot.Accept
+	(*Refuse)(nil),            // 47: earshot.Refuse
+	(*Redirect)(nil),          // 48: earshot.Redirect
+	(*Address)(nil),           // 49: earshot.Address
+	(*Detach)(nil),            // 50: earshot.Detach
+	(*Bind)(nil),              // 51: earshot.Bind
+	(*Bound)(nil),             // 52: earshot.Bound
+	(*Unbind)(nil),            // 53: earshot.Unbind
+	(*Resume)(nil),            // 54: earshot.Resume
+	(*Position)(nil),          // 55: earshot.Position
+	(*Activity)(nil),          // 56: earshot.Activity
+	(*Feed)(nil),              // 57: earshot.Feed
+	(*Bye)(nil),               // 58: earshot.Bye
+	(*Recall)(nil),            // 59: earshot.Recall
+	(*Recalled)(nil),          // 60: earshot.Recalled
+	(*LogAsk)(nil),            // 61: earshot.LogAsk
+	(*LogTold)(nil),           // 62: earshot.LogTold
+	(*Hints)(nil),             // 63: earshot.Hints
+	(*LocalFrame)(nil),        // 64: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 65: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
@@ -5255,7 +5329,7 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	6,  // 12: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	7,  // 13: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
 	20, // 14: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	48, // 15: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	49, // 15: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
 	26, // 16: earshot.RoomBody.claim:type_name -> earshot.Claim
 	27, // 17: earshot.RoomBody.pulse:type_name -> earshot.Pulse
 	28, // 18: earshot.RoomBody.presence:type_name -> earshot.Presence
@@ -5270,45 +5344,46 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	36, // 27: earshot.RoomBody.reaction:type_name -> earshot.Reaction
 	37, // 28: earshot.RoomBody.caption:type_name -> earshot.Caption
 	8,  // 29: earshot.RoomBody.action:type_name -> earshot.SignedAction
-	25, // 30: earshot.Pulse.max:type_name -> earshot.Key
-	33, // 31: earshot.Queue.stamps:type_name -> earshot.Stamp
-	39, // 32: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	40, // 33: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	41, // 34: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	42, // 35: earshot.LinkMessage.description:type_name -> earshot.Description
-	43, // 36: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	45, // 37: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	46, // 38: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	47, // 39: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	49, // 40: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	50, // 41: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	51, // 42: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	52, // 43: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	53, // 44: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	55, // 45: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	56, // 46: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	57, // 47: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	58, // 48: earshot.LinkMessage.recall:type_name -> earshot.Recall
-	59, // 49: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
-	60, // 50: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
-	61, // 51: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
-	2,  // 52: earshot.Description.kind:type_name -> earshot.Description.Kind
-	3,  // 53: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	6,  // 54: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	7,  // 55: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	44, // 56: earshot.Accept.state:type_name -> earshot.RoomState
-	4,  // 57: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	44, // 58: earshot.Redirect.state:type_name -> earshot.RoomState
-	48, // 59: earshot.Redirect.to:type_name -> earshot.Address
-	54, // 60: earshot.Resume.positions:type_name -> earshot.Position
-	8,  // 61: earshot.LogTold.actions:type_name -> earshot.SignedAction
-	48, // 62: earshot.Hints.peers:type_name -> earshot.Address
-	63, // 63: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	64, // [64:64] is the sub-list for method output_type
-	64, // [64:64] is the sub-list for method input_type
-	64, // [64:64] is the sub-list for extension type_name
-	64, // [64:64] is the sub-list for extension extendee
-	0,  // [0:64] is the sub-list for field type_name
+	38, // 30: earshot.RoomBody.profile:type_name -> earshot.Profile
+	25, // 31: earshot.Pulse.max:type_name -> earshot.Key
+	33, // 32: earshot.Queue.stamps:type_name -> earshot.Stamp
+	40, // 33: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	41, // 34: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	42, // 35: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	43, // 36: earshot.LinkMessage.description:type_name -> earshot.Description
+	44, // 37: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	46, // 38: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	47, // 39: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	48, // 40: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	50, // 41: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	51, // 42: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	52, // 43: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	53, // 44: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	54, // 45: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	56, // 46: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	57, // 47: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	58, // 48: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	59, // 49: earshot.LinkMessage.recall:type_name -> earshot.Recall
+	60, // 50: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
+	61, // 51: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
+	62, // 52: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
+	2,  // 53: earshot.Description.kind:type_name -> earshot.Description.Kind
+	3,  // 54: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	6,  // 55: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	7,  // 56: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	45, // 57: earshot.Accept.state:type_name -> earshot.RoomState
+	4,  // 58: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	45, // 59: earshot.Redirect.state:type_name -> earshot.RoomState
+	49, // 60: earshot.Redirect.to:type_name -> earshot.Address
+	55, // 61: earshot.Resume.positions:type_name -> earshot.Position
+	8,  // 62: earshot.LogTold.actions:type_name -> earshot.SignedAction
+	49, // 63: earshot.Hints.peers:type_name -> earshot.Address
+	64, // 64: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	65, // [65:65] is the sub-list for method output_type
+	65, // [65:65] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -5349,8 +5424,9 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Reaction)(nil),
 		(*RoomBody_Caption)(nil),
 		(*RoomBody_Action)(nil),
+		(*RoomBody_Profile)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[33].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[34].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -5372,7 +5448,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_LogAsk)(nil),
 		(*LinkMessage_LogTold)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[59].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[60].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -5382,7 +5458,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   60,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
