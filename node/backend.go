@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
@@ -20,7 +19,8 @@ import (
 
 // Status gives this node as it stands.
 func (n *Node) Status(ctx context.Context) (web.Status, error) {
-	s := web.Status{Peer: n.name, PeerID: n.self.String(), Version: n.cfg.Version, Network: n.cfg.Network, API: n.web.Address(), Home: n.cfg.Home,
+	name, _ := n.Peer()
+	s := web.Status{Peer: name, PeerID: n.self.String(), Version: n.cfg.Version, Network: n.cfg.Network, API: n.web.Address(), Home: n.cfg.Home,
 		UptimeMS: n.now().Milliseconds(), Neighbors: len(n.host.Network().Peers()), Addrs: []string{}, Rooms: []string{}, Links: []web.LinkLine{}, Warnings: []string{}}
 	for _, a := range n.Addresses() {
 		s.Addrs = append(s.Addrs, a.String())
@@ -124,7 +124,7 @@ func (n *Node) Changes() (<-chan struct{}, func()) { return n.changes.watch() }
 
 // Open founds a room.
 func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
-	g := &protocol.Genesis{Language: strings.TrimSpace(r.Language), Unlisted: r.Unlisted, Created: time.Now(), Network: n.cfg.Network}
+	g := &protocol.Genesis{Language: strings.TrimSpace(r.Language), Unlisted: r.Unlisted, Created: n.cfg.Wall(), Network: n.cfg.Network}
 	err := n.mayHost()
 	if err != nil {
 		return web.Opened{}, err
@@ -266,7 +266,7 @@ func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
 	for _, m := range v.Members {
 		by, silenced := mutedBy(v.Lawful, m.Peer)
-		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
+		out.Members = append(out.Members, web.Member{Peer: m.Peer.String(), Name: m.Presence.Name, Text: m.Profile.Text, Colour: m.Profile.Colour.String(), Role: m.Role, Muted: m.Muted, Hand: m.Hand, WaitingMS: m.Waiting.Milliseconds(),
 			Speaking: m.Presence.Speaking, Listening: m.Presence.Listening, Recording: m.Presence.Recording, Lost: m.Lost, You: m.Peer == n.self,
 			LiveParent: idString(m.Presence.LiveParent), WarmParent: idString(m.Presence.WarmParent),
 			Guests: m.Presence.Guests.Count, GuestOf: idString(m.Presence.Door),

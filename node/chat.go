@@ -86,7 +86,7 @@ func (n *Node) Write(ctx context.Context, name, text string) (web.Written, error
 		return web.Written{}, err
 	}
 	c.uses(func(*room.Use) {}) // it leaves soon, unless something else is done here
-	id, err := c.room.Write(ctx, text, time.Now())
+	id, err := c.room.Write(ctx, text, n.cfg.Wall())
 	if err != nil {
 		return web.Written{}, chatProblem(err, "you are not allowed to write in this room")
 	}

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -78,7 +77,7 @@ func newNumbers(n *Node, id protocol.RoomID) (*numbers, error) {
 }
 
 func (s *numbers) take() (first uint64, err error) {
-	return s.n.store.Sequence(s.id.String(), uint64(time.Now().UnixMilli()), numbersAhead)
+	return s.n.store.Sequence(s.id.String(), uint64(s.n.cfg.Wall().UnixMilli()), numbersAhead)
 }
 
 // Next gives the next number. Half of a lot before its end, it has another taken.

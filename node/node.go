@@ -15,6 +15,7 @@
 //	listen.go     programs on this machine that listen
 //	speak.go      programs on this machine that speak
 //	people.go     what its person keeps about others
+//	profile.go    what its person says of themselves
 //	backend.go    what the HTTP API asks for
 package node
 
@@ -74,6 +75,9 @@ type Config struct {
 	Version   string
 	Log       *slog.Logger
 
+	// Wall is the clock on the wall; nil: the machine's. It is shown, and begins the
+	// numbers of what this node says; nothing else.
+	Wall func() time.Time
 	// Cut switches off who carries the sound of a demo, when its page asks;
 	// false: not now. nil: this is no demo.
 	Cut func() bool
@@ -85,7 +89,6 @@ type Node struct {
 	cfg     Config
 	log     *slog.Logger
 	started time.Time
-	name    protocol.Name
 	key     crypto.PrivKey
 	self    protocol.PeerID
 
@@ -119,7 +122,11 @@ type Node struct {
 	listeners atomic.Uint64 // so far; numbers their sinks
 	listed    atomic.Int64  // rooms in the directory
 
+	describing sync.Mutex // held while the person's profile changes
+
 	mu       sync.Mutex
+	name     protocol.Name
+	profile  protocol.Profile
 	rooms    map[protocol.RoomID]*carried
 	sessions map[string]func()
 	warnings []string
@@ -128,6 +135,9 @@ type Node struct {
 // New opens the node's home and its sockets. Errors that a person can mend are
 // *protocol.Problem. After an error nothing is left open.
 func New(cfg Config) (n *Node, err error) {
+	if cfg.Wall == nil {
+		cfg.Wall = time.Now
+	}
 	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
 		sessions: map[string]func(){}, changes: newFanout[struct{}](1), ledger: newLedger()}
 	if n.log == nil {
@@ -145,7 +155,7 @@ func New(cfg Config) (n *Node, err error) {
 	if err = n.identify(); err != nil {
 		return nil, err
 	}
-	if n.people, err = people.Open(n.store, time.Now); err != nil {
+	if n.people, err = people.Open(n.store, cfg.Wall); err != nil {
 		return nil, err
 	}
 	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {
@@ -167,6 +177,9 @@ func (n *Node) identify() (err error) {
 		return err
 	}
 	if n.self, err = peer.IDFromPrivateKey(n.key); err != nil {
+		return err
+	}
+	if n.profile, err = n.storedProfile(); err != nil {
 		return err
 	}
 	if n.name = n.cfg.Name; n.name != "" {
@@ -341,7 +354,11 @@ func (n *Node) warn(line string) {
 }
 
 // Peer gives the node's name and identity.
-func (n *Node) Peer() (protocol.Name, protocol.PeerID) { return n.name, n.self }
+func (n *Node) Peer() (protocol.Name, protocol.PeerID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.name, n.self
+}
 
 // Addresses gives where others reach it, with its identity.
 func (n *Node) Addresses() []multiaddr.Multiaddr {

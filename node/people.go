@@ -116,7 +116,7 @@ func (n *Node) alteration(p protocol.PeerID, r web.NoteRequest) (func(*people.No
 			note.Blocked, note.Until = *r.Block, time.Time{}
 		}
 		if life > 0 {
-			note.Until = time.Now().Add(life)
+			note.Until = n.cfg.Wall().Add(life)
 		}
 	}, nil
 }

@@ -106,12 +106,12 @@ func (n *Node) enter(e entry) (*carried, error) {
 	c.mine = e.genesis != nil && e.genesis.Founder == n.self
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
 	c.room = room.New(room.Config{
-		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name,
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
 		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
-		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: time.Now, Log: n.log,
+		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: n.cfg.Wall, Log: n.log,
 		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {
 			n.ledger.Post(func() { done(n.store.SaveTerm(e.id, era, k)) })
 		},
@@ -142,7 +142,7 @@ type kept struct {
 }
 
 func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
-	if k.boot, err = n.store.Boot(uint64(time.Now().UnixMilli())); err != nil {
+	if k.boot, err = n.store.Boot(uint64(n.cfg.Wall().UnixMilli())); err != nil {
 		return k, err
 	}
 	if k.sequence, err = newNumbers(n, id); err != nil {

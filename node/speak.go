@@ -109,7 +109,7 @@ func (n *Node) Mute(_ context.Context, name string, muted bool) error {
 func (s *speaking) run(ctx context.Context) {
 	defer close(s.ended)
 	defer s.c.closeVoice(s.source)
-	v := relay.Voice{Source: s.source, Wall: time.Now, Level: new(level.Meter).Level}
+	v := relay.Voice{Source: s.source, Wall: s.c.n.cfg.Wall, Level: new(level.Meter).Level}
 	s.frames, s.err = v.Speak(ctx, func(ctx context.Context) ([]byte, time.Duration, error) {
 		select {
 		case p, ok := <-s.packets:
