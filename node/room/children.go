@@ -201,6 +201,18 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 			}
 		}
 	}
+	if own := r.cfg.Profile; own != (protocol.Profile{}) {
+		r.sequence++
+		m := &protocol.Message{Boot: r.cfg.Boot, Sequence: r.sequence, Profile: &own}
+		if m.Seal(r.cfg.Room, r.cfg.Key) == nil {
+			add(m.Raw)
+		}
+	}
+	for _, m := range r.members {
+		if m.profileRaw != nil {
+			add(m.profileRaw)
+		}
+	}
 	return s, rest
 }
 

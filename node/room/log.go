@@ -33,15 +33,31 @@ const (
 	// What a node tells to all who ask, and to one: a whole log, and then little.
 	logsASecond, logsAtOnce = 8, 64
 	logEach, logsOfOne      = time.Second, 96
+
+	// strangersActions is how many signatures a second are checked of those who may
+	// not act, as far as this node knows.
+	strangersActions, strangersAtOnce = 8, 64
 )
+
+// logLimits bounds the log's traffic, apart for those who could else use up each
+// other's.
+type logLimits struct {
+	duty, crowd *rate.Limiter // answers to those who have a duty in the room, and to the rest
+	strange     *rate.Limiter // actions of strangers
+}
+
+func newLogLimits() logLimits {
+	return logLimits{rate.NewLimiter(logsASecond, logsAtOnce), rate.NewLimiter(logsASecond, logsAtOnce), rate.NewLimiter(strangersActions, strangersAtOnce)}
+}
 
 // askingLog is the asking for actions over one path, both ways.
 type askingLog struct {
 	open    bool // asked, and not answered with the last of it
 	at      time.Duration
-	asked   int           // without an answer
-	known   bool          // all that it had is here
-	answers *rate.Limiter // to the far side; nil: never asked
+	asked   int                 // without an answer
+	known   bool                // all that it had is here
+	told    protocol.ActionHash // the last of an answer that promised more: so far it has been told
+	answers *rate.Limiter       // to the far side; nil: never asked
 }
 
 // logHash is what claims say of the log.
@@ -53,7 +69,7 @@ func (r *Room) logHash() uint64 {
 // openLog begins with what this node stored.
 func (r *Room) openLog(now time.Duration) {
 	r.log = roster.New(r.genesis)
-	r.logLimit = rate.NewLimiter(logsASecond, logsAtOnce)
+	r.logLimits = newLogLimits()
 	for _, w := range r.cfg.Actions {
 		if a, err := protocol.ParseAction(r.cfg.Room, w); err == nil && a.Verify() == nil {
 			r.log.Add(a)
@@ -108,7 +124,7 @@ func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Dura
 
 // strange says whether an action of somebody who may not act, as far as this
 // node knows, is worth its signature's check: few are.
-func (r *Room) strange(now time.Duration) bool { return r.logLimit.AllowN(instant(now), 1) }
+func (r *Room) strange(now time.Duration) bool { return r.logLimits.strange.AllowN(instant(now), 1) }
 
 // logged does what follows from new actions. fresh ones were done just now,
 // others long ago for all this node knows.
@@ -203,6 +219,9 @@ func (r *Room) askLog(id protocol.PeerID, again bool, now time.Duration) {
 	p.log.open, p.log.at = true, now
 	p.log.asked++
 	m := &pb.LogAsk{Room: r.cfg.Room[:], Again: again}
+	if p.log.told != (protocol.ActionHash{}) {
+		m.After = p.log.told[:]
+	}
 	for _, h := range r.held() {
 		m.Have = append(m.Have, h[:])
 	}
@@ -245,24 +264,31 @@ func (r *Room) takeLogAsk(id protocol.PeerID, m *pb.LogAsk, now time.Duration) {
 	case p.log.answers == nil:
 		p.log.answers = rate.NewLimiter(rate.Every(logEach), logsOfOne)
 	}
-	at := instant(now)
-	if !p.log.answers.AllowN(at, 1) || !r.logLimit.AllowN(at, 1) {
+	all := r.logLimits.crowd
+	if r.hasDuty(id, now) {
+		all = r.logLimits.duty
+	}
+	if at := instant(now); !p.log.answers.AllowN(at, 1) || !all.AllowN(at, 1) {
 		return // it asks again
 	}
 	have, lacks := hashes(m.Have), false
 	for _, h := range have {
 		lacks = lacks || !r.log.Has(h)
 	}
-	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: r.lackedBy(have, hashes(m.Missing))}})
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: r.lackedBy(have, hashes(m.Missing), m.After)}})
 	if lacks && !m.Again {
 		r.askLog(id, true, now)
 	}
 }
 
-// lackedBy gives what somebody lacks who holds these actions and misses those.
-func (r *Room) lackedBy(have, missing []protocol.ActionHash) *pb.LogTold {
+// lackedBy gives what somebody lacks who holds these actions and misses those, and
+// was told already what there is up to after.
+func (r *Room) lackedBy(have, missing []protocol.ActionHash, after []byte) *pb.LogTold {
 	t, left := &pb.LogTold{Room: r.cfg.Room[:]}, logBytes
 	since := r.log.Since(have)
+	for _, told := range hashes([][]byte{after}) {
+		since = slices.DeleteFunc(since, func(a *protocol.Action) bool { return !r.log.Follows(a.Hash, told) })
+	}
 	for _, e := range r.log.Entries() {
 		if slices.Contains(missing, e.Hash) && !slices.ContainsFunc(since, func(a *protocol.Action) bool { return a.Hash == e.Hash }) {
 			since = append(since, e.Action)
@@ -300,7 +326,22 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 	for _, a := range added {
 		r.say(&protocol.Message{Action: a.Signed()})
 	}
-	if m.More && len(added) > 0 {
+	r.askOn(id, p, m, now)
+}
+
+// askOn asks for what follows an answer that promised more. Each one has to end
+// further on in the log than the one before, whether or not it brought anything new:
+// where too much happened at once to name it all in a question, answers begin with
+// what is known.
+func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, now time.Duration) {
+	told := p.log.told
+	p.log.told = protocol.ActionHash{}
+	if !m.More || len(m.Actions) == 0 {
+		return
+	}
+	last, err := protocol.ParseAction(r.cfg.Room, m.Actions[len(m.Actions)-1])
+	if err == nil && r.log.Follows(last.Hash, told) {
+		p.log.told = last.Hash
 		r.askLog(id, true, now)
 	}
 }

@@ -20,6 +20,7 @@ const (
 	hands
 	reactions
 	captions
+	profiles
 	queues // from here on each message tells its own age
 	chats
 	hides
@@ -29,7 +30,7 @@ const (
 
 // messagesASecond bounds what one sender may say of each kind; an election's
 // urgent pulses come between the regular 2.5.
-var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 8, reactions: 4, captions: 8,
+var messagesASecond = [kinds]int{claims: 8, pulses: 12, presences: 3, closings: 2, hands: 8, reactions: 4, captions: 8, profiles: 2,
 	queues: 36, chats: chatsAtOnce + chatsLate, hides: 8, others: 32}
 
 func kindOf(m *protocol.Message) kind {
@@ -50,6 +51,8 @@ func kindOf(m *protocol.Message) kind {
 		return reactions
 	case m.Caption != nil:
 		return captions
+	case m.Profile != nil:
+		return profiles
 	case m.Chat != nil:
 		return chats
 	case m.Hide != nil:
@@ -60,11 +63,13 @@ func kindOf(m *protocol.Message) kind {
 
 // member is somebody who is in the room.
 type member struct {
-	presence protocol.Presence
-	raw      []byte // their newest Presence as signed
-	at       time.Duration
-	pulseAt  time.Duration // 0: never pulsed
-	lost     bool          // silent since another one relays in its place
+	presence   protocol.Presence
+	raw        []byte // their newest Presence as signed
+	profile    protocol.Profile
+	profileRaw []byte // the message that said so; nil: none did
+	at         time.Duration
+	pulseAt    time.Duration // 0: never pulsed
+	lost       bool          // silent since another one relays in its place
 }
 
 // sender is what was heard from somebody last. It is remembered longer than
@@ -273,6 +278,8 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		r.countReaction(*m.Reaction, now)
 	case m.Caption != nil:
 		return r.takeCaption(m)
+	case m.Profile != nil:
+		return r.takeProfile(m)
 	}
 	return true
 }

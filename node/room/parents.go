@@ -167,6 +167,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 	if !p.accepted {
 		p.accepted, r.newcomer = true, true
 		r.presentNow(now) // before its voices, so that they have a name where they are heard
+		r.describedAt = now - profileEach
 		r.aim(id)
 		r.catchUp(id, now)
 		r.askLog(id, false, now)

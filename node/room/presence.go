@@ -27,6 +27,7 @@ func (r *Room) present(now time.Duration) {
 	if now-r.presentAt >= wait {
 		r.presentNow(now)
 	}
+	r.describe(now)
 }
 
 func (r *Room) presentNow(now time.Duration) {

@@ -5,6 +5,7 @@
 //
 //	messages.go  what people in the room say, and who may say it
 //	presence.go  what they say of themselves
+//	profile.go   and what they would have others know
 //	rights.go    certificates
 //	election.go  the machine's claims and pulses
 //	parents.go   the two nodes that this one gets the room from
@@ -129,11 +130,12 @@ type Config struct {
 	Genesis *protocol.Genesis // nil until somebody tells
 	Seeds   []peer.AddrInfo   // who may know the room
 
-	Self  protocol.PeerID
-	Key   crypto.PrivKey
-	Boot  uint64
-	Name  protocol.Name
-	Lends bool // would carry
+	Self    protocol.PeerID
+	Key     crypto.PrivKey
+	Boot    uint64
+	Name    protocol.Name
+	Profile protocol.Profile // Describe changes both
+	Lends   bool             // would carry
 	// RelayOnly: nobody but the room's relay is to learn where this node is. It
 	// carries nothing, and has no second parent to fall back on.
 	RelayOnly bool
@@ -245,6 +247,8 @@ type Room struct {
 	audience    audience
 	presentAt   time.Duration
 	presented   protocol.Presence // as said last
+	described   protocol.Profile  // the same
+	describedAt time.Duration
 	guests      protocol.NamedGuests
 	certifiedAt time.Duration
 	strangersAt time.Duration // when the count of strangers' hands began
@@ -264,7 +268,7 @@ func New(cfg Config) *Room {
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		chat: newChat(now), reactions: newReactions(), captions: newCaptions(),
-		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, certifiedAt: now,
+		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, describedAt: now - time.Hour, certifiedAt: now,
 	}
 	return r
 }

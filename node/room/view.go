@@ -33,6 +33,7 @@ type View struct {
 type Member struct {
 	Peer     protocol.PeerID
 	Presence protocol.Presence
+	Profile  protocol.Profile
 	Role     string // host, moderator, speaker, carrier or listener
 	MaySpeak bool   // and would be heard
 	Silenced bool   // by who moderates
@@ -66,10 +67,10 @@ func (r *Room) view(now time.Duration) View {
 	}
 	v.Independent = r.machine.Independent()
 	v.Lawful, v.LogHash, v.LogLength = r.lawful, r.log.Hash(), r.log.Len()
-	v.Members = append(v.Members, Member{Peer: r.cfg.Self, Presence: *r.ownPresence(), Role: r.role(r.cfg.Self, now)})
+	v.Members = append(v.Members, Member{Peer: r.cfg.Self, Presence: *r.ownPresence(), Profile: r.cfg.Profile, Role: r.role(r.cfg.Self, now)})
 	for p, m := range r.members {
 		if m.presence.Name != "" {
-			v.Members = append(v.Members, Member{Peer: p, Presence: m.presence, Role: r.role(p, now), Lost: m.lost})
+			v.Members = append(v.Members, Member{Peer: p, Presence: m.presence, Profile: m.profile, Role: r.role(p, now), Lost: m.lost})
 		}
 	}
 	for id, p := range r.paths {

@@ -8,6 +8,14 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
+// SaveProfile keeps what this node's person says of themselves.
+func (s *Store) SaveProfile(profile []byte) error {
+	return s.update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(nodeBucket)).Put([]byte(profileKey), profile) })
+}
+
+// Profile gives what SaveProfile kept; nil: nothing.
+func (s *Store) Profile() ([]byte, error) { return s.get(profileKey) }
+
 // SaveNote keeps what this node's person notes about somebody; nil forgets it.
 func (s *Store) SaveNote(p protocol.PeerID, note []byte) error {
 	return s.update(func(tx *bbolt.Tx) error {

@@ -19,9 +19,15 @@ func TestNotesSurviveReopening(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := s.SaveProfile([]byte("a line")); err != nil {
+		t.Fatal(err)
+	}
 	s.Close()
 	s = reopen(t, home)
 	defer s.Close()
+	if p, err := s.Profile(); string(p) != "a line" || err != nil {
+		t.Errorf("%q, %v", p, err)
+	}
 	if notes, err := s.Notes(); err != nil || len(notes) != 1 || string(notes[kept]) != "a friend" {
 		t.Errorf("%q, %v", notes, err)
 	}

@@ -45,6 +45,7 @@ const (
 	nameKey     = "name"
 	tokenKey    = "token"
 	bootKey     = "boot"
+	profileKey  = "profile"
 )
 
 func buckets() []string {

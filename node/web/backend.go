@@ -219,6 +219,8 @@ type Member struct {
 	// YouMay is what this node may do about them: acts of ActRequest.
 	YouMay  []string `json:"you_may"`
 	GuestOf string   `json:"guest_of"` // peer ID of whose guest they are; "": nobody's
+	Text    string   `json:"text"`     // what they say of themselves
+	Colour  string   `json:"colour"`   // that they chose, of protocol.Colours; "": none
 	// What this node's person keeps about them; nobody else knows.
 	Petname  protocol.Name `json:"petname"`  // as they call them; "": by Name
 	Followed bool          `json:"followed"` // their rooms are pointed out

@@ -55,3 +55,29 @@ func TestPeople(t *testing.T) {
 		t.Error("what is malformed was done")
 	}
 }
+
+func (b *backend) Profile(_ context.Context, who string) (web.Profile, error) {
+	return web.Profile{Peer: who, Colour: "teal"}, nil
+}
+
+func (b *backend) Describe(_ context.Context, r web.ProfileRequest) (web.Profile, error) {
+	return web.Profile{Text: *r.Text}, b.act("describe", "7k2m")
+}
+
+func TestProfiles(t *testing.T) {
+	b := newBackend()
+	server, c := up(t, b)
+	for _, who := range []string{"", "Budi of Bandung & friends"} {
+		if p, err := c.Profile(t.Context(), who); err != nil || p.Peer != who || p.Colour != "teal" {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+	if p, err := c.Describe(t.Context(), web.ProfileRequest{Text: new("hello")}); err != nil || p.Text != "hello" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for _, body := range []string{`{}`, `{"text":1}`, `{"text":"a","more":1}`} {
+		if response := send(t, server, "POST", "/api/v1/profile", http.Header{"Content-Type": {"application/json"}}, body); response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %s", body, response.Status)
+		}
+	}
+}

@@ -57,6 +57,8 @@ func (s *Server) routes() []route {
 
 		{method: "GET", path: "/api/v1/people", serve: s.people},
 		{method: "POST", path: "/api/v1/people", body: typeJSON, serve: s.note},
+		{method: "GET", path: "/api/v1/profile", query: []string{"who"}, serve: s.profile},
+		{method: "POST", path: "/api/v1/profile", body: typeJSON, serve: s.describe},
 
 		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
 		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
