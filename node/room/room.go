@@ -35,7 +35,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
-	"golang.org/x/time/rate"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/election"
@@ -223,7 +222,7 @@ type Room struct {
 	lawful    *roster.Roster // what the log comes to
 	leases    *roster.Leases
 	sentences *roster.Sentences
-	logLimit  *rate.Limiter
+	logLimits logLimits
 	envoy     envoy
 	claim     *protocol.Message // the best claim as signed
 	closing   *protocol.Message // the founder's last word on whether the room is open

@@ -20,6 +20,8 @@ type stillness struct {
 	nodes     []*node
 	clock     time.Duration
 	sent      int
+	lastSent  *pb.LinkMessage
+	told      *pb.LogTold // the last one sent
 	published []*protocol.Message
 	opened    map[protocol.Source]bool
 }
@@ -53,9 +55,16 @@ func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 // nowhere is all that a room calls.
 type nowhere struct{ *stillness }
 
-func (nowhere) Want(peer.AddrInfo)                              {}
-func (nowhere) Release(protocol.PeerID)                         {}
-func (n nowhere) Send(protocol.PeerID, *pb.LinkMessage) bool    { n.sent++; return true }
+func (nowhere) Want(peer.AddrInfo)      {}
+func (nowhere) Release(protocol.PeerID) {}
+func (n nowhere) Send(_ protocol.PeerID, m *pb.LinkMessage) bool {
+	n.sent++
+	n.lastSent = m
+	if t := m.GetLogTold(); t != nil {
+		n.told = t
+	}
+	return true
+}
 func (nowhere) Path(protocol.PeerID) Path                       { return nil }
 func (nowhere) Addresses(protocol.PeerID) []multiaddr.Multiaddr { return nil }
 func (n nowhere) Publish(raw []byte) {

@@ -4535,6 +4535,7 @@ type LogAsk struct {
 	Have          [][]byte               `protobuf:"bytes,2,rep,name=have,proto3" json:"have,omitempty"`       // hashes of actions that it holds with all their ancestors: the heads, and some older
 	Missing       [][]byte               `protobuf:"bytes,3,rep,name=missing,proto3" json:"missing,omitempty"` // hashes of actions that others it was given name as parents
 	Again         bool                   `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`    // it was asked itself, and does not want to be asked back
+	After         []byte                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`     // hash of the last action of an answer that promised more: those behind it in the log's order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4595,6 +4596,13 @@ func (x *LogAsk) GetAgain() bool {
 		return x.Again
 	}
 	return false
+}
+
+func (x *LogAsk) GetAfter() []byte {
+	if x != nil {
+		return x.After
+	}
+	return nil
 }
 
 type LogTold struct {
@@ -5193,12 +5201,13 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x1a\n" +
 	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
 	"\x04more\x18\x03 \x01(\bR\x04more\x12\x13\n" +
-	"\x05ran_s\x18\x04 \x01(\rR\x04ranS\"`\n" +
+	"\x05ran_s\x18\x04 \x01(\rR\x04ranS\"v\n" +
 	"\x06LogAsk\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\fR\x04have\x12\x18\n" +
 	"\amissing\x18\x03 \x03(\fR\amissing\x12\x14\n" +
-	"\x05again\x18\x04 \x01(\bR\x05again\"b\n" +
+	"\x05again\x18\x04 \x01(\bR\x05again\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\fR\x05after\"b\n" +
 	"\aLogTold\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12/\n" +
 	"\aactions\x18\x02 \x03(\v2\x15.earshot.SignedActionR\aactions\x12\x12\n" +

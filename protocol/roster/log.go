@@ -65,6 +65,13 @@ func (l *Log) Has(h protocol.ActionHash) bool {
 	return ok
 }
 
+// Follows says whether the log holds h, and behind i in its order, or without i.
+func (l *Log) Follows(h, i protocol.ActionHash) bool {
+	at, held := l.index[h]
+	before, known := l.index[i]
+	return held && (!known || l.nodes[before].compare(l.nodes[at]) < 0)
+}
+
 // Add takes an action whose signature was checked, and gives what the log now
 // holds that it did not before: the action, and those that had waited for it. If
 // parents are missing they are given instead, and the action waits, if there is

@@ -1,0 +1,123 @@
+package room
+
+import (
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// deed seals an action of a node's at a place of its own choice in the log.
+func (s *stillness) deed(by int, sequence uint32, deed protocol.Deed, parents ...protocol.ActionHash) *protocol.Action {
+	s.t.Helper()
+	a := &protocol.Action{Room: s.cfg.Room, Sequence: sequence, Parents: parents, At: time.Unix(0, 0), Deed: deed}
+	if err := a.Seal(s.nodes[by].key); err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+// holds puts actions into the log.
+func (s *stillness) holds(actions ...*protocol.Action) {
+	s.t.Helper()
+	for _, a := range actions {
+		if added := s.addAction(a.Signed(), "", s.clock); len(added) != 1 {
+			s.t.Fatalf("%d actions added: %v", len(added), s.dropped)
+		}
+	}
+	s.abide(s.clock)
+}
+
+// learnsFrom has one node ask another for what it lacks until it asks no more, as
+// their links would carry it; and gives how often.
+func (s *stillness) learnsFrom(o *stillness) (asked int) {
+	s.t.Helper()
+	me, other := s.nodes[1].id, s.nodes[0].id
+	for _, r := range []*stillness{s, o} {
+		r.pathTo(me)
+		r.pathTo(other)
+	}
+	s.askLog(other, false, s.clock)
+	for s.paths[other].log.open {
+		if asked++; asked > 200 {
+			s.t.Fatal("it asks on for ever")
+		}
+		s.clock, o.clock = s.clock+logAgain, o.clock+logAgain // both limits are full again
+		m := s.lastSent.GetLogAsk()
+		o.linkMessage(me, &pb.LinkMessage{What: &pb.LinkMessage_LogAsk{LogAsk: m}}, o.clock)
+		s.linkMessage(other, &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: o.told}}, s.clock)
+	}
+	return asked
+}
+
+// A moderator who signs so much side by side that no question can name it, parts
+// nobody for good: who asks gets to the end of the other's log.
+func TestLogTooWideForAQuestion(t *testing.T) {
+	knows, lacks := still(t, protocol.StageHost, 3, 0), still(t, protocol.StageHost, 3, 1)
+	grant := knows.deed(0, 1, protocol.Grant{Peer: knows.nodes[2].id, Role: protocol.RoleModerator, Share: 200})
+	knows.holds(grant)
+	lacks.holds(grant)
+	for i := range 150 {
+		a := knows.deed(2, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}, grant.Hash)
+		knows.holds(a)
+		lacks.holds(a)
+	}
+	last := knows.deed(0, 2, protocol.Remove{Peer: knows.nodes[2].id}, grant.Hash)
+	knows.holds(last)
+	asked := lacks.learnsFrom(knows)
+	if !lacks.log.Has(last.Hash) || lacks.log.Hash() != knows.log.Hash() {
+		t.Errorf("after %d questions the logs are two", asked)
+	}
+	if asked > 8 {
+		t.Errorf("it asks %d times", asked)
+	}
+}
+
+// Whoever answers what is no progress is not asked on.
+func TestLogToldInCircles(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 1)
+	var told []*pb.SignedAction
+	for i := range 3 {
+		a := s.deed(0, 1, protocol.Next{At: time.Unix(int64(i+1), 0)})
+		s.holds(a)
+		told = append(told, a.Signed())
+	}
+	other := s.nodes[0].id
+	s.pathTo(other)
+	s.askLog(other, false, s.clock)
+	for asked := 0; s.paths[other].log.open; asked++ {
+		if asked > len(told) {
+			t.Fatal("it asks on for ever")
+		}
+		s.clock += time.Second
+		s.takeLogTold(other, &pb.LogTold{Room: s.cfg.Room[:], Actions: told[asked%2 : asked%2+1], More: true}, s.clock)
+	}
+}
+
+// What strangers sign, and what the crowd asks, is not at the cost of those who
+// carry the room.
+func TestLogForCarriersUnderAFlood(t *testing.T) {
+	s := still(t, protocol.StageHost, 4, 0)
+	s.hold(s.certificate(0, 1, protocol.Carry, 1, time.Hour), s.clock)
+	foreign := s.deed(2, 1, protocol.Ban{Peer: s.nodes[1].id})
+	for range 500 {
+		s.takeAction(foreign.Signed(), "", s.clock)
+	}
+	ask := &pb.LinkMessage{What: &pb.LinkMessage_LogAsk{LogAsk: &pb.LogAsk{Room: s.cfg.Room[:]}}}
+	answers := func(by int, times int) (n int) {
+		s.pathTo(s.nodes[by].id)
+		for range times {
+			before := s.sent
+			s.linkMessage(s.nodes[by].id, ask, s.clock)
+			n += s.sent - before
+		}
+		return n
+	}
+	if n := answers(3, 500); n != logsAtOnce {
+		t.Errorf("a listener has %d answers at once", n)
+	}
+	if n := answers(1, 10); n != 10 {
+		t.Errorf("a carrier has %d answers of 10", n)
+	}
+}
