@@ -76,6 +76,23 @@ func TestBlocked(t *testing.T) {
 	if lines := forged.reads(room).Messages; len(lines) != 1 || lines[0].Text != "hear me" || lines[0].Blocked {
 		t.Errorf("others read %+v", lines)
 	}
+	// What people say of themselves comes from who was here, and to who was.
+	budi.call("profile", "--text", "I count aloud", "--colour", "teal", "--name", "budi the second")
+	f.until(attachedWithin, "what the speaker says of himself is known, and his new name", func() bool {
+		return !slices.ContainsFunc(nodes, func(n *liveNode) bool {
+			m := n.member(room, budi)
+			return m.Text != "I count aloud" || m.Colour != "teal" || m.Name != "budi the second"
+		})
+	})
+	late := f.up("late", ana)
+	nodes = append(nodes, late)
+	f.until(listedWithin, "the room is listed", listedBy(room, nodes))
+	late.call("profile", "--colour", "pink")
+	late.record(room)
+	f.until(attachedWithin, "who comes later knows, and is known", func() bool {
+		return late.member(room, budi).Text == "I count aloud" && budi.member(room, late).Colour == "pink"
+	})
+
 	if lines := ana.call("blocks"); len(lines) != 2 {
 		t.Errorf("blocked are %v", lines)
 	}

@@ -26,6 +26,7 @@ func (p *program) peopleCommands() []*cobra.Command {
 		p.listCommand("names", "List the names that you gave others", "You have given nobody a name.", func(o web.Person) bool { return o.Petname != "" }),
 		p.followCommand("follow", "followed", true), p.followCommand("unfollow", "unfollowed", false),
 		p.listCommand("following", "List whom you follow", "You follow nobody.", func(o web.Person) bool { return o.Followed }),
+		p.profileCommand(),
 	}
 }
 

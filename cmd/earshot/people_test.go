@@ -71,6 +71,36 @@ func TestNotesAboutPeople(t *testing.T) {
 	}
 }
 
+func (f *fakeNode) Profile(_ context.Context, who string) (web.Profile, error) {
+	return web.Profile{Peer: citraID, Name: "c1tra", Petname: "Citra", Colour: "teal"}, f.act("profile " + who)
+}
+
+func (f *fakeNode) Describe(_ context.Context, r web.ProfileRequest) (web.Profile, error) {
+	return web.Profile{Peer: citraID, Name: "me", Text: *r.Text, Colour: *r.Colour}, f.act("describe")
+}
+
+func TestProfile(t *testing.T) {
+	f := &fakeNode{view: sky()}
+	dir := home(t, f)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"profile", "Citra"}, "name    c1tra\nto you  Citra\ntext    -\ncolour  teal\npeer    " + citraID + "\n"},
+		{[]string{"profile", "--text", "I read aloud", "--colour", ""}, "name    me\ntext    I read aloud\ncolour  -\npeer    " + citraID + "\n"},
+	} {
+		if got, stderr, code := (call{home: dir}).run(t, c.args...); got != c.want || code != 0 {
+			t.Errorf("%q: code %d, %q %q", c.args, code, got, stderr)
+		}
+	}
+	if got := strings.Join(f.acts, ";"); got != "profile Citra;describe" {
+		t.Errorf("did %q", got)
+	}
+	if _, stderr, code := (call{home: dir}).run(t, "profile", "Citra", "--text", "a liar"); code != 2 || !strings.Contains(stderr, "not of Citra") {
+		t.Errorf("code %d, %q", code, stderr)
+	}
+}
+
 // A room shows one's own names for people, and whom one may take for another.
 func TestRoomShowsNotes(t *testing.T) {
 	v := sky()

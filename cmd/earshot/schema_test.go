@@ -176,6 +176,7 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"call eko Eko", []string{"person.noted"}},
 		{"following", []string{"person"}},
 		{"blocks", []string{"person"}},
+		{"profile eko", []string{"profile"}},
 		{"up", []string{"up.ready"}}, // of the node that is up
 		{"listen 7k2m", []string{"listen.joined", "listen.first_frame", "listen.first_frame", "listen.relay", "listen.gap", "listen.summary"}},
 		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},
