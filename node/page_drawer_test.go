@@ -49,7 +49,7 @@ func TestPageDrawer(t *testing.T) {
 	p.tabTo(`.ring`)
 	p.presses("n")
 	p.shows(`.drawer`, "\u2068ana\u2069 carries the sound. \u2068budi\u2069 is ready to take over.")
-	p.shows(`.drawer`, "This is the \u20681st\u2069 relay of this room")
+	p.shows(`.drawer`, "\u2068ana\u2069 has carried it for \u2068less than a minute\u2069.")
 	testPicture(t, p)
 	testMutedIsShown(t, ana, o.Room, p)
 	testMuteNeedsAVoice(t, budi, o.Room)
@@ -58,7 +58,8 @@ func TestPageDrawer(t *testing.T) {
 	p.call(movesScript, nil)
 	ana.Kill()
 	p.shows(`.past`, "\u2068ana\u2069 is gone; \u2068budi\u2069 carries the sound now.")
-	p.shows(`.drawer`, "the \u20682nd\u2069 relay of this room")
+	p.shows(`.drawer`, "\u2068budi\u2069 has carried it for ")
+	p.eventually("ana is not on stage", `!(`+seatOf("ana")+`)`)
 	p.eventually("ana is out of the picture", `!`+nodeOf("ana"))
 	p.eventually("budi is in the middle", nodeOf("budi")+`.matches('[data-relay][transform="translate(0 0)"]')`)
 	if !p.is(`stood.budi.length > 3`) {

@@ -6,7 +6,7 @@
 
 import { Picture } from './picture.js'
 import { h, say } from './view.js'
-import { among, nth, span, t } from './words.js'
+import { among, span, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
 /** @typedef {import('./live.js').Link} Link */
@@ -72,7 +72,7 @@ export class Network {
 			view.standby ? t('relay.next', { name: name(view.standby) }) : t('relay.none'),
 			view.standby && !view.independent && t('relay.near'),
 		].filter(Boolean).join(' '))
-		say(this.turn, view.relay ? t('relay.turn', { nth: nth(view.term), time: span(Date.now() - this.began.at) }) : '')
+		say(this.turn, view.relay ? t('relay.turn', { name: name(view.relay), time: span(Date.now() - this.began.at) }) : '')
 		const up = view.links.find(l => l.direction === 'up')
 		say(this.yours, view.relay === self ? t('yours.self') : up ? t('yours', { name: name(up.peer), path: way(up, name) }) : '')
 		this.picture.show(view, self, name)

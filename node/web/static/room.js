@@ -30,7 +30,7 @@ const floor = 0.0018 // of a level: -55 dB, below which nobody speaks
 const breath = 1500 // ms: a pause in which whoever speaks goes on speaking
 
 /** @param {Member} m */
-const onStage = m => m.role === 'host' || m.role === 'speaker' || m.speaking
+const onStage = m => !m.lost && (m.role === 'host' || m.role === 'speaker' || m.speaking)
 
 export class Room {
 	/**
@@ -133,7 +133,7 @@ export class Room {
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
 		say(this.title, known?.title ?? t('room', { id: this.id.slice(0, 6) }))
 		this.title.lang = known?.language ?? ''
-		const members = view?.members ?? []
+		const members = (view?.members ?? []).filter(m => !m.lost)
 		const stage = members.filter(onStage)
 		const audience = members.filter(m => !onStage(m))
 		const ears = audience.length + members.reduce((n, m) => n + nameless(m, members), 0)

@@ -72,11 +72,6 @@ export function isolate(text) {
 	return `\u2068${text}\u2069`
 }
 
-/** A place in an order: 3rd. @param {number} n */
-export function nth(n) {
-	return t('nth.' + new Intl.PluralRules(current, { type: 'ordinal' }).select(n), { n })
-}
-
 /** Several names in a sentence. @param {string[]} names */
 export function among(names) {
 	return new Intl.ListFormat(current).format(names.map(isolate))
@@ -87,7 +82,8 @@ export function among(names) {
  * @param {number} ms
  */
 export function span(ms) {
-	const minutes = Math.max(0, Math.floor(ms / 60000))
+	const minutes = Math.floor(ms / 60000)
+	if (minutes < 1) return t('span.soon')
 	const [value, unit] = minutes < 60 ? [minutes, 'minute'] : minutes < 2880 ? [Math.floor(minutes / 60), 'hour'] : [Math.floor(minutes / 1440), 'day']
 	return new Intl.NumberFormat(current, { style: 'unit', unit: String(unit), unitDisplay: 'short' }).format(Number(value))
 }
