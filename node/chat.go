@@ -184,6 +184,9 @@ func (n *Node) Caption(ctx context.Context, name string, r web.CaptionRequest) e
 	if errors.Is(err, protocol.ErrText) {
 		return badRequest(fmt.Sprintf("a caption has 1 to %d bytes of text on one line, and a language like id or zh-Hant", protocol.MaxCaptionBytes), err)
 	}
+	if errors.Is(err, room.ErrMuted) {
+		return c.hushed(ctx, err)
+	}
 	if errors.Is(err, protocol.ErrNoRight) {
 		return &protocol.Problem{Code: protocol.CodeNotOnStage, Message: "only who may speak here is captioned", Hint: "raise your hand: earshot hand up " + c.id.Short(), Cause: err}
 	}

@@ -13,6 +13,10 @@ import (
 const (
 	maxCaptions      = 50 // that are kept
 	maxCaptionsOfOne = 20
+
+	// crowdCaptions is how many a second people without a duty have together: where
+	// the stage is open, keys that nobody knows may be captioned.
+	crowdCaptions = 16
 )
 
 // captionTrack is the newest pieces of what speakers say, as text.
@@ -22,6 +26,7 @@ type captionTrack struct {
 	utterance uint32 // of this node's own
 	open      bool   // and it goes on
 	own       *rate.Limiter
+	crowd     *rate.Limiter
 }
 
 // Caption is what somebody says, as text.
@@ -32,7 +37,9 @@ type Caption struct {
 	protocol.Caption
 }
 
-func newCaptions() captionTrack { return captionTrack{own: ownPace(captions)} }
+func newCaptions() captionTrack {
+	return captionTrack{own: ownPace(captions), crowd: rate.NewLimiter(crowdCaptions, crowdCaptions*crowdAtOnce)}
+}
 
 // ownPace is what this node says of a kind: less than others take in any second.
 func ownPace(k kind) *rate.Limiter {
@@ -60,6 +67,8 @@ func (r *Room) caption(language, text string, final bool, now time.Duration) err
 		return err
 	case r.genesis == nil || !r.may(r.cfg.Self, protocol.Speak, now):
 		return protocol.ErrNoRight
+	case !r.maySound(r.cfg.Self, now):
+		return ErrMuted
 	case !c.own.AllowN(instant(now), 1):
 		return ErrTooFast
 	}
@@ -67,6 +76,15 @@ func (r *Room) caption(language, text string, final bool, now time.Duration) err
 	r.say(m)
 	r.takeCaption(m)
 	return nil
+}
+
+// freshCaption says whether a caption is within what the audience may say in all.
+func (r *Room) freshCaption(m *protocol.Message, now time.Duration) bool {
+	if !r.hasDuty(m.From, now) && !ready(r.captions.crowd, now) {
+		r.drop("more captions than a room takes")
+		return false
+	}
+	return true
 }
 
 // takeCaption puts a caption in the place of what was said of the utterance.

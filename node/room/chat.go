@@ -166,6 +166,8 @@ func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool
 		return r.freshChat(m, s, now)
 	case m.Reaction != nil:
 		return r.freshReaction(m, now)
+	case m.Caption != nil:
+		return r.freshCaption(m, now)
 	case m.Hide != nil && r.chat.ahead(m.Hide.Order, now):
 		r.drop("chat ahead of its order")
 		return false
@@ -192,16 +194,20 @@ func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool
 
 // countTalk counts a verified message against its sender, and the audience.
 func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
-	if m.Chat == nil && m.Reaction == nil {
-		return
-	}
-	crowd := r.reactions.crowd
-	if m.Chat != nil {
+	var crowd *rate.Limiter
+	switch {
+	case m.Chat != nil:
 		if s.chat == nil {
 			s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
 		}
 		s.chat.AllowN(instant(now), 1)
 		crowd = r.chat.crowd
+	case m.Reaction != nil:
+		crowd = r.reactions.crowd
+	case m.Caption != nil:
+		crowd = r.captions.crowd
+	default:
+		return
 	}
 	if !r.hasDuty(m.From, now) {
 		crowd.AllowN(instant(now), 1)

@@ -137,7 +137,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 	case m.Voice != nil:
 		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
 	case m.Caption != nil:
-		return r.may(m.From, protocol.Speak, now)
+		return r.maySound(m.From, now)
 	case m.Chat != nil, m.Reaction != nil:
 		return r.chatRights().MayWrite(m.From)
 	case m.Hide != nil:
