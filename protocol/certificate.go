@@ -13,8 +13,10 @@ import (
 type Duties uint8
 
 const (
-	Speak Duties = 1 << iota // be heard where the stage is the host's
-	Carry                    // relay, stand by, announce, certify others
+	// Speak let its holder on the host's stage before rooms had a log, which does
+	// that now. It is read, and lets nobody do anything.
+	Speak Duties = 1 << iota
+	Carry        // relay, stand by, announce, certify others
 )
 
 // Certificate gives Subject its Duties in one room. Its life runs on each

@@ -103,7 +103,7 @@ func (r *Room) banned(p protocol.PeerID, now time.Duration) bool {
 // may has silenced it. A mute that its target may end silences only what was
 // said when it came.
 func (r *Room) maySound(p protocol.PeerID, now time.Duration) bool {
-	if !r.may(p, protocol.Speak, now) || r.lawful.Paused() {
+	if !r.maySpeak(p, now) || r.lawful.Paused() {
 		return false
 	}
 	m, ok := r.lawful.Muted(p)
@@ -130,7 +130,7 @@ func (r *Room) enforce(now time.Duration) {
 // silence has nothing more be heard of a source here. Others' sources are
 // forgotten: they say again what they have open. This node's own wait.
 func (r *Room) silence(s protocol.Source, v *voice, now time.Duration) {
-	if v.owner != r.cfg.Self || !r.may(v.owner, protocol.Speak, now) {
+	if v.owner != r.cfg.Self || !r.maySpeak(v.owner, now) {
 		r.endVoice(s, now)
 		r.closeVoice(s)
 		return

@@ -58,7 +58,7 @@ func (r *Room) ownChain(now time.Duration) ([]protocol.Certificate, bool) {
 		return nil, true
 	}
 	h, ok := r.rights[r.cfg.Self]
-	if !ok || !r.may(r.cfg.Self, protocol.Carry, now) {
+	if !ok || !r.mayCarry(r.cfg.Self, now) {
 		return nil, false
 	}
 	return r.chainTo(h.Certificate, now), true

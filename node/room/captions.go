@@ -65,7 +65,7 @@ func (r *Room) caption(language, text string, final bool, now time.Duration) err
 	switch err := m.Caption.Clean(); {
 	case err != nil:
 		return err
-	case r.genesis == nil || !r.may(r.cfg.Self, protocol.Speak, now):
+	case r.genesis == nil || !r.maySpeak(r.cfg.Self, now):
 		return protocol.ErrNoRight
 	case !r.maySound(r.cfg.Self, now):
 		return ErrMuted

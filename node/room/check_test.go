@@ -41,7 +41,7 @@ func (w *world) agree(group []*node) (relay, standby *node, c complaints) {
 	r := relay.room
 	candidates := 0
 	for _, n := range group {
-		if r.may(n.id, protocol.Carry, r.cfg.Now()) {
+		if r.mayCarry(n.id, r.cfg.Now()) {
 			candidates++
 		}
 		if n == relay {
@@ -58,7 +58,7 @@ func (w *world) agree(group []*node) (relay, standby *node, c complaints) {
 	if standby == nil && candidates > 1 {
 		c.add("%d candidates and no standby", candidates)
 	}
-	if standby != nil && !r.may(standby.id, protocol.Carry, r.cfg.Now()) {
+	if standby != nil && !r.mayCarry(standby.id, r.cfg.Now()) {
 		c.add("standby %v is no candidate", standby)
 	}
 	return
@@ -321,7 +321,7 @@ func (w *world) stays(d time.Duration, group ...*node) {
 	}
 	candidates := 0
 	for _, n := range group {
-		if group[0].room.may(n.id, protocol.Carry, group[0].room.cfg.Now()) {
+		if group[0].room.mayCarry(n.id, group[0].room.cfg.Now()) {
 			candidates++
 		}
 	}

@@ -71,7 +71,7 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 		r.refuse(id, pb.Refuse_LOCKED)
 	case p.way == nil: // the far side's path came up first
 		p.early = m
-	case r.cfg.RelayOnly, !r.may(r.cfg.Self, protocol.Carry, now):
+	case r.cfg.RelayOnly, !r.mayCarry(r.cfg.Self, now):
 		if p.mayTell(now) {
 			r.redirect(id)
 		}

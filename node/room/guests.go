@@ -140,7 +140,7 @@ func (r *Room) OpenGuestVoice(ctx context.Context, m *protocol.Message) (s proto
 }
 
 func (r *Room) openGuestVoice(m *protocol.Message, now time.Duration) (protocol.Source, error) {
-	if m.Voice == nil || m.Voice.Ended || r.doorOf(m.From) != r.cfg.Self || !r.may(m.From, protocol.Speak, now) {
+	if m.Voice == nil || m.Voice.Ended || r.doorOf(m.From) != r.cfg.Self || !r.maySpeak(m.From, now) {
 		return 0, protocol.ErrNoRight
 	}
 	s := protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)

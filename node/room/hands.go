@@ -109,7 +109,7 @@ func (r *Room) seated(p protocol.PeerID, now time.Duration) bool {
 	}
 	m := r.members[p]
 	speaks := p == r.cfg.Self && r.use.Speaking > 0 || m != nil && m.presence.Speaking
-	return speaks && r.may(p, protocol.Speak, now)
+	return speaks && r.maySpeak(p, now)
 }
 
 // takeHand notes that somebody raised their hand, still has it up, or lowered it.

@@ -125,17 +125,17 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 	case r.banned(m.From, now):
 		return false
 	case m.Claim != nil, m.Pulse != nil:
-		return r.may(m.From, protocol.Carry, now)
+		return r.mayCarry(m.From, now)
 	case m.Closed != nil:
 		return m.From == r.genesis.Founder && (r.closing == nil || after(m, r.closing))
 	case m.Queue != nil:
-		return m.From == r.relay && r.may(m.From, protocol.Carry, now)
+		return m.From == r.relay && r.mayCarry(m.From, now)
 	case m.Lowered != nil:
 		return r.lawful.MayModerate(m.From)
 	case m.Presence != nil && m.Presence.Door != "":
 		return r.namedBy(m.Presence.Door).Has(m.From)
 	case m.Voice != nil:
-		return m.Voice.Ended || r.may(m.From, protocol.Speak, now)
+		return m.Voice.Ended || r.maySpeak(m.From, now)
 	case m.Caption != nil:
 		return r.maySound(m.From, now)
 	case m.Chat != nil, m.Reaction != nil:
@@ -369,7 +369,7 @@ func (r *Room) linked(now time.Duration) bool {
 
 // onStage says whether p publishes for itself.
 func (r *Room) onStage(p protocol.PeerID, now time.Duration) bool {
-	return r.may(p, protocol.Speak, now) || r.may(p, protocol.Carry, now)
+	return r.maySpeak(p, now) || r.mayCarry(p, now)
 }
 
 // pass sends on what came: down to children, from the standby up to its relay,
@@ -402,7 +402,7 @@ func (r *Room) feed(m *protocol.Message, from protocol.PeerID, up bool) {
 // itself, only by the relay and not to the standby, while the relay lives.
 func (r *Room) needsPulse(to, from protocol.PeerID, now time.Duration) bool {
 	switch {
-	case !r.may(to, protocol.Carry, now):
+	case !r.mayCarry(to, now):
 		return false
 	case from == "" || !r.machine.Live(now):
 		return true
@@ -413,7 +413,7 @@ func (r *Room) needsPulse(to, from protocol.PeerID, now time.Duration) bool {
 // expire drops whom nobody hears of any more, and voices that ended a while ago.
 func (r *Room) expire(now time.Duration) {
 	for p, m := range r.members {
-		quiet := m.pulseAt != 0 && now-m.at > pulseLife && r.machine != nil && r.may(p, protocol.Carry, now)
+		quiet := m.pulseAt != 0 && now-m.at > pulseLife && r.machine != nil && r.mayCarry(p, now)
 		if now-m.at > protocol.PresenceLife || quiet {
 			r.forget(p, now)
 		}
@@ -433,8 +433,7 @@ func (r *Room) expire(now time.Duration) {
 	}
 	for _, h := range r.rights {
 		if !h.holds(now) {
-			r.lapse(h)
-			r.rosterChanged(now)
+			r.lapse(h, now)
 		}
 	}
 }

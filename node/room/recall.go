@@ -154,7 +154,7 @@ func (c *chat) lacks(have []uint64) bool {
 // comes by this way, so it takes one whom the room trusts to carry it, or there
 // is nothing yet that could be pushed out.
 func (r *Room) asksBack(id protocol.PeerID, now time.Duration) bool {
-	return r.isParent(id) || r.may(id, protocol.Carry, now) || len(r.chat.said) == 0
+	return r.isParent(id) || r.mayCarry(id, now) || len(r.chat.said) == 0
 }
 
 func (r *Room) isParent(id protocol.PeerID) bool {

@@ -76,8 +76,8 @@ type grant struct{ issuer, subject protocol.PeerID }
 const maxLapsed = 16 * protocol.MaxCertificates
 
 // lapse drops a certificate that ran out, for good: heard again it would begin
-// another life. Voices that stood on it end with it.
-func (r *Room) lapse(h held) {
+// another life.
+func (r *Room) lapse(h held, now time.Duration) {
 	delete(r.rights, h.Subject)
 	if len(r.lapsed) >= maxLapsed {
 		for g := range r.lapsed { // any: it takes a thousand to get here
@@ -86,8 +86,7 @@ func (r *Room) lapse(h held) {
 		}
 	}
 	r.lapsed[grant{h.Issuer, h.Subject}] = h.Serial
-	now := r.cfg.Now()
-	r.enforce(now)
+	r.rosterChanged(now)
 }
 
 // chainTo gives the certificates from the founder to c.
@@ -102,19 +101,16 @@ func (r *Room) chainTo(c protocol.Certificate, now time.Duration) []protocol.Cer
 	return []protocol.Certificate{up.Certificate, c}
 }
 
-// may says whether p has a duty in this room now.
-func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) bool {
-	if r.genesis == nil {
+// maySpeak says whether p may be on stage now. The log alone lets people on it.
+func (r *Room) maySpeak(p protocol.PeerID, now time.Duration) bool {
+	return r.genesis != nil && !r.banned(p, now) && (r.lawful.Stage() == protocol.StageOpen || r.placed(p, now))
+}
+
+// mayCarry says whether p may relay and announce now, by the log or by a
+// certificate.
+func (r *Room) mayCarry(p protocol.PeerID, now time.Duration) bool {
+	if r.genesis == nil || r.banned(p, now) {
 		return false
-	}
-	if p == r.genesis.Founder {
-		return true
-	}
-	if r.banned(p, now) {
-		return false
-	}
-	if duty == protocol.Speak {
-		return r.lawful.Stage() == protocol.StageOpen || r.placed(p, now)
 	}
 	if r.lawful.MayCarry(p) {
 		return true
@@ -122,7 +118,7 @@ func (r *Room) may(p protocol.PeerID, duty protocol.Duties, now time.Duration) b
 	// Certificates know nothing of the log: who was removed needs its word again.
 	_, removed := r.lawful.Removed(p)
 	h, ok := r.rights[p]
-	return ok && !removed && h.Duties&duty != 0 && r.stands(h, now)
+	return ok && !removed && h.Duties&protocol.Carry != 0 && r.stands(h, now)
 }
 
 // shut says whether the room takes nobody new.
@@ -131,7 +127,7 @@ func (r *Room) shut() bool { return r.lawful.Locked() || r.lawful.Paused() }
 // hasDuty says whether p was given anything to do here: it is somebody, however
 // many others there are.
 func (r *Room) hasDuty(p protocol.PeerID, now time.Duration) bool {
-	return r.placed(p, now) || r.may(p, protocol.Carry, now)
+	return r.placed(p, now) || r.mayCarry(p, now)
 }
 
 // roster gives the candidates: the founder and those certified to carry, but not
@@ -143,7 +139,7 @@ func (r *Room) roster(now time.Duration) election.Roster {
 	}
 	out.Era = r.lawful.Era()
 	add := func(p protocol.PeerID) {
-		if r.may(p, protocol.Carry, now) && !r.hides(p) && !slices.Contains(out.Candidates, p) {
+		if r.mayCarry(p, now) && !r.hides(p) && !slices.Contains(out.Candidates, p) {
 			out.Candidates = append(out.Candidates, p)
 		}
 	}
@@ -168,15 +164,10 @@ func (r *Room) rosterChanged(now time.Duration) {
 	r.elect(now)
 }
 
-// issue certifies p and tells everyone; false if there is no place for it.
-func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duration) bool {
-	c := protocol.Certificate{Subject: p, Duties: duties, Life: protocol.CertificateLife, Serial: r.cfg.Sequence()}
-	if old, ok := r.rights[p]; ok {
-		c.Duties |= old.Duties
-	}
-	if !r.hosting() { // a delegate gives no duty that it lacks
-		c.Duties &= r.rights[r.cfg.Self].Duties
-	}
+// issue certifies that p may carry the room, and tells everyone; false if there is
+// no place for it.
+func (r *Room) issue(p protocol.PeerID, now time.Duration) bool {
+	c := protocol.Certificate{Subject: p, Duties: protocol.Carry, Life: protocol.CertificateLife, Serial: r.cfg.Sequence()}
 	if err := c.Issue(r.cfg.Room, r.cfg.Key); err != nil {
 		r.cfg.Log.Error("certify", "peer", p, "err", err)
 		return false
@@ -192,7 +183,7 @@ func (r *Room) issue(p protocol.PeerID, duties protocol.Duties, now time.Duratio
 // they come, and the right to announce: the founder may be gone by then.
 func (r *Room) certifySpeakers(now time.Duration) {
 	for _, p := range r.cfg.Speakers {
-		r.issue(p, protocol.Carry, now)
+		r.issue(p, now)
 		if _, ok := r.lawful.Granted(p, protocol.RoleSpeaker); !ok {
 			if err := r.act(protocol.Grant{Peer: p, Role: protocol.RoleSpeaker}, now); err != nil {
 				r.cfg.Log.Error("let on stage", "peer", p, "err", err)
@@ -211,7 +202,7 @@ func (r *Room) certify(now time.Duration) {
 	r.certifiedAt = now
 	carriers := 0
 	for p := range r.members { // who has left carries nothing
-		if p != r.genesis.Founder && r.may(p, protocol.Carry, now) {
+		if p != r.genesis.Founder && r.mayCarry(p, now) {
 			carriers++
 		}
 	}
@@ -224,9 +215,9 @@ func (r *Room) certify(now time.Duration) {
 		switch {
 		case fresh && (now-h.since < h.Life/2 || h.Issuer != r.cfg.Self && !r.hosting()):
 		case fresh:
-			r.issue(p, h.Duties, now)
+			r.issue(p, now)
 		case carriers < protocol.Carriers:
-			r.issue(p, protocol.Carry, now)
+			r.issue(p, now)
 			carriers++
 		}
 	}

@@ -363,7 +363,7 @@ func TestMoreThanADozen(t *testing.T) {
 		w.party()
 		carriers := 0
 		for _, n := range w.nodes {
-			if w.nodes[0].room.may(n.id, protocol.Carry, w.nodes[0].room.cfg.Now()) {
+			if w.nodes[0].room.mayCarry(n.id, w.nodes[0].room.cfg.Now()) {
 				carriers++
 			}
 		}

@@ -125,9 +125,9 @@ func (r *Room) role(p protocol.PeerID, now time.Duration) string {
 		return "host"
 	case r.lawful.MayModerate(p):
 		return "moderator"
-	case r.placed(p, now), speaking && r.may(p, protocol.Speak, now):
+	case r.placed(p, now), speaking && r.maySpeak(p, now):
 		return "speaker"
-	case r.may(p, protocol.Carry, now):
+	case r.mayCarry(p, now):
 		return "carrier"
 	}
 	return "listener"

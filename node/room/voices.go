@@ -28,7 +28,7 @@ const voicesEach = 3
 
 // openVoice opens a source of this node, if it may speak here.
 func (r *Room) openVoice(session protocol.Session, now time.Duration) (protocol.Source, error) {
-	if !r.may(r.cfg.Self, protocol.Speak, now) {
+	if !r.maySpeak(r.cfg.Self, now) {
 		return 0, protocol.ErrNoRight
 	}
 	if !r.maySound(r.cfg.Self, now) {
