@@ -139,7 +139,8 @@ func (r *Room) keptOut(now time.Duration) {
 	}
 	if len(says) == 0 {
 		for _, s := range r.seeds {
-			if s.refused || now-s.since < seedPatience {
+			asked := s.since > 0
+			if s.refused || !asked || now-s.since < seedPatience {
 				says = append(says, s.why)
 			}
 		}
