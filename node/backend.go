@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,7 +46,7 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 
 // Rooms gives what is live in the directory, and what this node is in.
 func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
-	lines := []web.RoomLine{}
+	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
 	seen := map[protocol.RoomID]bool{}
 	for _, e := range n.directory.Rooms() {
 		if e.Closed {
@@ -59,6 +60,7 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 			l.Joined = true
 			if v, err := c.room.View(ctx); err == nil {
 				asIs(&l, v.Lawful)
+				maps.Copy(names, v.Names)
 			}
 		}
 		lines = append(lines, l)
@@ -72,6 +74,7 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		n.addFollowed(&l, v.Genesis.Founder, nil)
 		l.Joined = true
 		asIs(&l, v.Lawful)
+		maps.Copy(names, v.Names)
 		for _, m := range v.Members {
 			if m.Presence.Speaking || m.Role == "host" {
 				l.Speakers++
@@ -81,6 +84,7 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		}
 		lines = append(lines, l)
 	}
+	n.addKnown(lines, names)
 	return lines, nil
 }
 

@@ -184,6 +184,22 @@ func (n *Node) addPeople(v *web.RoomView, members []room.Member) {
 	}
 }
 
+// noted says whether this node's person keeps a name for somebody, or follows them.
+func (n *Node) noted(p protocol.PeerID) bool {
+	note := n.people.Of(p)
+	return note.Petname != "" || note.Followed
+}
+
+// addKnown shows of each room whether its founder is anybody to this node's person:
+// noted, themselves, or met in a room that this node is in, whose names these are.
+func (n *Node) addKnown(lines []web.RoomLine, names map[protocol.PeerID]protocol.Name) {
+	for i := range lines {
+		p, err := peer.Decode(lines[i].Host)
+		_, met := names[p]
+		lines[i].Known = err == nil && (met || p == n.self || n.noted(p))
+	}
+}
+
 // addFollowed shows of a room in the directory who of those whom this node's person
 // follows opened or announces it; more announcements don't say.
 func (n *Node) addFollowed(l *web.RoomLine, founder protocol.PeerID, announcers []discovery.Announcer) {

@@ -106,7 +106,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 	c.mine = e.genesis != nil && e.genesis.Founder == n.self
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
 	c.room = room.New(room.Config{
-		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile,
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile, Noted: n.noted,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
 		New: e.fresh, Speakers: e.speakers, Certificates: e.certs, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),

@@ -80,11 +80,20 @@ func (p *program) roomTable(rooms []web.RoomLine) error {
 	rows := [][]string{{p.faint("ROOM"), p.faint("TITLE"), p.faint("LIVE"), p.faint("SPEAKING"), p.faint("LISTENING"), p.faint("LANGUAGE"), ""}}
 	for _, r := range rooms {
 		rows = append(rows, []string{
-			shortRoom(r.Room), p.bold(cut(r.Title, titleCells)), lived(r.Started, time.Now()),
+			shortRoom(r.Room), p.title(r), lived(r.Started, time.Now()),
 			fmt.Sprint(r.Speakers), fmt.Sprint(r.Listeners), orDash(r.Language), p.faint(standing(r)),
 		})
 	}
 	return p.table(rows)
+}
+
+// title shows a room's title, with less weight if its host is nobody known here.
+func (p *program) title(r web.RoomLine) string {
+	title := cut(r.Title, titleCells)
+	if r.Known || r.Joined {
+		return p.bold(title)
+	}
+	return title
 }
 
 // standing is what else a person should know of a room in the list.

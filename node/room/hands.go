@@ -128,7 +128,7 @@ func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
 	case r.seated(p, now):
 	case len(r.hands) >= protocol.MaxHands:
 		r.drop("more hands than the queue takes")
-	case !r.hasDuty(p, now) && !r.mayAsk(now):
+	case !r.hasDuty(p, now) && !r.mayAsk(p, now):
 		r.drop("hands too often")
 	default:
 		h := r.noteHand(p, now)
@@ -149,10 +149,16 @@ func (h *hand) anew(m *protocol.Message) bool {
 	return m.Hand.Raised > h.raised
 }
 
-// mayAsk counts the hands of strangers.
-func (r *Room) mayAsk(now time.Duration) bool {
+// mayAsk counts the hands of strangers, and among them of those who are new.
+func (r *Room) mayAsk(p protocol.PeerID, now time.Duration) bool {
 	if now-r.strangersAt >= time.Second {
-		r.strangersAt, r.strangers = now, 0
+		r.strangersAt, r.strangers, r.newHands = now, 0, 0
+	}
+	if r.isNew(p, now) {
+		if r.newHands >= newHandsASecond {
+			return false
+		}
+		r.newHands++
 	}
 	r.strangers++
 	return r.strangers <= strangersASecond

@@ -403,12 +403,12 @@ func TestAFloodOfHands(t *testing.T) {
 	crowd(0, 40)
 	s.says(1, 1, 1, presence("ana"))
 	s.says(1, 1, 2, up(true))
-	if got := len(s.stamps(s.clock)); got != strangersASecond+1 {
+	if got := len(s.stamps(s.clock)); got != newHandsASecond+1 {
 		t.Errorf("%d hands in a second", got)
 	}
-	for i := range 10 {
+	for i := range 20 {
 		s.clock += time.Second
-		crowd(40+20*i, 60+20*i)
+		crowd(40+10*i, 50+10*i)
 	}
 	if len(s.hands) != protocol.MaxHands || len(s.stamps(s.clock)) != protocol.MaxHands {
 		t.Errorf("%d hands, %d in the queue", len(s.hands), len(s.stamps(s.clock)))

@@ -79,6 +79,7 @@ type sender struct {
 	boot   uint64
 	newest [kinds]uint64
 	at     time.Duration
+	since  time.Duration // when they were first heard
 	name   protocol.Name // as they said last, also when they have gone
 	chat   *rate.Limiter // nil: they wrote nothing
 
@@ -187,7 +188,7 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 		if len(r.senders) >= maxSenders {
 			r.forgetOldestSender()
 		}
-		s = &sender{second: now}
+		s = &sender{second: now, since: now}
 		r.senders[m.From] = s
 	}
 	if m.Boot > s.boot {

@@ -14,6 +14,7 @@
 //	paths.go     sources bound to a link's handles, both ways
 //	voices.go    sources
 //	hands.go     who asks to speak
+//	newcomers.go who is new, and has less of what all share
 //	queue.go     in which order, by the relay's word
 //	guests.go    people with a browser and no node, and whose they are
 //	chat.go      what people write, and who hides it
@@ -147,6 +148,10 @@ type Config struct {
 	Term         protocol.Key
 	TermEra      uint32
 
+	// Noted says whether this node's person keeps a name for somebody or follows
+	// them, who so are not new here; nil: nobody.
+	Noted func(protocol.PeerID) bool
+
 	Chat ChatRights // who may write and hide; nil: as the log has it
 
 	// Place takes a place for a child in what this node's upload bears, for one
@@ -252,6 +257,7 @@ type Room struct {
 	certifiedAt time.Duration
 	strangersAt time.Duration // when the count of strangers' hands began
 	strangers   int
+	newHands    int // of them
 	handsSeen   int
 
 	chat      chat

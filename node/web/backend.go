@@ -134,6 +134,7 @@ type RoomLine struct {
 	// HostPetname is what this node's person calls its host; "": nothing. Followed
 	// are those whom they follow and who opened or announce it.
 	HostPetname protocol.Name `json:"host_petname"`
+	Known       bool          `json:"known"` // its host is noted here, or was met in a room
 	Followed    []Followed    `json:"followed"`
 }
 
