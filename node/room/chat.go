@@ -74,6 +74,7 @@ type chat struct {
 	revision uint64
 
 	own, crowd *rate.Limiter
+	newcomers  *rate.Limiter // among the crowd
 	recalls    *rate.Limiter // answered
 }
 
@@ -88,7 +89,8 @@ func newChat(now time.Duration) chat {
 	return chat{
 		by: map[protocol.MessageID]*remark{}, of: map[protocol.PeerID]int{}, hides: map[protocol.MessageID]*protocol.Message{}, since: now,
 		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), crowd: rate.NewLimiter(crowdChats, crowdChats*crowdAtOnce),
-		recalls: rate.NewLimiter(recallsASecond, recallsAtOnce),
+		newcomers: rate.NewLimiter(newChats, newChats*crowdAtOnce),
+		recalls:   rate.NewLimiter(recallsASecond, recallsAtOnce),
 	}
 }
 
@@ -186,6 +188,8 @@ func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool
 		r.drop("chat too often")
 	case !r.hasDuty(m.From, now) && !ready(r.chat.crowd, now):
 		r.drop("more chat than a room takes")
+	case r.isNew(m.From, now) && !ready(r.chat.newcomers, now):
+		r.drop("more chat of newcomers than a room takes")
 	default:
 		return true
 	}
@@ -211,6 +215,9 @@ func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
 	}
 	if !r.hasDuty(m.From, now) {
 		crowd.AllowN(instant(now), 1)
+	}
+	if m.Chat != nil && r.isNew(m.From, now) {
+		r.chat.newcomers.AllowN(instant(now), 1)
 	}
 }
 

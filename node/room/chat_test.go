@@ -344,7 +344,7 @@ func TestAFloodOfChat(t *testing.T) {
 			carrier++
 		}
 	}
-	if got := len(s.chat.said); got > protocol.MaxChats || carrier < 10 || s.dropped["more chat than a room takes"] == 0 {
+	if got := len(s.chat.said); got > protocol.MaxChats || carrier < 10 || s.dropped["more chat of newcomers than a room takes"] == 0 {
 		t.Errorf("%d kept, %d of them the carrier's, dropped %v", got, carrier, s.dropped)
 	}
 }

@@ -14,8 +14,10 @@ import (
 // newFor is how long somebody is new after they were first heard in the room.
 const newFor = 10 * time.Minute
 
-// newHandsASecond is of strangersASecond.
-const newHandsASecond = strangersASecond / 2
+const (
+	newHandsASecond = strangersASecond / 2
+	newChats        = crowdChats / 2 // a second
+)
 
 // isNew says whether somebody has neither a duty, nor been heard here for long, nor
 // is anybody of whom this node's person keeps a note.
