@@ -323,7 +323,12 @@ func TestCarriersCertificateRunsOut(t *testing.T) {
 		b.lends, c.lends = false, false // nobody certifies them
 		brief := &stillness{Room: &Room{cfg: Config{Room: w.genesis.Room}}, t: t, nodes: w.nodes}
 		given := []protocol.Certificate{brief.certificate(0, 1, carry, 1, 20*time.Second), brief.certificate(0, 2, carry, 2, day)}
-		a.enters(func(cfg *Config) { cfg.New, cfg.Genesis, cfg.Certificates = true, w.genesis, given })
+		a.enters(func(cfg *Config) { cfg.New, cfg.Genesis = true, w.genesis })
+		a.room.post(func(r *Room) {
+			for _, c := range given {
+				r.hold(c, r.cfg.Now())
+			}
+		})
 		w.sleep(time.Second)
 		b.enters(asks(a))
 		c.enters(asks(a))

@@ -141,12 +141,11 @@ type Config struct {
 	RelayOnly bool
 	Class     func() uint8 // how well it could carry; above 0, higher is better; nil: 1
 
-	New          bool // opened just now: relay it at once
-	Speakers     []protocol.PeerID
-	Certificates []protocol.Certificate
-	Actions      []*pb.SignedAction // of the log, as stored
-	Term         protocol.Key
-	TermEra      uint32
+	New      bool // opened just now: relay it at once
+	Speakers []protocol.PeerID
+	Actions  []*pb.SignedAction // of the log, as stored
+	Term     protocol.Key
+	TermEra  uint32
 
 	// Noted says whether this node's person keeps a name for somebody or follows
 	// them, who so are not new here; nil: nobody.
@@ -304,9 +303,6 @@ func (r *Room) Run(ctx context.Context) error {
 func (r *Room) start(now time.Duration) {
 	if r.cfg.Genesis != nil {
 		r.learn(r.cfg.Genesis, now)
-	}
-	for _, c := range r.cfg.Certificates {
-		r.hold(c, now)
 	}
 	for _, s := range r.cfg.Seeds {
 		r.addSeed(s)

@@ -19,14 +19,14 @@ func TestLogsSurviveReopening(t *testing.T) {
 			actions = append(actions, slices.Repeat([]byte{byte(n)}, 200))
 		}
 		rooms := []protocol.RoomID{{1}, {2}}
-		s := reopen(t, home)
+		s := mustOpen(t, home)
 		for _, room := range rooms {
 			if err := s.SaveActions(room, actions); err != nil {
 				t.Fatal(err)
 			}
 		}
 		s.Close()
-		s = reopen(t, home)
+		s = mustOpen(t, home)
 		for _, room := range rooms {
 			kept, err := s.Actions(room)
 			if err != nil || !slices.EqualFunc(kept, actions, slices.Equal) {
@@ -39,12 +39,12 @@ func TestLogsSurviveReopening(t *testing.T) {
 
 func TestHomesFromBeforeLogs(t *testing.T) {
 	home := t.TempDir()
-	s := reopen(t, home)
+	s := mustOpen(t, home)
 	if err := s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(logBucket)) }); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
-	s = reopen(t, home)
+	s = mustOpen(t, home)
 	defer s.Close()
 	if kept, err := s.Actions(protocol.RoomID{1}); err != nil || len(kept) > 0 {
 		t.Errorf("%d actions: %v", len(kept), err)
@@ -52,13 +52,4 @@ func TestHomesFromBeforeLogs(t *testing.T) {
 	if err := s.SaveActions(protocol.RoomID{1}, [][]byte{{1}}); err != nil {
 		t.Error(err)
 	}
-}
-
-func reopen(t *testing.T, home string) *Store {
-	t.Helper()
-	s, err := Open(home)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
 }

@@ -130,9 +130,8 @@ func TestRooms(t *testing.T) {
 	home := t.TempDir()
 	s := mustOpen(t, home)
 	room := Room{
-		ID: protocol.RoomID{9}, Genesis: []byte{1, 2}, Title: "Späti", Mine: true, Joined: true,
-		Certificates: [][]byte{{3}, {4, 5}}, Sequence: 1 << 60,
-		Hints: []peer.AddrInfo{{ID: newPeer(t), Addrs: at(t, "/ip4/192.0.2.1/udp/4001/quic-v1")}},
+		ID: protocol.RoomID{9}, Genesis: []byte{1, 2}, Title: "Späti", Mine: true, Closed: true,
+		Speakers: []peer.ID{newPeer(t), newPeer(t)},
 	}
 	if err := s.SaveRoom(Room{ID: protocol.RoomID{1}}); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 
 func TestNotesSurviveReopening(t *testing.T) {
 	home := t.TempDir()
-	s := reopen(t, home)
+	s := mustOpen(t, home)
 	kept, gone := newPeer(t), newPeer(t)
 	for _, p := range []func() error{
 		func() error { return s.SaveNote(kept, []byte("a friend")) },
@@ -23,7 +23,7 @@ func TestNotesSurviveReopening(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	s = reopen(t, home)
+	s = mustOpen(t, home)
 	defer s.Close()
 	if p, err := s.Profile(); string(p) != "a line" || err != nil {
 		t.Errorf("%q, %v", p, err)
@@ -35,12 +35,12 @@ func TestNotesSurviveReopening(t *testing.T) {
 
 func TestHomesFromBeforeNotes(t *testing.T) {
 	home := t.TempDir()
-	s := reopen(t, home)
+	s := mustOpen(t, home)
 	if err := s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(peopleBucket)) }); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
-	s = reopen(t, home)
+	s = mustOpen(t, home)
 	defer s.Close()
 	if notes, err := s.Notes(); err != nil || len(notes) > 0 {
 		t.Errorf("%q, %v", notes, err)

@@ -13,16 +13,12 @@ import (
 
 // Room is what this node keeps of a room between its runs.
 type Room struct {
-	ID           protocol.RoomID `json:"-"`
-	Genesis      []byte          `json:"genesis"` // a SignedGenesis
-	Title        string          `json:"title"`
-	Mine         bool            `json:"mine,omitempty"`   // this node founded it
-	Joined       bool            `json:"joined,omitempty"` // this node is in it when it starts
-	Closed       bool            `json:"closed,omitempty"`
-	Speakers     []peer.ID       `json:"speakers,omitempty"`     // whom its founder named
-	Certificates [][]byte        `json:"certificates,omitempty"` // each a Certificate
-	Hints        []peer.AddrInfo `json:"hints,omitempty"`        // who may know it
-	Sequence     uint64          `json:"sequence,omitempty"`     // of the newest announcement
+	ID       protocol.RoomID `json:"-"`
+	Genesis  []byte          `json:"genesis"` // a SignedGenesis
+	Title    string          `json:"title"`
+	Mine     bool            `json:"mine,omitempty"` // this node founded it
+	Closed   bool            `json:"closed,omitempty"`
+	Speakers []peer.ID       `json:"speakers,omitempty"` // whom its founder named
 }
 
 // SaveRoom stores a room, or its newer state.
