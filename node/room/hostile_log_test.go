@@ -121,3 +121,35 @@ func TestLogForCarriersUnderAFlood(t *testing.T) {
 		t.Errorf("a carrier has %d answers of 10", n)
 	}
 }
+
+// What a moderator signs beyond its share moves nobody: it is not passed on, not
+// stored and not said again, however often it comes, and soon not even looked at.
+func TestBeyondAShare(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 0)
+	stored := 0
+	s.cfg.SaveActions = func(a []*pb.SignedAction) { stored += len(a) }
+	rogue := s.nodes[2].id
+	grant := s.deed(0, 1, protocol.Grant{Peer: rogue, Role: protocol.RoleModerator, Share: 1})
+	first := s.deed(2, 1, protocol.Title("mine"), grant.Hash)
+	for _, a := range []*protocol.Action{grant, first} {
+		if !s.takeAction(a.Signed(), "", s.clock) {
+			t.Fatal("an action within the share is not passed on")
+		}
+	}
+	hash := s.log.Hash()
+	for i := range 300 {
+		a := s.deed(2, 2, protocol.Next{At: time.Unix(int64(i/2+1), 0)}, first.Hash)
+		if s.takeAction(a.Signed(), "", s.clock) {
+			t.Fatal("it is passed on")
+		}
+	}
+	if stored != 2 || s.log.Hash() != hash || s.lawful.Title() != "mine" {
+		t.Errorf("%d actions are stored, and the log has %d", stored, s.log.Len())
+	}
+	if n := s.dropped["action without right"]; n < 300-strangersAtOnce-1 {
+		t.Errorf("only %d are dropped unread", n)
+	}
+	if !s.takeAction(s.deed(0, 2, protocol.Title("the host's"), first.Hash).Signed(), "", s.clock) {
+		t.Error("the host's action is not passed on")
+	}
+}

@@ -43,11 +43,18 @@ const (
 // other's.
 type logLimits struct {
 	duty, crowd *rate.Limiter // answers to those who have a duty in the room, and to the rest
-	strange     *rate.Limiter // actions of strangers
+	strange     *rate.Limiter // actions of strangers, and of the wasteful
+
+	// wasteful are those who were given a share, and signed beyond it: each such
+	// action costs a judgement of the whole log.
+	wasteful map[protocol.PeerID]bool
 }
 
 func newLogLimits() logLimits {
-	return logLimits{rate.NewLimiter(logsASecond, logsAtOnce), rate.NewLimiter(logsASecond, logsAtOnce), rate.NewLimiter(strangersActions, strangersAtOnce)}
+	return logLimits{
+		duty: rate.NewLimiter(logsASecond, logsAtOnce), crowd: rate.NewLimiter(logsASecond, logsAtOnce),
+		strange: rate.NewLimiter(strangersActions, strangersAtOnce), wasteful: map[protocol.PeerID]bool{},
+	}
 }
 
 // askingLog is the asking for actions over one path, both ways.
@@ -90,9 +97,7 @@ func (r *Room) abide(now time.Duration) {
 // takeAction takes an action that a message carries; false if it is not worth
 // passing on.
 func (r *Room) takeAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) bool {
-	added := r.addAction(w, from, now)
-	r.logged(added, true, now)
-	return len(added) > 0
+	return len(r.logged(r.addAction(w, from, now), true, now)) > 0
 }
 
 // addAction gives what an action, if it is sound, adds to the log.
@@ -104,7 +109,7 @@ func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Dura
 		return nil
 	case r.log.Has(a.Hash):
 		return nil
-	case !r.log.MayAct(a.Actor) && !r.strange(now):
+	case (!r.log.MayAct(a.Actor) || r.logLimits.wasteful[a.Actor]) && !r.strange(now):
 		r.drop("action without right")
 		return nil
 	case a.Verify() != nil:
@@ -126,14 +131,26 @@ func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Dura
 // node knows, is worth its signature's check: few are.
 func (r *Room) strange(now time.Duration) bool { return r.logLimits.strange.AllowN(instant(now), 1) }
 
-// logged does what follows from new actions. fresh ones were done just now,
-// others long ago for all this node knows.
-func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) {
+// logged does what follows from new actions, and gives those that the log keeps: what
+// is beyond its actor's share is not worth storing nor saying again. fresh ones were
+// done just now, others long ago for all this node knows.
+func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) []*protocol.Action {
 	if len(added) == 0 {
-		return
+		return nil
 	}
 	before := r.lawful
 	r.abide(now)
+	added = slices.DeleteFunc(added, func(a *protocol.Action) bool {
+		if r.log.Has(a.Hash) {
+			return false
+		}
+		r.logLimits.wasteful[a.Actor] = true
+		r.drop("actions beyond a share")
+		return true
+	})
+	if len(added) == 0 {
+		return nil
+	}
 	r.cfg.SaveActions(signed(added))
 	r.rosterChanged(now)
 	for _, a := range added {
@@ -145,6 +162,7 @@ func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) {
 		r.tendHands(now)
 	}
 	r.changed()
+	return added
 }
 
 func signed(actions []*protocol.Action) (out []*pb.SignedAction) {
@@ -320,7 +338,7 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 		}
 		added = append(added, r.addAction(w, id, now)...)
 	}
-	r.logged(added, false, now)
+	added = r.logged(added, false, now)
 	r.settle()
 	// What came by a question is passed on to those who did not ask it.
 	for _, a := range added {
