@@ -9,8 +9,8 @@ import { List, h, say, set } from './view.js'
 import { language, t } from './words.js'
 
 /**
- * @typedef {{id: string, order: number, peer: string, name: string, text: string, said: string, hidden: boolean, you: boolean, revision: number}} Line
- * @typedef {{id: string, peer: string, name: string, language: string, text: string, final: boolean}} Caption
+ * @typedef {{id: string, order: number, peer: string, name: string, text: string, said: string, hidden: boolean, you: boolean, revision: number, petname?: string, blocked?: boolean}} Line
+ * @typedef {{id: string, peer: string, name: string, language: string, text: string, final: boolean, petname?: string}} Caption
  * @typedef {{room: string, revision: number, messages: Line[], reactions: Record<string, number>, captions: Caption[], may_hide: boolean}} News
  */
 
@@ -80,7 +80,7 @@ export class Chat {
 	show(talk, inside) {
 		this.element.hidden = this.button.hidden = !inside
 		this.talk = talk
-		const lines = talk?.lines ?? []
+		const lines = (talk?.lines ?? []).filter(l => !l.blocked)
 		const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 8
 		this.mayHide = talk?.mayHide ?? false
 		this.list.show(lines)
@@ -111,7 +111,7 @@ export class Chat {
 		const key = JSON.stringify(fresh)
 		if (this.captions.dataset.key === key) return
 		this.captions.dataset.key = key
-		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, c.name), ': '), c.text)))
+		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, c.petname || c.name), ': '), c.text)))
 	}
 
 	open() {
@@ -176,14 +176,15 @@ export class Chat {
 			/** @param {Line} l */
 			update: l => {
 				line = l
-				say(name, l.you ? `${l.name} (${t('you')})` : l.name)
+				const called = l.petname || l.name
+				say(name, l.you ? `${called} (${t('you')})` : called)
 				say(at, new Date(l.said).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' }))
 				set(at, { datetime: l.said })
 				say(text, l.hidden ? t('chat.hidden') : l.text)
 				set(text, { class: l.hidden ? 'soft' : null })
 				hide.hidden = !this.mayHide
 				say(hide, t(l.hidden ? 'chat.show' : 'chat.hide'))
-				set(hide, { 'aria-label': `${t(l.hidden ? 'chat.show' : 'chat.hide')}: ${l.name}` })
+				set(hide, { 'aria-label': `${t(l.hidden ? 'chat.show' : 'chat.hide')}: ${called}` })
 			},
 		}
 	}
