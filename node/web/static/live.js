@@ -119,6 +119,7 @@ export class Live extends EventTarget {
 				this.takeRooms(data)
 				break
 			case 'room':
+				for (const m of data.members) m.name = m.petname || m.name
 				this.views.set(data.room, data)
 				break
 			case 'chat':
