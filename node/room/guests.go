@@ -72,7 +72,7 @@ func (r *Room) GuestSays(ctx context.Context, m *protocol.Message) (err error) {
 
 func (r *Room) guestSays(m *protocol.Message, now time.Duration) error {
 	switch {
-	case r.genesis == nil || m.From == r.cfg.Self:
+	case r.genesis == nil || m.From == r.cfg.Self || r.banned(m.From, now):
 		return protocol.ErrNoRight
 	case m.Presence != nil && m.Presence.Door != r.cfg.Self, m.Presence == nil && m.Hand == nil && m.Voice == nil:
 		return protocol.ErrNoRight

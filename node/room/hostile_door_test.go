@@ -67,3 +67,26 @@ func TestOneLiarKeepsNobodyOut(t *testing.T) {
 		}
 	}
 }
+
+// A guest who is banned is no guest any more: its door's node forgets it, gives its
+// place to another, and takes nothing that it says, even while that node relays.
+func TestABannedGuestIsForgotten(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 0)
+	v := visits(t, s.cfg.Room, s.nodes[0].id)
+	if err := s.guestSays(v.here(), s.clock); err != nil || s.doorOf(v.id) == "" {
+		t.Fatalf("a guest is not taken: %v", err)
+	}
+	s.acts(0, protocol.Ban{Peer: v.id})
+	if s.guests.Has(v.id) || s.members[v.id] != nil {
+		t.Error("it is named still")
+	}
+	s.clock += time.Minute
+	for _, m := range []*protocol.Message{v.here(), v.word(protocol.Message{Hand: &protocol.Hand{Up: true}})} {
+		if err := s.guestSays(m, s.clock); !errors.Is(err, protocol.ErrNoRight) {
+			t.Errorf("what it says ends with %v", err)
+		}
+	}
+	if s.guests.Has(v.id) || s.members[v.id] != nil || s.hands[v.id] != nil {
+		t.Error("it comes again")
+	}
+}
