@@ -275,7 +275,11 @@ func keptAway(err error) error {
 // hushed says for a person why they are not heard.
 func (c *carried) hushed(ctx context.Context, cause error) error {
 	if _, lawful, err := c.room.Log(ctx); err == nil && lawful != nil && lawful.Paused() {
-		return &protocol.Problem{Code: protocol.CodePaused, Message: "the room is paused: nobody is heard", Hint: "its host or a moderator can let it go on", Cause: cause}
+		return paused(cause)
 	}
 	return &protocol.Problem{Code: protocol.CodeMuted, Message: "you are muted in this room", Hint: "its host or a moderator can lift that", Cause: cause}
+}
+
+func paused(cause error) error {
+	return &protocol.Problem{Code: protocol.CodePaused, Message: "the room is paused: nobody is heard, and nobody writes", Hint: "its host or a moderator can let it go on", Cause: cause}
 }

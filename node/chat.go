@@ -88,7 +88,7 @@ func (n *Node) Write(ctx context.Context, name, text string) (web.Written, error
 	c.uses(func(*room.Use) {}) // it leaves soon, unless something else is done here
 	id, err := c.room.Write(ctx, text, n.cfg.Wall())
 	if err != nil {
-		return web.Written{}, chatProblem(err, "you are not allowed to write in this room")
+		return web.Written{}, chatProblem(err)
 	}
 	return web.Written{Room: c.id.String(), ID: messageID(id)}, nil
 }
@@ -111,7 +111,8 @@ func (n *Node) HideChat(ctx context.Context, name string, r web.HideRequest) err
 	case errors.Is(err, room.ErrNoMessage):
 		return noMessage(err)
 	case errors.Is(err, protocol.ErrNoRight):
-		return notHost(err)
+		return &protocol.Problem{Code: protocol.CodeNotAllowed, Message: "only the room's host and its moderators hide what others wrote, and what the host wrote, the host alone",
+			Hint: "not to read somebody yourself: earshot block", Cause: err}
 	default:
 		return err
 	}
@@ -155,7 +156,7 @@ func (n *Node) React(ctx context.Context, name, emoji string) error {
 	if errors.Is(err, protocol.ErrText) {
 		return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "that is not one of the reactions", Hint: "they are " + strings.Join(protocol.Reactions(), " "), Cause: err}
 	}
-	return chatProblem(err, "you are not allowed to react in this room")
+	return chatProblem(err)
 }
 
 // AllowCaptions is the person's word on whether programs here may say for them,
@@ -190,16 +191,16 @@ func (n *Node) Caption(ctx context.Context, name string, r web.CaptionRequest) e
 	if errors.Is(err, protocol.ErrNoRight) {
 		return &protocol.Problem{Code: protocol.CodeNotOnStage, Message: "only who may speak here is captioned", Hint: "raise your hand: earshot hand up " + c.id.Short(), Cause: err}
 	}
-	return chatProblem(err, "")
+	return chatProblem(err)
 }
 
 // chatProblem says for a person why something was not said.
-func chatProblem(err error, noRight string) error {
+func chatProblem(err error) error {
 	switch {
 	case errors.Is(err, room.ErrTooFast):
 		return &protocol.Problem{Code: protocol.CodeTooFast, Message: "that is more at once than the room takes", Hint: "wait a few seconds", Cause: err}
 	case errors.Is(err, protocol.ErrNoRight):
-		return &protocol.Problem{Code: protocol.CodeNotOnStage, Message: noRight, Cause: err}
+		return paused(err) // else everybody may
 	}
 	return err
 }

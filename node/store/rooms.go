@@ -50,12 +50,6 @@ func (s *Store) Rooms() ([]Room, error) {
 	return out, err
 }
 
-// ForgetRoom drops a room. Its term stays: were the room joined again, this node
-// must not claim what it claimed before.
-func (s *Store) ForgetRoom(id protocol.RoomID) error {
-	return s.update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(roomBucket)).Delete(id[:]) })
-}
-
 // SaveTerm stores the highest key by which this node may claim a room, with its
 // era. It takes two writes and their syncs: 0.3 ms on ext4 on an idle virtual disk
 // (go test -bench SaveTerm), seconds on a busy one.

@@ -138,19 +138,6 @@ func (s *Sentences) Set(r *Roster, now time.Duration) {
 	s.since = since
 }
 
-// Since gives when a ban was first seen, for who remembers it over a restart.
-func (s *Sentences) Since(b protocol.ActionHash) (at time.Duration, ok bool) {
-	at, ok = s.since[b]
-	return at, ok
-}
-
-// Recall puts a ban's first sight back to when an earlier life of the node had it.
-func (s *Sentences) Recall(b protocol.ActionHash, at time.Duration) {
-	if _, ok := s.since[b]; ok {
-		s.since[b] = at
-	}
-}
-
 // Out says whether one of p's bans in the roster holds.
 func (s *Sentences) Out(r *Roster, p protocol.PeerID, now time.Duration) bool {
 	return slices.ContainsFunc(r.bans[p], func(b Ban) bool {
