@@ -14,6 +14,7 @@ import (
 // TestBrowser lets a real browser publish to one node by WHIP and play from
 // another one by WHEP.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	t.Run("speaks and hears", b.testSpeaksAndHears)
 	t.Run("hears on when the relay dies", b.testRelayDies)

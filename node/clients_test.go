@@ -15,6 +15,7 @@ import (
 // another, both as their makers wrote them: EARSHOT_WHIP names the npm package
 // whip-whep, which is no part of this repository. See docs/clients.md.
 func TestStockClients(t *testing.T) {
+	t.Parallel()
 	files := stockClients(t)
 	b := launch(t)
 	ana := startWith(t, "ana", func(c *Config) { c.Page = files })

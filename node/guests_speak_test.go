@@ -47,6 +47,7 @@ func (r *running) framesOf(room, peer string) (n uint64) {
 // TestGuestSpeaks has a browser without a node raise a hand in a room of ana's at
 // budi's door, be let on stage, and be heard by citra.
 func TestGuestSpeaks(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	lan := lanAddress(t)
 	cert, key := doorCertificate(t, lan)
@@ -119,6 +120,7 @@ func TestGuestSpeaks(t *testing.T) {
 
 // TestOldBrowserOnlyListens: where a browser can't sign, the page says so.
 func TestOldBrowserOnlyListens(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	lan := lanAddress(t)
 	cert, key := doorCertificate(t, lan)

@@ -217,6 +217,7 @@ func lanAddress(t *testing.T) string {
 
 // TestPhoneListens has a phone-sized browser without a node hear a room.
 func TestPhoneListens(t *testing.T) {
+	t.Parallel()
 	lan := lanAddress(t)
 	b := launch(t)
 	cert, key := doorCertificate(t, lan)

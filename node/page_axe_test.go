@@ -18,6 +18,7 @@ import (
 // desk and on a phone. EARSHOT_AXE names its axe.min.js, which is no part of this
 // repository (npm install axe-core).
 func TestPageHasNoViolations(t *testing.T) {
+	t.Parallel()
 	axe := axeCore(t)
 	b := launch(t)
 	t.Run("alone", func(t *testing.T) { judgeAlone(t, b, axe) })

@@ -17,6 +17,7 @@ import (
 // take a message out of sight, and both see a reaction and a caption. What they
 // write is text, whatever it looks like.
 func TestPageChat(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)

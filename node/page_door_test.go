@@ -11,6 +11,7 @@ import (
 // TestDoorOnThePage has the person of a node with a guest door see who came in by it,
 // send somebody away, shut it and open it, on their page.
 func TestDoorOnThePage(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	ana := startWithDoor(t, "ana", "127.0.0.1:0")
 	p := b.visit(t, ana.Page())

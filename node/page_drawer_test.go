@@ -29,6 +29,7 @@ const movesScript = `
 // speaks and relays, turns the microphone off and on, and dies; then budi does, and
 // nothing is to move any more.
 func TestPageDrawer(t *testing.T) {
+	t.Parallel()
 	ana := start(t, "ana")
 	budi, citra := start(t, "budi", ana), start(t, "citra", ana)
 	o := ana.open(t.Context(), "Frogs at dusk", "open")

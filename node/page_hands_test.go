@@ -10,6 +10,7 @@ import (
 // TestPageHands has a listener raise a hand by a key, the host let her on stage by
 // the keyboard alone, and her voice heard once she turns the microphone on.
 func TestPageHands(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)

@@ -107,6 +107,7 @@ var away = append([]string{"404", "502"}, gone...)
 // has pressed something there, as browsers do that do not know a page for one with
 // sound: the page says so, when it is loaded anew, too.
 func TestPageAsksForAPress(t *testing.T) {
+	t.Parallel()
 	b := launch(t, chromedp.Flag("autoplay-policy", "document-user-activation-required"))
 	ana := start(t, "ana")
 	p := b.visit(t, ana.Page())

@@ -22,6 +22,7 @@ import (
 // hears. Then one thing after another goes wrong, and it goes on by itself: what
 // budi hears, the place of his hand in the line, citra's on stage.
 func TestPageRoom(t *testing.T) {
+	t.Parallel()
 	s := meet(t)
 	for _, step := range []struct {
 		what string

@@ -17,6 +17,7 @@ import (
 // TestPage lets a real browser show the pages of two nodes that are neighbours:
 // ana's, and budi's. What a person does, it does by keyboard.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
