@@ -85,7 +85,9 @@ func TestKeptOut(t *testing.T) {
 		t.Helper()
 		must(t, ana.Act(s.ctx, s.room, r))
 		hash := ana.view(s.room).Log
-		budi.eventually(3*time.Second, "it holds at budi", func() bool { return budi.view(s.room).Log == hash })
+		for _, n := range s.nodes {
+			n.eventually(3*time.Second, "it holds here", func() bool { return n.view(s.room).Log == hash })
+		}
 	}
 	does(web.ActRequest{Act: web.ActMute, Peer: "budi"})
 	if _, err := budi.Speak(s.ctx, s.room); codeOf(err) != protocol.CodeMuted {

@@ -309,10 +309,16 @@ func (r *Room) say(m *protocol.Message) {
 		return
 	}
 	now := r.cfg.Now()
-	if r.onStage(r.cfg.Self, now) && r.newsForTopic(m, now) {
+	if r.publishes(now) && r.newsForTopic(m, now) {
 		r.cfg.Topic.Publish(m.Raw)
 	}
 	r.feed(m, "", true)
+}
+
+// publishes says whether this node says what it says on the topic. One that is only
+// coming does not: where the room is locked it would pass for somebody who is in it.
+func (r *Room) publishes(now time.Duration) bool {
+	return r.onStage(r.cfg.Self, now) && (r.inside || r.root || r.mayCarry(r.cfg.Self, now))
 }
 
 // How often claims and pulses that say nothing new go to the topic while the

@@ -165,7 +165,7 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 	}
 	p.full, p.why = false, pb.Refuse_UNKNOWN_ROOM
 	if !p.accepted {
-		p.accepted, r.newcomer = true, true
+		p.accepted, r.newcomer, r.inside = true, true, true
 		r.presentNow(now) // before its voices, so that they have a name where they are heard
 		r.describedAt = now - profileEach
 		r.aim(id)

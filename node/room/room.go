@@ -245,6 +245,7 @@ type Room struct {
 
 	introduced  time.Duration
 	newcomer    bool // to a parent that has accepted it just now
+	inside      bool // some parent has, since Run began
 	announced   time.Duration
 	announcing  bool // since it relays
 	audience    audience
