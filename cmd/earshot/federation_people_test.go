@@ -93,6 +93,11 @@ func TestBlocked(t *testing.T) {
 		return late.member(room, budi).Text == "I count aloud" && budi.member(room, late).Colour == "pink"
 	})
 
+	// Whoever has a name that somebody else was given is not meant by it.
+	ana.call("call", late.PeerID, "bud1")
+	if code := ana.refused("unblock", "bud1"); code != protocol.CodeUnknownPeer {
+		t.Errorf("who means one of two is told %q", code)
+	}
 	if lines := ana.call("blocks"); len(lines) != 2 {
 		t.Errorf("blocked are %v", lines)
 	}
