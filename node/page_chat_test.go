@@ -32,6 +32,7 @@ func TestPageChat(t *testing.T) {
 	guest.presses(kb.Enter)
 	host.shows(`.lines`, markup)
 	guest.eventually("the field is empty", `document.querySelector('.writing textarea').value.trim() === ''`)
+	guest.shows(`.lines`, markup)
 	if !guest.is(`document.querySelector('.lines button').hidden`) {
 		t.Error("a guest is to hide what is written")
 	}
