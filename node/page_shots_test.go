@@ -165,7 +165,7 @@ var peopleNames = []string{"Sari", "Nguyễn Thị Ánh Nguyệt", "王小明", 
 // roomful is so many on stage and so many who listen.
 func roomful(stage, audience int) (members []web.Member) {
 	for i := range stage + audience {
-		m := web.Member{Peer: fmt.Sprintf("12D3KooW%06d", 7919*i), Name: protocol.Name(peopleNames[i%len(peopleNames)]), Role: "listener"}
+		m := web.Member{Peer: fmt.Sprintf("12D3KooW%06d", 7919*i), Name: protocol.Name(peopleNames[i%len(peopleNames)]), Role: "listener", YouMay: []string{}}
 		switch {
 		case i == 0:
 			m.Role, m.Speaking = "host", true
@@ -190,7 +190,7 @@ func stageOf(members []web.Member) (n int) {
 func viewWith(o web.Opened, n *running, members []web.Member) web.RoomView {
 	last := &members[len(members)-1]
 	last.Peer, last.Name, last.You = n.self.String(), n.name, true
-	v := web.RoomView{Room: o.Room, Title: "Frogs at dusk", Link: o.Link, Stage: "open", Language: "en", Started: time.Now().Add(-time.Hour), Listed: true, Topics: []string{}, Members: members,
+	v := web.RoomView{Room: o.Room, Title: "Frogs at dusk", Link: o.Link, Stage: "open", Language: "en", Started: time.Now().Add(-time.Hour), Listed: true, Topics: []string{}, Members: members, YouMay: []string{"speak"},
 		Relay: members[0].Peer, Links: []web.LinkLine{}, Sources: []web.SourceLine{{Peer: members[0].Peer, Hot: true}}}
 	if len(members) > 2 {
 		v.Standby, v.Term, v.TermSinceMS = members[1].Peer, 3, 760_000

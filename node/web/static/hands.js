@@ -40,7 +40,7 @@ export class Hands {
 	/** @param {RoomView} view */
 	show(view) {
 		const you = view.members.find(m => m.you)
-		this.hosts = you?.role === 'host'
+		this.hosts = view.you_may.includes('grant')
 		this.usable = you !== undefined && !seated(you)
 		this.up = (you?.hand ?? 0) > 0
 		const queue = view.members.filter(m => m.hand > 0).sort((a, b) => a.hand - b.hand)
@@ -73,7 +73,8 @@ export class Hands {
 
 	/** One has a place on stage now, and the microphone is off. @param {RoomView} view */
 	invite(view) {
-		const sentence = t('hand.invited', { name: this.room.nameOf(view.host) })
+		const others = view.members.some(m => m.role === 'moderator') // it may have been one of them
+		const sentence = others ? t('hand.seated') : t('hand.invited', { name: this.room.nameOf(view.host) })
 		say(this.invited, sentence)
 		this.invited.hidden = false
 		this.room.tell(sentence)
@@ -102,9 +103,10 @@ export class Hands {
 		const name = h('bdi')
 		const waits = h('span', { class: 'soft' })
 		const about = (/** @type {any} */ body) => () => this.ask('members/' + encodeURIComponent(peer), body)
+		const menu = this.room.law.menu()
 		const invite = h('button', { onclick: about({ role: 'speaker' }) }, t('hand.invite'))
 		const lower = h('button', { class: 'quiet', onclick: about({ hand: false }) }, t('hand.down'))
-		const acts = h('span', { class: 'acts' }, invite, lower)
+		const acts = h('span', { class: 'acts' }, invite, lower, menu.element)
 		return {
 			element: h('li', {}, face, h('span', { class: 'who' }, name, waits), acts),
 			/** @param {Member} m */
@@ -114,6 +116,7 @@ export class Hands {
 				say(name, m.name)
 				say(waits, [m.you && t('you'), span(Date.now() - (this.since.get(peer) ?? Date.now()))].filter(Boolean).join(' · '))
 				acts.hidden = !this.hosts
+				menu.update(m)
 				set(invite, { 'aria-label': `${t('hand.invite')}: ${m.name}` })
 				set(lower, { 'aria-label': `${t('hand.down')}: ${m.name}` })
 			},
@@ -123,7 +126,7 @@ export class Hands {
 
 /** Whether somebody need not ask. @param {Member} m */
 function seated(m) {
-	return m.role === 'host' || m.role === 'speaker' || m.speaking
+	return m.role === 'host' || m.role === 'moderator' || m.role === 'speaker' || m.speaking
 }
 
 function icon() {

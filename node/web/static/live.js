@@ -10,11 +10,11 @@
  * @typedef {{room: string, title: string, link: string, host: string, speakers: number, listeners: number,
  *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean}} RoomLine
  * @typedef {{peer: string, name: string, role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
- *   listening: boolean, recording: boolean, you: boolean, live_parent: string, warm_parent: string, lost: boolean, guests: number, guest_of: string}} Member
+ *   listening: boolean, recording: boolean, you: boolean, muted_by: string, silenced: boolean, you_may: string[], live_parent: string, warm_parent: string, lost: boolean, guests: number, guest_of: string}} Member
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
  *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
  * @typedef {{peer: string, source: number, frames: number, lost: number, hot: boolean, level: number}} Source
- * @typedef {RoomLine & {term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
+ * @typedef {RoomLine & {locked: boolean, paused: boolean, pinned: string, next?: string, you_may: string[], term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
  *   guests: number, guest_link: string, members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean, has_guest_door?: boolean}} Status

@@ -8,7 +8,7 @@ import { inWords, post, roomPath } from './api.js'
 import { h, say } from './view.js'
 import { language, languageName, t } from './words.js'
 
-const tongues = ['en', 'id', 'vi', 'zh', 'ar', 'es', 'fa', 'fr', 'hi', 'ja', 'ko', 'my', 'pt', 'ru', 'th', 'tr', 'uk']
+export const tongues = ['en', 'id', 'vi', 'zh', 'ar', 'es', 'fa', 'fr', 'hi', 'ja', 'ko', 'my', 'pt', 'ru', 'th', 'tr', 'uk']
 
 /**
  * Asks, opens and shows the link.
@@ -57,7 +57,7 @@ export function open(go) {
  * @param {string} legend
  * @param {[string, string][]} options
  */
-function choice(name, legend, options) {
+export function choice(name, legend, options) {
 	return h('fieldset', {}, h('legend', {}, legend),
 		...options.map(([value, text], i) => h('label', { class: 'option' }, h('input', { type: 'radio', name, value, checked: i === 0 }), text)))
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { inWords } from './api.js'
+import { whyAway } from './law.js'
 import { Hearing, Microphone, Speaking } from './sound.js'
 import { t } from './words.js'
 
@@ -126,7 +126,7 @@ export class Presence extends EventTarget {
 		if (this.speaking !== speaking) return
 		this.speaking = null
 		this.give()
-		if (speaking.problem) this.trouble = inWords(speaking.problem)
+		if (speaking.problem) this.trouble = whyAway(speaking.problem)
 	}
 
 	/** Turns it off. */

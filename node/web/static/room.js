@@ -10,6 +10,7 @@ import { Demo } from './demo.js'
 import { Door } from './door.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
+import { Law, whyAway } from './law.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
 import { avatar, circle } from './rings.js'
@@ -30,7 +31,7 @@ const floor = 0.0018 // of a level: -55 dB, below which nobody speaks
 const breath = 1500 // ms: a pause in which whoever speaks goes on speaking
 
 /** @param {Member} m */
-const onStage = m => !m.lost && (m.role === 'host' || m.role === 'speaker' || m.speaking)
+const onStage = m => !m.lost && (m.role === 'host' || m.role === 'moderator' || m.role === 'speaker' || m.speaking)
 
 export class Room {
 	/**
@@ -65,6 +66,7 @@ export class Room {
 		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
 		this.people = h('ul', { class: 'people' })
 		this.network = new Network()
+		this.law = new Law(this)
 		this.hands = new Hands(this)
 		this.chat = new Chat(this)
 		this.demo = new Demo(this)
@@ -74,10 +76,10 @@ export class Room {
 		this.audience = new List(this.people, m => m.peer, () => this.person())
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
-			h('div', { class: 'head' }, this.title, this.facts, this.recording),
+			h('div', { class: 'head' }, this.title, this.facts, this.law.facts, this.recording), this.law.paused,
 			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.chat.captions),
-			h('aside', {}, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people),
-			this.bar.element, this.network.element)
+			h('aside', {}, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people, this.law.house),
+			this.law.done, this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
 			KeyM: { down: () => this.bar.toggle() },
@@ -108,6 +110,7 @@ export class Room {
 		clearInterval(this.beat)
 		this.hands.close()
 		this.chat.close()
+		this.law.close()
 		this.offKeys()
 		this.element.remove()
 	}
@@ -131,13 +134,14 @@ export class Room {
 		const view = (this.view = this.live.views.get(this.id))
 		const known = this.far
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
-		say(this.title, known?.title ?? t('room', { id: this.id.slice(0, 6) }))
-		this.title.lang = known?.language ?? ''
+		say(this.title, view?.title ?? known?.title ?? t('room', { id: this.id.slice(0, 6) }))
+		this.title.lang = view?.language ?? known?.language ?? ''
 		const members = (view?.members ?? []).filter(m => !m.lost)
 		const stage = members.filter(onStage)
 		const audience = members.filter(m => !onStage(m))
 		const ears = audience.length + members.reduce((n, m) => n + nameless(m, members), 0)
 		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
+		this.law.show(view)
 		this.list.show(stage)
 		const seated = new Set(stage.map(m => m.peer))
 		for (const peer of this.seats.keys()) {
@@ -178,12 +182,12 @@ export class Room {
 		this.act.dataset.state = now
 		if (before === 'lost' && now === 'heard') this.tell(t('back'))
 		const problem = this.presence.hearing?.problem
-		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? inWords(problem) : t('join.ask') }
+		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? whyAway(problem) : t('join.ask') }
 		say(this.words, sentences[/** @type {keyof typeof sentences} */ (now)])
 		const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) => h('button', { class: 'main', onclick }, t(key))
 		this.act.replaceChildren(...{
 			away: [button('listen', () => this.listen())],
-			over: [button('listen', () => this.listen())],
+			over: [button('listen', () => this.listen()), problem?.code === 'banned' && h('a', { class: 'button', href: '#' }, t('hall'))].filter(Boolean),
 			silenced: [button('play', () => this.presence.hearing?.play())],
 			ended: [h('a', { class: 'button', href: '#' }, t('hall')), this.far?.host === this.live.node?.peer_id && button('reopen', () => this.reopen())].filter(Boolean),
 		}[now] ?? [])
@@ -206,7 +210,8 @@ export class Room {
 		const role = h('span', { class: 'role' })
 		const loud = h('input', { type: 'range', min: '0', max: '1', step: '0.05', value: '1' })
 		const off = h('span', { class: 'off', 'aria-hidden': 'true', hidden: true }, icon('off'))
-		const element = h('li', { class: 'seat' }, face, off, name, role, loud)
+		const menu = this.law.menu()
+		const element = h('li', { class: 'seat' }, face, off, name, role, loud, menu.element)
 		face.addEventListener('click', () => element.toggleAttribute('data-open')) // where nothing hovers
 		let peer = ''
 		loud.addEventListener('input', () => {
@@ -223,10 +228,11 @@ export class Room {
 				peer = m.peer
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [!(m.muted && m.role === 'speaker') && t(m.role), m.you && t('you'), m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
+				say(role, [!(m.muted && m.role === 'speaker') && t(m.role), m.you && t('you'), m.silenced ? t('law.silenced') : m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
 				loud.hidden = m.you
 				off.hidden = !m.muted
+				menu.update(m)
 				set(element, { 'data-speaking': m.speaking })
 			},
 		}
@@ -237,13 +243,15 @@ export class Room {
 		const face = h('span', { class: 'face' })
 		const name = h('bdi')
 		const role = h('span', { class: 'soft' })
+		const menu = this.law.menu()
 		return {
-			element: h('li', {}, face, name, role),
+			element: h('li', {}, face, name, role, menu.element),
 			/** @param {Member} m */
 			update: m => {
 				if (!face.firstChild) face.append(avatar(m.peer, m.name))
+				menu.update(m)
 				say(name, m.name)
-				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you'), ...this.guestWords(m)].filter(Boolean).join(' · '))
+				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you'), m.silenced && t('law.silenced'), ...this.guestWords(m)].filter(Boolean).join(' · '))
 			},
 		}
 	}
@@ -313,6 +321,7 @@ export class Room {
 		const is = new Set(now.members.filter(onStage).map(m => m.peer))
 		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you) this.tell(t('came', { name: m.name }))
 		this.hands.announce(before, now)
+		this.law.announce(before, now)
 		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
 		if (before.relay && now.relay && before.relay !== now.relay) {
 			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
@@ -336,9 +345,9 @@ class Bar {
 		this.hint = h('p', { class: 'soft', hidden: true }, t('mic.hold'))
 		this.leaving = h('button', { class: 'leave', onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
 		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
-		this.element = h('div', { class: 'bar' }, room.hands.invited, this.say, this.hint,
+		this.element = h('div', { class: 'bar' }, room.law.mine, room.hands.invited, this.say, this.hint,
 			h('div', { class: 'buttons' }, this.leaving, this.microphone, room.hands.button,
-				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))), room.chat.button,
+				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))), room.chat.button, room.law.button,
 				h('button', { class: 'settings', onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
 	}
 
@@ -350,9 +359,9 @@ class Bar {
 		const { presence, id } = this.room
 		const on = presence.speaking?.room === id || presence.asking !== null
 		const you = view?.members.find(m => m.you)
-		const may = view?.stage === 'open' || you?.role === 'host' || you?.role === 'speaker'
+		const may = view?.you_may.includes('speak') ?? false
 		set(this.microphone, { 'data-live': presence.live(id), disabled: !may && !on })
-		say(this.word, on ? t('mic.off') : may || !view ? t('mic.on') : t('mic.notallowed'))
+		say(this.word, on ? t('mic.off') : may || !view ? t('mic.on') : t(view.paused ? 'mic.paused' : you?.silenced ? 'mic.silenced' : 'mic.notallowed'))
 		this.hint.hidden = !presence.push || !may
 		this.element.hidden = !hears && !on
 		this.ending.hidden = you?.role !== 'host'

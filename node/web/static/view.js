@@ -67,6 +67,19 @@ export function say(element, text) {
 }
 
 /**
+ * Shows a dialog, which goes when it closes.
+ * @param {string} title
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLDialogElement}
+ */
+export function ask(title, ...children) {
+	const dialog = h('dialog', { 'aria-labelledby': 'asked', onclose: () => dialog.remove() }, h('h2', { id: 'asked' }, title), ...children)
+	document.body.append(dialog)
+	dialog.showModal()
+	return dialog
+}
+
+/**
  * A list whose items stay the same elements while their keys do, so that focus,
  * hover and transitions live on.
  * @template T

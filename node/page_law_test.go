@@ -1,0 +1,241 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// TestPageLaw has the host make a moderator by her page, and the moderator rule by
+// his, all by the keyboard: who is muted is told so and not heard, who is banned
+// is told so and does not come back, a room that is paused says so to all.
+func TestPageLaw(t *testing.T) {
+	b := launch(t)
+	ana := start(t, "ana")
+	budi, citra := start(t, "budi", ana), start(t, "citra", ana)
+	host, moderator, guest := b.visit(t, ana.Page()), b.visit(t, budi.Page()), b.visit(t, citra.Page())
+	o := ana.open(host.ctx, "Who may do what", "open")
+	still := emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: "reduce"}})
+	for _, p := range []*page{host, moderator, guest} {
+		must(t, chromedp.Run(p.ctx, still)) // what moves is nowhere to be measured
+		p.enters(o.Room)
+	}
+	l := &lawful{t, host, moderator, guest, o.Room, ana, citra}
+	for _, step := range []struct {
+		what string
+		does func(*lawful)
+	}{
+		{"a moderator is made", (*lawful).appoints},
+		{"who is muted is told, and not heard", (*lawful).mutes},
+		{"the room is paused and goes on", (*lawful).pauses},
+		{"the room is called another way", (*lawful).renames},
+		{"who is banned is told, and stays out", (*lawful).bans},
+		{"what was done is shown, and saved", (*lawful).tells},
+		{"who is let in again comes", (*lawful).letsIn},
+	} {
+		began := time.Now()
+		step.does(l)
+		t.Logf("%s: %v", step.what, time.Since(began).Round(time.Millisecond))
+	}
+}
+
+// lawful are a host, a moderator and somebody else, each at their own page.
+type lawful struct {
+	t                      *testing.T
+	host, moderator, guest *page
+	room                   string
+	ana, citra             *running
+}
+
+// about opens by keyboard what can be done about somebody.
+func (p *page) about(name string) {
+	p.t.Helper()
+	p.tabTo(fmt.Sprintf(`button.about[aria-label*=%s]`, quoted(name)))
+	p.presses(kb.Enter)
+	p.eventually("it is asked what to do", `document.querySelector('dialog[open] .choices')?.checkVisibility()`)
+}
+
+// chooses presses a button of what is open, by its words.
+func (p *page) chooses(words string) {
+	p.t.Helper()
+	p.call(fmt.Sprintf(`[...document.querySelectorAll('dialog[open] button')].forEach(b => b.classList.toggle('wanted', b.textContent.includes(%s)))`, quoted(words)), nil)
+	p.tabTo(`dialog[open] .wanted`)
+	p.presses(kb.Enter)
+}
+
+// appoints has ana make budi moderator, take that back, and make him one again.
+func (l *lawful) appoints() {
+	if l.moderator.is(`[...document.querySelectorAll('.about, .bar .pause')].some(e => e.checkVisibility())`) {
+		l.t.Error("somebody who may not is to rule")
+	}
+	l.host.about("budi")
+	l.host.judgeLaw("what can be done about somebody")
+	l.host.chooses("Make moderator")
+	l.moderator.shows(`.done`, "You are a moderator of this room now")
+	l.host.tabTo(`.done button`)
+	l.host.presses(kb.Enter)
+	l.moderator.shows(`.done`, "You are no longer a moderator")
+	l.host.about("budi")
+	l.host.chooses("Make moderator")
+	l.moderator.eventually("budi may pause the room", `document.querySelector('.bar .pause')?.checkVisibility()`)
+	l.guest.shows(`.seat .role`, "Moderator")
+	if l.moderator.is(`document.querySelector('button.about[aria-label*="ana"]')?.checkVisibility()`) {
+		l.t.Error("a moderator is to do something about the host")
+	}
+}
+
+// mutes has budi turn citra's microphone off while she speaks.
+func (l *lawful) mutes() {
+	ear := l.ana.listen(l.host.ctx, l.room)
+	defer ear.cancel()
+	l.guest.tabTo(`.mic`)
+	l.guest.presses(kb.Enter)
+	source := l.citra.speaksAs(l.room)
+	l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOf(source) > 25 })
+
+	l.moderator.about("citra")
+	l.moderator.chooses("until somebody allows it again")
+	l.moderator.shows(`.done`, "\u2068citra\u2069's microphone is off")
+	l.guest.shows(`.mine`, "\u2068budi\u2069 turned your microphone off")
+	l.guest.judgeLaw("muted")
+	l.guest.eventually("her microphone is off, and can't be turned on", `document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
+	l.host.eventually("all see it", seatOf("citra")+`?.textContent.includes('microphone turned off') || document.querySelector('.people')?.textContent.includes('microphone turned off')`)
+	before := ear.heardOf(source)
+	l.guest.tabTo(`.ring`)
+	l.guest.presses("m")
+	time.Sleep(500 * time.Millisecond) // in which 25 frames would come
+	if n := ear.heardOf(source) - before; n > 0 {
+		l.t.Errorf("%d frames of who is muted were heard", n)
+	}
+
+	l.moderator.tabTo(`.done button, button.about[aria-label*="citra"]`)
+	if l.moderator.is(`document.activeElement.matches('.about')`) { // the offer to undo it is over
+		l.moderator.presses(kb.Enter)
+		l.moderator.chooses("Allow the microphone again")
+	} else {
+		l.moderator.presses(kb.Enter)
+	}
+	l.guest.eventually("she may speak again, once she wants to", `document.querySelector('.mine').hidden && !document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
+}
+
+// pauses has budi pause the room by one key, and ana let it go on.
+func (l *lawful) pauses() {
+	l.moderator.tabTo(`.bar .pause`)
+	l.moderator.presses(kb.Enter)
+	for _, p := range []*page{l.host, l.moderator, l.guest} {
+		p.shows(`.paused`, "The room is paused")
+	}
+	l.guest.eventually("nobody speaks or writes", `document.querySelector('.mic').disabled && document.querySelector('.writing textarea').disabled`)
+	if l.guest.is(`document.querySelector('.paused button').checkVisibility()`) {
+		l.t.Error("somebody who may not is to let the room go on")
+	}
+	l.moderator.judgeLaw("paused")
+	l.host.tabTo(`.paused button`)
+	l.host.presses(kb.Enter)
+	l.guest.eventually("it goes on", `document.querySelector('.paused').hidden && !document.querySelector('.writing textarea').disabled`)
+}
+
+// renames has budi change the room's title, and pin a link, which is shown as what
+// it is: words of somebody.
+func (l *lawful) renames() {
+	l.moderator.tabTo(`.house button:first-of-type`)
+	l.moderator.presses(kb.Enter)
+	l.moderator.eventually("it is asked what to change", `document.querySelector('dialog[open] form')?.checkVisibility()`)
+	l.moderator.judgeLaw("changing the room")
+	l.moderator.call(`(([title, , , , , pin]) => { title.value = 'By the lake'; pin.value = 'javascript:alert(1)' })([...document.querySelectorAll('dialog[open] input')])`, nil)
+	l.moderator.chooses("Change it")
+	for _, p := range []*page{l.host, l.guest} {
+		p.shows(`h1`, "By the lake")
+		p.shows(`.head`, "javascript:alert(1)")
+		if p.is(`document.querySelector('.head a')`) {
+			l.t.Error("a pinned script can be pressed")
+		}
+	}
+}
+
+// bans has budi keep citra out for an hour. She asks to come in again.
+func (l *lawful) bans() {
+	l.guest.mayComplain("403", "409", "404")
+	l.moderator.about("citra")
+	l.moderator.chooses("and keep out")
+	l.moderator.shows(`dialog[open]`, "leaves the room at once")
+	l.moderator.judgeLaw("a question before a ban")
+	l.moderator.chooses("for an hour")
+	l.guest.shows(`.state`, "You are kept out of this room")
+	l.guest.judgeLaw("kept out")
+	l.guest.tabTo(`.floor .acts button`)
+	l.guest.presses(kb.Enter)
+	l.guest.eventually("it was asked again", `document.querySelector('.floor .acts').dataset.state !== 'heard'`)
+	l.guest.shows(`.state`, "You are kept out of this room")
+	l.ana.eventually(5*time.Second, "citra is gone", func() bool {
+		for _, m := range l.ana.view(l.room).Members {
+			if m.Peer == l.citra.self.String() {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// tells has ana read what was done, and by which right.
+func (l *lawful) tells() {
+	l.host.tabTo(`.house button:last-of-type`)
+	l.host.presses(kb.Enter)
+	for _, words := range []string{"\u2068ana\u2069 made \u2068budi\u2069 a moderator", "\u2068budi\u2069 turned \u2068citra\u2069's microphone off", "named by \u2068ana\u2069", "\u2068budi\u2069 paused the room",
+		"\u2068budi\u2069 removed \u2068citra\u2069 and keeps them out for \u20681 hr\u2069", "\u2068ana\u2069 opened the room"} {
+		l.host.shows(`dialog[open] .deeds`, words)
+	}
+	l.host.judgeLaw("what was done")
+	var saved string
+	l.host.call(`fetch(document.querySelector('dialog[open] a[download]').href).then(r => r.text())`, &saved)
+	want, err := l.ana.ExportLog(l.host.ctx, l.room)
+	must(l.t, err)
+	if saved != string(want) {
+		l.t.Errorf("what is saved is not the log: %.200q", saved)
+	}
+}
+
+// letsIn has ana lift the ban, in the list that is still open.
+func (l *lawful) letsIn() {
+	l.host.tabTo(`dialog[open] .kept button`)
+	l.host.presses(kb.Enter)
+	l.host.eventually("nobody is kept out", `!document.querySelector('dialog[open] .kept')`)
+	l.guest.tabTo(`.floor .acts button`)
+	l.guest.presses(kb.Enter)
+	l.guest.hearsRoom()
+}
+
+// judgeLaw looks at a view as everybody might see and hear it, and draws it where
+// EARSHOT_SCREENSHOTS names a directory.
+func (p *page) judgeLaw(view string) {
+	p.t.Helper()
+	p.checkNames(view)
+	p.checkWidth(view, 320)
+	if os.Getenv("EARSHOT_AXE") != "" {
+		p.judge(axeCore(p.t), view)
+	}
+	dir := os.Getenv("EARSHOT_SCREENSHOTS")
+	for _, s := range allShots() {
+		if dir == "" || len(s.media) > 0 || s.language != "en" {
+			continue
+		}
+		p.draw(s, dir, "law-"+strings.ReplaceAll(view, " ", "-"))
+	}
+	p.call(`delete document.documentElement.dataset.theme`, nil)
+	must(p.t, chromedp.Run(p.ctx, chromedp.EmulateReset()))
+}
+
+// draw draws a page as it stands.
+func (p *page) draw(s shot, dir, state string) {
+	p.t.Helper()
+	var png []byte
+	must(p.t, os.MkdirAll(dir, 0o755))
+	must(p.t, chromedp.Run(p.ctx, chromedp.EmulateViewport(s.width, s.height), chromedp.Evaluate(`document.documentElement.dataset.theme = '`+s.theme+`'`, nil), chromedp.CaptureScreenshot(&png)))
+	must(p.t, os.WriteFile(dir+"/"+state+"-"+s.name+".png", png, 0o644))
+}

@@ -1,0 +1,262 @@
+// @ts-check
+/**
+ * Who may do what in a room: what can be done about somebody and about all, how
+ * it is undone, and what those are told whom it concerns.
+ * @module
+ */
+
+import { Problem, inWords, post, roomPath } from './api.js'
+import { showLog } from './log.js'
+import { changeRoom } from './rules.js'
+import { ask, h, say, set } from './view.js'
+import { language, t } from './words.js'
+
+/** @typedef {import('./live.js').RoomView} RoomView */
+/** @typedef {import('./live.js').Member} Member */
+/** @typedef {{act: string, peer?: string, role?: string, may_unmute?: boolean, for_ms?: number, text?: string, topics?: string[], at?: string}} Act */
+
+/**
+ * Something that can be done about somebody: the word for it is `law.` and its
+ * name, what is said then `law.did.` and its name. What asks first has a
+ * question, `law.ask.` and its name, and the answers that lead on.
+ * @typedef {{name: string, act?: Act, undo?: Act, answers?: {word: string, act: Act, undo?: Act}[]}} Choice
+ */
+
+const hour = 3_600_000 // ms
+const undoFor = 10_000 // ms, and as long as somebody points at it
+const turned = ['banned', 'removed', 'locked', 'paused', 'muted'] // codes of problems that people made on purpose
+
+/**
+ * What can be done about somebody here, in the menu's order.
+ * @param {Member} m
+ * @param {string} stage who may speak in the room
+ */
+function choices(m, stage) {
+	/** @param {string} act */
+	const may = act => m.you_may.includes(act)
+	const seated = m.role === 'speaker' || (stage === 'open' && m.speaking)
+	const back = stage === 'open' ? { act: 'unmute' } : { act: 'grant', role: 'speaker' } // on an open stage it is a mute
+	/** @type {(Choice | false)[]} */
+	const all = [
+		may('grant') && stage === 'host' && m.role !== 'speaker' && { name: 'seat', act: { act: 'grant', role: 'speaker' }, undo: { act: 'revoke', role: 'speaker' } },
+		may('revoke') && seated && { name: 'audience', act: { act: 'revoke' }, undo: back },
+		may('mute') && !m.silenced && { name: 'mute', act: { act: 'mute' }, undo: { act: 'unmute' } },
+		may('mute') && !m.muted_by && { name: 'hush', act: { act: 'mute', may_unmute: true }, undo: { act: 'unmute' } },
+		may('unmute') && { name: 'unmute', act: { act: 'unmute' } },
+		may('grant') && m.guest_of === '' && { name: 'moderator', act: { act: 'grant', role: 'moderator' }, undo: { act: 'revoke', role: 'moderator' } },
+		may('revoke') && m.role === 'moderator' && { name: 'member', act: { act: 'revoke', role: 'moderator' }, undo: { act: 'grant', role: 'moderator' } },
+		may('remove') && { name: 'remove', answers: [{ word: 'law.remove.go', act: { act: 'remove' } }] },
+		may('ban') && { name: 'ban', answers: [{ word: 'law.ban.hour', act: { act: 'ban', for_ms: hour }, undo: { act: 'unban' } }, { word: 'law.ban.ever', act: { act: 'ban' }, undo: { act: 'unban' } }] },
+	]
+	return all.filter(c => c !== false)
+}
+
+/**
+ * Why one is not in a room, or not heard there, if people wanted that; else what
+ * went wrong, and what to do.
+ * @param {Problem} problem
+ */
+export function whyAway(problem) {
+	return turned.includes(problem.code) ? t('why.' + problem.code) : inWords(problem)
+}
+
+export class Law {
+	/** @param {import('./room.js').Room} room */
+	constructor(room) {
+		this.room = room
+		this.paused = h('p', { class: 'notice paused', hidden: true }, (this.why = h('span', {}, t('law.paused'))), (this.goOn = h('button', { onclick: () => this.pause() }, t('law.resume'))))
+		this.mine = h('p', { class: 'notice mine', role: 'alert' })
+		this.facts = h('div', { class: 'soft' }, (this.locked = h('p', {}, t('law.locked'))), (this.next = h('p')), (this.pinned = h('p')))
+		this.word = h('span')
+		this.button = h('button', { class: 'pause', hidden: true, 'aria-description': t('law.pause.say'), onclick: () => this.pause() }, icon('M-4 -8 v16 M4 -8 v16'), this.word)
+		this.lock = h('button', { onclick: () => this.turnKey() })
+		this.quiet = h('button', { onclick: () => this.quieten() }, t('law.quiet'))
+		this.loud = h('button', { onclick: () => this.carry({ act: 'unmute' }, t('law.did.loud')) }, t('law.loud'))
+		this.change = h('button', { onclick: () => this.room.view && changeRoom(this.room.view, act => post(roomPath(this.room.id, 'acts'), act)) }, t('rules'))
+		this.house = h('section', { class: 'house', hidden: true }, h('h2', {}, t('law.house')),
+			h('div', { class: 'choices' }, this.change, this.lock, this.quiet, this.loud, h('button', { onclick: () => this.look() }, t('log'))))
+		this.sentence = h('span')
+		this.undo = h('button', { onclick: () => this.takeBack() }, t('law.undo'))
+		this.done = h('p', { class: 'done', hidden: true }, this.sentence, this.undo)
+		/** @type {Act | undefined} what would undo the last act */
+		this.back = undefined
+		this.by = '' // who muted this person, as far as they were told
+	}
+
+	close() {
+		clearTimeout(this.fading)
+	}
+
+	/** @param {RoomView | undefined} view */
+	show(view) {
+		this.house.hidden = !view
+		this.paused.hidden = !view?.paused
+		/** @param {string} act */
+		const may = act => view?.you_may.includes(act) ?? false
+		this.button.hidden = this.goOn.hidden = !may('pause')
+		set(this.button, { 'aria-pressed': String(view?.paused ?? false) })
+		say(this.word, t(view?.paused ? 'law.resume' : 'law.pause'))
+		this.lock.hidden = !may('lock')
+		say(this.lock, t(view?.locked ? 'law.unlock' : 'law.lock'))
+		this.quiet.hidden = this.loud.hidden = !may('mute')
+		this.change.hidden = !may('title')
+		this.room.chat.text.disabled = view?.paused ?? false
+		this.locked.hidden = !view?.locked
+		this.next.hidden = !view?.next
+		if (view?.next) say(this.next, t('law.next', { when: new Date(view.next).toLocaleString(language(), { dateStyle: 'full', timeStyle: 'short' }) }))
+		this.showPin(view?.pinned ?? '')
+		this.showMine(view)
+	}
+
+	/** The link that all are shown. It is whatever somebody wrote. @param {string} link */
+	showPin(link) {
+		this.pinned.hidden = link === ''
+		if (this.pinned.dataset.link === link) return
+		this.pinned.dataset.link = link
+		const room = link.match(/^earshot:(room\/.+)$/)?.[1]
+		const far = /^https?:\/\//i.test(link) && URL.canParse(link)
+		const shown = room ? h('a', { href: '#' + room }, link) : far ? h('a', { href: link, target: '_blank', rel: 'noopener noreferrer' }, link) : h('bdi', {}, link)
+		this.pinned.replaceChildren(t('law.pinned') + ' ', shown)
+	}
+
+	/** Tells somebody whom a moderator muted, and turns the microphone off. @param {RoomView | undefined} view */
+	showMine(view) {
+		const you = view?.members.find(m => m.you)
+		const { presence, id } = this.room
+		const by = you?.muted_by ?? ''
+		if (presence.speaking?.room === id && (view?.paused || you?.silenced || (by && by !== this.by))) presence.hush()
+		this.by = by
+		const over = !by || (!you?.silenced && you?.speaking) // they turned it on again
+		say(this.mine, over || !by ? '' : t(you?.silenced ? 'law.mine' : 'law.mine.may', { name: this.room.nameOf(by) }))
+		this.mine.hidden = this.mine.textContent === ''
+	}
+
+	/**
+	 * Says what has changed for everybody.
+	 * @param {RoomView} before
+	 * @param {RoomView} now
+	 */
+	announce(before, now) {
+		if (before.paused !== now.paused) this.room.tell(t(now.paused ? 'law.paused' : 'law.resumed'))
+		if (!before.locked && now.locked) this.room.tell(t('law.locked'))
+		const was = before.members.find(m => m.you)?.role
+		const is = now.members.find(m => m.you)?.role
+		if (was && was !== is && is === 'moderator') this.report(t('law.you.moderator'))
+		else if (was === 'moderator' && was !== is) this.report(t('law.you.member'))
+	}
+
+	/** A button for what can be done about somebody, where anything can. */
+	menu() {
+		/** @type {Member} */
+		let member
+		const element = h('button', { class: 'about', hidden: true, 'aria-haspopup': 'dialog', onclick: () => this.about(member) }, icon('M-6 0 h.01 M0 0 h.01 M6 0 h.01'))
+		return {
+			element,
+			/** @param {Member} m */
+			update: m => {
+				member = m
+				element.hidden = choices(m, this.room.view?.stage ?? '').length === 0
+				set(element, { 'aria-label': t('law.menu', { name: m.name }) })
+			},
+		}
+	}
+
+	/** Shows what can be done about somebody. @param {Member} m */
+	about(m) {
+		const { name, peer } = m
+		/** @param {Choice} c @param {{act: Act, undo?: Act}} does */
+		const go = (c, does) => {
+			box.close()
+			this.carry({ ...does.act, peer }, t('law.did.' + c.name, { name }), does.undo && { ...does.undo, peer })
+		}
+		/** @param {Choice} c */
+		const chosen = c => {
+			if (c.act) return go(c, { act: c.act, undo: c.undo })
+			body.replaceChildren(h('p', {}, t('law.ask.' + c.name, { name })),
+				h('div', { class: 'choices' }, (c.answers ?? []).map(a => h('button', { class: 'danger', onclick: () => go(c, a) }, t(a.word))),
+					h('button', { onclick: () => box.close() }, t('cancel'))))
+			body.querySelector('button:last-child')?.focus()
+		}
+		const body = h('div', {}, h('div', { class: 'choices' },
+			choices(m, this.room.view?.stage ?? '').map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name }))),
+			h('button', { onclick: () => box.close() }, t('close'))))
+		const box = this.open(t('law.menu', { name }), body)
+	}
+
+	/** Turns the microphones of all others off, once that was asked. */
+	quieten() {
+		const box = this.open(t('law.quiet'), h('p', {}, t('law.ask.quiet')), h('div', { class: 'acts' },
+			h('button', { onclick: () => box.close() }, t('cancel')),
+			h('button', { class: 'danger', onclick: () => (box.close(), this.carry({ act: 'mute' }, t('law.did.quiet'), { act: 'unmute' })) }, t('law.quiet'))))
+	}
+
+	/** A dialog; focus stays in the room after what opened it has gone with somebody. @param {string} title @param {...any} children */
+	open(title, ...children) {
+		const box = ask(title, ...children)
+		box.addEventListener('close', () => setTimeout(() => this.keepFocus()))
+		return box
+	}
+
+	keepFocus() {
+		if (document.activeElement === document.body) this.room.ring.focus()
+	}
+
+	pause() {
+		const on = !this.room.view?.paused
+		this.carry({ act: on ? 'pause' : 'resume' }) // which the bar says that undoes it
+	}
+
+	turnKey() {
+		const on = !this.room.view?.locked
+		this.carry({ act: on ? 'lock' : 'unlock' }, t(on ? 'law.locked' : 'law.did.unlock'), { act: on ? 'unlock' : 'lock' })
+	}
+
+	look() {
+		if (this.room.view) showLog(this.room.view)
+	}
+
+	/**
+	 * Does it, says so unless that is seen anyway, and offers to undo it.
+	 * @param {Act} act
+	 * @param {string} [sentence]
+	 * @param {Act} [undo]
+	 */
+	async carry(act, sentence, undo) {
+		try {
+			await post(roomPath(this.room.id, 'acts'), act)
+			if (sentence) this.report(sentence, undo)
+		} catch (e) {
+			this.report(inWords(e))
+		}
+	}
+
+	takeBack() {
+		const { back } = this
+		this.room.ring.focus()
+		if (back) this.carry(back, t('law.undone'))
+	}
+
+	/**
+	 * @param {string} sentence
+	 * @param {Act} [undo]
+	 */
+	report(sentence, undo) {
+		this.back = undo
+		this.undo.hidden = !undo
+		say(this.sentence, sentence)
+		this.done.hidden = false
+		this.room.tell(sentence)
+		clearTimeout(this.fading)
+		this.fading = setTimeout(() => this.fade(), undoFor)
+	}
+
+	fade() {
+		if (this.done.matches(':hover, :focus-within')) this.fading = setTimeout(() => this.fade(), undoFor)
+		else this.done.hidden = true
+	}
+}
+
+/** @param {string} d */
+function icon(d) {
+	return h('svg', { class: 'icon', viewBox: '-12 -12 24 24', 'aria-hidden': 'true' }, h('path', { d }))
+}
