@@ -153,3 +153,28 @@ func TestBeyondAShare(t *testing.T) {
 		t.Error("the host's action is not passed on")
 	}
 }
+
+// A moderator who signs two things by a share of one, and shows some nodes the one
+// first and some the other, does not part their elections: whoever has both is in one
+// era, in which order they ever came.
+func TestForksBeyondAShareAndTheEra(t *testing.T) {
+	first, second := still(t, protocol.StageHost, 3, 1), still(t, protocol.StageHost, 3, 1)
+	speaker := first.deed(0, 1, protocol.Grant{Peer: first.nodes[1].id, Role: protocol.RoleSpeaker})
+	grant := first.deed(0, 2, protocol.Grant{Peer: first.nodes[2].id, Role: protocol.RoleModerator, Share: 1}, speaker.Hash)
+	ends := first.deed(2, 1, protocol.Revoke{Peer: first.nodes[1].id, Role: protocol.RoleSpeaker}, grant.Hash)
+	other := ends
+	for at := int64(1); other.Hash.Compare(ends.Hash) >= 0; at++ { // the lower hash is paid first
+		other = first.deed(2, 1, protocol.Next{At: time.Unix(at, 0)}, grant.Hash)
+	}
+	for s, order := range map[*stillness][]*protocol.Action{first: {speaker, grant, ends, other}, second: {speaker, grant, other, ends}} {
+		for _, a := range order {
+			s.takeAction(a.Signed(), "", s.clock)
+		}
+		if s.machine.Era() != s.lawful.Era() || s.lawful.Era() != 0 {
+			t.Errorf("the election is in era %d, the log in %d", s.machine.Era(), s.lawful.Era())
+		}
+	}
+	if first.log.Hash() != second.log.Hash() {
+		t.Error("two logs")
+	}
+}

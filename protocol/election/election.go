@@ -26,7 +26,8 @@
 //	 8  When the roster drops best's relay, or it says bye or begins a new life, I
 //	    suspect and am free. A new era also clears best and max; its heir is the old
 //	    relay if that is still a candidate, else the old standby. Who comes late to
-//	    an era, in which peers have claimed already, is not free: it listens.
+//	    an era, in which peers have claimed already, is not free: it listens. An
+//	    earlier era, to which the log may fall back, is entered as a new one.
 //	 9  Alive are the others heard within Suspect, less the suspect. My place k is
 //	    that in alive and me, by: pin, heir (best's standby), class, H(max+1, peer).
 //	10  Suspecting for w, I claim if w >= k Step and I am free, or nobody is alive, or
@@ -45,7 +46,7 @@
 //
 // The invariants, which the tests hold against random histories:
 //
-//	I1  Max never falls within an era and a life.
+//	I1  Max never falls within a life, as long as the era stays.
 //	I2  Best's relay is in one's own roster.
 //	I3  An (era, term, relay) belongs to one boot.
 //	I4  A connected part that is left in quiet has one live relay, known to all.

@@ -108,18 +108,19 @@ func (m *Machine) reached() uint64 {
 	return m.max.Term
 }
 
-// SetRoster takes what the log says now (rule 8). The log only grows: a roster of
-// an earlier era is ignored.
+// SetRoster takes what the log says now (rule 8). Only who signs beyond a share, in
+// forks, has the era fall. Then it is entered again, without a memory: those who hold
+// the same log are to be in one era, or they never hear each other again.
 func (m *Machine) SetRoster(r Roster, now time.Duration) {
-	if r.Era < m.roster.Era {
-		return
-	}
 	era, stood := m.roster.Era, m.candidate()
 	was := m.best
 	live := m.Live(now)
 	m.enrol(r)
 	switch {
-	case r.Era > era:
+	case r.Era != era:
+		if r.Era < era && m.storedEra == era {
+			m.stored, m.storedEra = protocol.Key{}, r.Era
+		}
 		m.enter(was, live, now)
 	case was.Term > 0 && !m.in(was.Relay):
 		m.forget()

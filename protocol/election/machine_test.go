@@ -222,6 +222,31 @@ func TestLogBehind(t *testing.T) {
 	}
 }
 
+// An era that fell, since a moderator signed beyond its share in forks, is entered
+// again: with those who never left it, and with what is stored for it.
+func TestEraFalls(t *testing.T) {
+	m := machine(alice)
+	m.Claim(claimOf(bob, 7, 1), 0)
+	m.SetRoster(three(5), time.Second)
+	p := pulseOf(carol, 1, key(9, bob))
+	m.Pulse(p, time.Second+ms) // who is in the lower era still
+	for now := time.Second; now < 6*time.Second; now += 100 * ms {
+		m.Tick(now)
+	}
+	if m.Best().Era != 5 || m.Best().Relay != alice {
+		t.Fatalf("in the higher era it follows %+v", m.Best())
+	}
+	m.SetRoster(three(0), 6*time.Second)
+	if m.Era() != 0 || m.Max() != key(9, bob) || m.Relaying() {
+		t.Errorf("era %d, max %v, relaying %v", m.Era(), m.Max(), m.Relaying())
+	}
+	m.Claim(claimOf(bob, 10, 2), 6*time.Second+ms)
+	out := m.Tick(6*time.Second + 500*ms)
+	if m.Best().Key != key(10, bob) || out.Pulse == nil || out.Pulse.Era != 0 || out.Keep.Term < 10 {
+		t.Errorf("it follows %+v, pulses %+v and keeps %v", m.Best(), out.Pulse, out.Keep)
+	}
+}
+
 // A node that is no candidate follows and says nothing.
 func TestObserver(t *testing.T) {
 	m := New(Config{Self: "dave", Boot: 1, Roster: three(0)}, 0)
