@@ -27,9 +27,10 @@ environment (EARSHOT_ and the name), config.toml in the home, or the default.`,
 	upFlags(cmd)
 	cmd.AddCommand(
 		&cobra.Command{
-			Use:   "path",
-			Short: "Print where config.toml is",
-			Args:  words(),
+			Use:     "path",
+			Short:   "Print where config.toml is",
+			Example: "  earshot config path",
+			Args:    words(),
 			RunE: func(*cobra.Command, []string) error {
 				if p.json {
 					return p.line(map[string]string{"path": p.settings.config})

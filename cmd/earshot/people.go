@@ -120,7 +120,7 @@ themselves, and whoever takes their name does not get it. An empty NAME takes it
 // listCommand lists those of whom a note holds.
 func (p *program) listCommand(name, short, none string, holds func(web.Person) bool) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: short, GroupID: groupPeople, Args: words(),
+		Use: name, Short: short, Example: "  earshot " + name, GroupID: groupPeople, Args: words(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			people, err := p.noted(cmd.Context(), holds)
 			if err != nil {

@@ -78,10 +78,10 @@ topics or the time back.`
 		return p.set(cmd.Context(), node, view, acts, "set", fmt.Sprintf("In %s you %s.", view.Title, strings.Join(what, ", ")))
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.title, "title", "", "what the room is called")
+	flags.StringVar(&f.title, "title", "", "`TITLE` of the room")
 	flags.StringArrayVar(&f.topics, "topic", nil, "what it is about, `T` (repeatable)")
 	flags.StringVar(&f.language, "language", "", "the `LANG` spoken, such as en or pt-BR")
-	flags.StringVar(&f.stage, "stage", "", "who may speak: `open` (anybody), host (whom host and moderators let), moderators (nobody else)")
+	flags.StringVar(&f.stage, "stage", "", "`WHO` may speak: open (anybody), host (whom host and moderators let), moderators (nobody else)")
 	flags.BoolVar(&f.lock, "lock", false, "take nobody new in")
 	flags.BoolVar(&f.unlock, "unlock", false, "take people in again")
 	flags.StringVar(&f.pin, "pin", "", "a `LINK` that all are shown")
@@ -146,7 +146,7 @@ func whenSaid(s string, now time.Time) (*time.Time, error) {
 		switch {
 		case err != nil:
 		case at.Before(now):
-			return nil, usage("--at: "+s+" is over", "")
+			return nil, usage("--at: "+s+" is over", "give a time to come")
 		default:
 			return &at, nil
 		}

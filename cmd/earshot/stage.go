@@ -37,11 +37,11 @@ func (p *program) act(ctx context.Context, node *caller, v web.RoomView, a about
 }
 
 func (p *program) stageCommand() *cobra.Command {
-	cmd := parts("stage", "Say who speaks and who moderates in a room: its host's and its moderators'", `  earshot stage grant 7k2m budi            let budi speak
+	cmd := parts("stage", "Let people speak or moderate, mute them, send them out: for hosts and moderators", `  earshot stage grant 7k2m budi            let budi speak
   earshot stage grant 7k2m citra --role moderator
   earshot stage revoke 7k2m budi           back to the audience
   earshot stage mute 7k2m budi             nobody hears budi, until: earshot stage unmute
-  earshot stage ban 7k2m eko --for 24h     out, and no way back in
+  earshot stage ban 7k2m eko --for 24h     out, and not in again for a day
   earshot stage lower 7k2m budi            take budi's hand down`)
 	cmd.Aliases = []string{"mod"}
 	cmd.AddCommand(p.grantCommand(), p.revokeCommand(), p.muteCommand(), p.unmuteCommand(), p.removeCommand(), p.banCommand(), p.unbanCommand(),
