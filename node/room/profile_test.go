@@ -40,7 +40,7 @@ func TestProfilesAreTold(t *testing.T) {
 	})
 }
 
-// Of who is not here nothing is kept, and not more often than is said.
+// Of who is not here nothing is kept.
 func TestProfilesOfNobody(t *testing.T) {
 	s := still(t, protocol.StageOpen, 3, 0)
 	m := &protocol.Message{Profile: &protocol.Profile{Text: "here I am"}}
