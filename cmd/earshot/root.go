@@ -229,7 +229,7 @@ func seeHelp(cmd *cobra.Command) string {
 	return "see: " + cmd.CommandPath() + " --help"
 }
 
-const usageTemplate = `Usage: {{if .HasAvailableSubCommands}}{{.CommandPath}} [COMMAND] [FLAGS]{{else}}{{.UseLine}}{{end}}{{if .HasExample}}
+const usageTemplate = `Usage: {{if and .HasAvailableSubCommands (ne .Use .Name)}}{{.UseLine}}, or {{.CommandPath}} COMMAND{{else if .HasAvailableSubCommands}}{{.CommandPath}} [COMMAND] [FLAGS]{{else}}{{.UseLine}}{{end}}{{if .HasExample}}
 
 Examples
 {{.Example}}{{end}}{{$all := .Commands}}{{range .Groups}}{{$group := .}}
