@@ -101,7 +101,7 @@ func (e *ears) Send(f *protocol.Frame) bool {
 func (n *Node) named(v room.View) (named []guest.Named) {
 	for _, m := range v.Members {
 		if m.Presence.Door == n.self {
-			named = append(named, guest.Named{Key: keyText(m.Peer), Hand: m.Hand, MaySpeak: v.Genesis.Stage == protocol.StageOpen || m.Role == "speaker"})
+			named = append(named, guest.Named{Key: keyText(m.Peer), Hand: m.Hand, MaySpeak: v.Lawful.MaySpeak(m.Peer)})
 		}
 	}
 	return named

@@ -292,3 +292,32 @@ func BenchmarkAdd(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed())/float64(b.N*len(all)), "ns/action")
 }
+
+// Follows goes by the log's order, and what is not held follows nothing.
+func TestFollows(t *testing.T) {
+	l := New(room())
+	var chain []*protocol.Action
+	for range 3 {
+		a, err := l.Draft(founder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Actor, a.Deed = founder, protocol.Lock(true)
+		a.Hash = protocol.ActionHash{byte(9 - len(chain))}
+		if _, _, err := l.Add(a); err != nil {
+			t.Fatal(err)
+		}
+		chain = append(chain, a)
+	}
+	nobody := protocol.ActionHash{1}
+	for i, a := range chain {
+		for j, b := range chain {
+			if l.Follows(a.Hash, b.Hash) != (i > j) {
+				t.Errorf("%d follows %d: %v", i, j, i <= j)
+			}
+		}
+		if !l.Follows(a.Hash, nobody) || l.Follows(nobody, a.Hash) {
+			t.Errorf("%d and one that is not held", i)
+		}
+	}
+}
