@@ -1,8 +1,11 @@
 package room
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
@@ -176,5 +179,24 @@ func TestForksBeyondAShareAndTheEra(t *testing.T) {
 	}
 	if first.log.Hash() != second.log.Hash() {
 		t.Error("two logs")
+	}
+}
+
+// Answers fit into a link's message, however large the actions are that somebody
+// signed: what does not fit never arrives.
+func TestLogOfLargeActions(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 0)
+	grant := s.deed(0, 1, protocol.Grant{Peer: s.nodes[2].id, Role: protocol.RoleModerator, Share: 200})
+	s.holds(grant)
+	parents := []protocol.ActionHash{grant.Hash}
+	for sequence := range uint32(100) {
+		a := s.deed(2, sequence+1, protocol.Pin("https://example.org/"+strings.Repeat("x", protocol.MaxPinBytes-20)), parents...)
+		s.holds(a)
+		parents = []protocol.ActionHash{a.Hash}
+	}
+	told := s.lackedBy(nil, nil, nil)
+	m := &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: told}}
+	if size := proto.Size(m); size > protocol.MaxLinkMessageBytes || !told.More || len(told.Actions) < 20 {
+		t.Errorf("%d actions in %d bytes, more %v", len(told.Actions), size, told.More)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
@@ -20,7 +21,8 @@ import (
 // and asks back for what it lacks itself.
 
 const (
-	logBytes = 24 << 10        // of actions, in one answer
+	logBytes = 12 << 10        // of actions, in one answer: it has to fit into a link's message
+	maxTold  = 128             // actions in it
 	logAgain = 2 * time.Second // unanswered
 	logSoon  = 300 * time.Millisecond
 	maxHeads = 64 // named in a question: the heads, and some older
@@ -313,11 +315,12 @@ func (r *Room) lackedBy(have, missing []protocol.ActionHash, after []byte) *pb.L
 		}
 	}
 	for _, a := range since {
-		if left -= protocol.MaxActionBytes; left < 0 {
+		w := a.Signed()
+		if left -= proto.Size(w) + 3; left < 0 || len(t.Actions) == maxTold { // with its tag and length
 			t.More = true
 			break
 		}
-		t.Actions = append(t.Actions, a.Signed())
+		t.Actions = append(t.Actions, w)
 	}
 	return t
 }
@@ -332,7 +335,7 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 	p.log.open, p.log.asked, p.log.known = false, 0, p.log.known || !m.More
 	var added []*protocol.Action
 	for i, w := range m.Actions {
-		if i >= logBytes/protocol.MaxActionBytes {
+		if i >= maxTold {
 			r.drop("malformed")
 			break
 		}
