@@ -14,7 +14,7 @@ import (
 type Stage uint8
 
 const (
-	StageHost Stage = iota // the founder, and those certified to speak
+	StageHost Stage = iota // the founder, the moderators, and those they let on
 	StageOpen              // anybody
 
 	// StageModerators leaves the stage to the founder and the moderators. Only an

@@ -26,7 +26,7 @@ type Message struct {
 	Closed      *bool // by the founder
 	Hand        *Hand
 	Queue       *Queue
-	Lowered     *Stamp // by the founder
+	Lowered     *Stamp // by who moderates
 	Chat        *Chat
 	Hide        *Hide // by who may
 	Reaction    *Reaction

@@ -16,7 +16,7 @@ type hand struct {
 	since   time.Duration  // when it went up, by the relay's count once it is stamped
 	order   int            // in which hands became known here: what a relay stamps by
 	stamp   protocol.Stamp // Term 0: it has no place in the queue yet
-	lowered bool           // by the founder, as long as it is not raised anew
+	lowered bool           // by a moderator, as long as it is not raised anew
 	boot    uint64         // of who asks, and the number of the raising; 0: not heard yet
 	raised  uint64
 }

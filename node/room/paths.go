@@ -218,7 +218,7 @@ func (r *Room) sendUnbind(id protocol.PeerID, h protocol.Handle) {
 }
 
 // bindAgain repeats what the far side has not answered with yes: it may have
-// learnt of a certificate since.
+// learnt since that the speaker may.
 func (r *Room) bindAgain(now time.Duration) {
 	for id, p := range r.paths {
 		for s, b := range p.out {
@@ -339,7 +339,7 @@ func (r *Room) disown(id protocol.PeerID, p *path) {
 	}
 }
 
-// bindPending looks again at what was refused: a certificate came.
+// bindPending looks again at what was refused: who may speak has changed.
 func (r *Room) bindPending(now time.Duration) {
 	for id, p := range r.paths {
 		for _, m := range p.later {

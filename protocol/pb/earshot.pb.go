@@ -30,7 +30,7 @@ const (
 type Stage int32
 
 const (
-	Stage_STAGE_HOST       Stage = 0 // the founder, and those certified to speak
+	Stage_STAGE_HOST       Stage = 0 // the founder, the moderators, and those they let on
 	Stage_STAGE_OPEN       Stage = 1 // anybody
 	Stage_STAGE_MODERATORS Stage = 2 // the founder and the moderators; by an action alone, not in a genesis
 )
@@ -451,7 +451,7 @@ type Certificate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Issuer        []byte                 `protobuf:"bytes,1,opt,name=issuer,proto3" json:"issuer,omitempty"`
 	Subject       []byte                 `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	Duties        uint32                 `protobuf:"varint,3,opt,name=duties,proto3" json:"duties,omitempty"` // 1 speak, 2 carry
+	Duties        uint32                 `protobuf:"varint,3,opt,name=duties,proto3" json:"duties,omitempty"` // 2 carry; 1 was to speak, which the log lets people now
 	LifeS         uint32                 `protobuf:"varint,4,opt,name=life_s,json=lifeS,proto3" json:"life_s,omitempty"`
 	Serial        uint64                 `protobuf:"varint,5,opt,name=serial,proto3" json:"serial,omitempty"`
 	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"` // by the issuer, over the room and fields 1 to 5
@@ -1954,7 +1954,7 @@ type RoomBody_Queue struct {
 }
 
 type RoomBody_Lowered struct {
-	Lowered *Stamp `protobuf:"bytes,11,opt,name=lowered,proto3,oneof"` // the founder's word: this hand goes down
+	Lowered *Stamp `protobuf:"bytes,11,opt,name=lowered,proto3,oneof"` // a moderator's word: this hand goes down
 }
 
 type RoomBody_Chat struct {
