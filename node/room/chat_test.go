@@ -135,14 +135,7 @@ func TestHalvesReadEachOther(t *testing.T) {
 		asking(t, seed, 8, func(w *world) {
 			w.nodes[4].writes("before")
 			w.sleep(time.Second)
-			relay, standby := w.relay(), w.standby()
-			var half []*node
-			for i, n := range w.nodes {
-				if n == relay || n != standby && i%2 == 0 {
-					half = append(half, n)
-				}
-			}
-			w.parts(half...)
+			w.halves()
 			w.sleep(10 * time.Second)
 			for i := range 12 {
 				w.nodes[i%8].writes(fmt.Sprint("m", i))

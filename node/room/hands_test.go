@@ -162,14 +162,7 @@ func TestHalvesGetOneQueue(t *testing.T) {
 		asking(t, seed, 8, func(w *world) {
 			w.raise(w.nodes[4], w.nodes[5])
 			w.lines("ef", soon, w.nodes...)
-			relay, standby := w.relay(), w.standby()
-			var half []*node
-			for i, n := range w.nodes {
-				if n == relay || n != standby && i%2 == 0 {
-					half = append(half, n)
-				}
-			}
-			w.parts(half...)
+			w.halves()
 			w.sleep(15 * time.Second)
 			w.raise(w.nodes[6], w.nodes[7])
 			w.sleep(5 * time.Second)

@@ -273,6 +273,18 @@ func (w *world) parts(half ...*node) {
 	}
 }
 
+// halves parts the relay and every other node from the standby and the rest.
+func (w *world) halves() {
+	relay, standby := w.relay(), w.standby()
+	var half []*node
+	for i, n := range w.nodes {
+		if n == relay || n != standby && i%2 == 0 {
+			half = append(half, n)
+		}
+	}
+	w.parts(half...)
+}
+
 // cuts ends what passes between two nodes; their link is dead a while later.
 func (w *world) cuts(n, o *node) {
 	w.mu.Lock()
