@@ -25,7 +25,7 @@ func (s *stillness) deed(by int, sequence uint32, deed protocol.Deed, parents ..
 func (s *stillness) holds(actions ...*protocol.Action) {
 	s.t.Helper()
 	for _, a := range actions {
-		if added := s.addAction(a.Signed(), "", s.clock); len(added) != 1 {
+		if added := s.addAction(a.Signed(), "", false, s.clock); len(added) != 1 {
 			s.t.Fatalf("%d actions added: %v", len(added), s.dropped)
 		}
 	}
@@ -198,5 +198,34 @@ func TestLogOfLargeActions(t *testing.T) {
 	m := &pb.LinkMessage{What: &pb.LinkMessage_LogTold{LogTold: told}}
 	if size := proto.Size(m); size > protocol.MaxLinkMessageBytes || !told.More || len(told.Actions) < 20 {
 		t.Errorf("%d actions in %d bytes, more %v", len(told.Actions), size, told.More)
+	}
+}
+
+// A moderator who forks its share shows one half of a room the one branch, which the
+// host then builds on, and the other half the other. That half learns the host's word
+// though the branch before it, which no answer holds whole, counts only with it.
+func TestForkThatTheHostBuiltOn(t *testing.T) {
+	knows, lacks := still(t, protocol.StageHost, 3, 0), still(t, protocol.StageHost, 3, 1)
+	const share = 150
+	grant := knows.deed(0, 1, protocol.Grant{Peer: knows.nodes[2].id, Role: protocol.RoleModerator, Share: share})
+	branch := func(s *stillness, at int64) (last protocol.ActionHash) {
+		s.holds(grant)
+		last = grant.Hash
+		for i := range share {
+			a := s.deed(2, uint32(i+1), protocol.Next{At: time.Unix(at+int64(i), 0)}, last)
+			s.holds(a)
+			last = a.Hash
+		}
+		return last
+	}
+	word := knows.deed(0, 2, protocol.Title("the host's"), branch(knows, 1))
+	knows.holds(word)
+	branch(lacks, 1000)
+	asked := lacks.learnsFrom(knows)
+	if lacks.lawful.Title() != "the host's" {
+		t.Errorf("after %d questions it has not heard the host, %d actions of %d", asked, lacks.log.Len(), knows.log.Len())
+	}
+	if lacks.log.Hash() != knows.log.Hash() {
+		t.Errorf("two logs, of %d and %d actions", lacks.log.Len(), knows.log.Len())
 	}
 }

@@ -23,6 +23,7 @@ import (
 const (
 	logBytes = 12 << 10        // of actions, in one answer: it has to fit into a link's message
 	maxTold  = 128             // actions in it
+	maxSpare = 256             // of earlier answers, that count only with what follows
 	logAgain = 2 * time.Second // unanswered
 	logSoon  = 300 * time.Millisecond
 	maxHeads = 64 // named in a question: the heads, and some older
@@ -66,6 +67,7 @@ type askingLog struct {
 	asked   int                 // without an answer
 	known   bool                // all that it had is here
 	told    protocol.ActionHash // the last of an answer that promised more: so far it has been told
+	spare   []*protocol.Action  // told, and beyond a share so far: what follows may rely on them
 	answers *rate.Limiter       // to the far side; nil: never asked
 }
 
@@ -99,11 +101,12 @@ func (r *Room) abide(now time.Duration) {
 // takeAction takes an action that a message carries; false if it is not worth
 // passing on.
 func (r *Room) takeAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) bool {
-	return len(r.logged(r.addAction(w, from, now), true, now)) > 0
+	return len(r.logged(r.addAction(w, from, false, now), true, now)) > 0
 }
 
-// addAction gives what an action, if it is sound, adds to the log.
-func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) []*protocol.Action {
+// addAction gives what an action, if it is sound, adds to the log. asked: this node
+// asked for it.
+func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, asked bool, now time.Duration) []*protocol.Action {
 	a, err := protocol.ParseAction(r.cfg.Room, w)
 	switch {
 	case err != nil:
@@ -111,7 +114,7 @@ func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, now time.Dura
 		return nil
 	case r.log.Has(a.Hash):
 		return nil
-	case (!r.log.MayAct(a.Actor) || r.logLimits.wasteful[a.Actor]) && !r.strange(now):
+	case (!r.log.MayAct(a.Actor) || r.logLimits.wasteful[a.Actor] && !asked) && !r.strange(now):
 		r.drop("action without right")
 		return nil
 	case a.Verify() != nil:
@@ -334,37 +337,45 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 	}
 	p.log.open, p.log.asked, p.log.known = false, 0, p.log.known || !m.More
 	var added []*protocol.Action
+	for _, a := range p.log.spare {
+		again, _, _ := r.log.Add(a) // it was sound
+		added = append(added, again...)
+	}
 	for i, w := range m.Actions {
 		if i >= maxTold {
 			r.drop("malformed")
 			break
 		}
-		added = append(added, r.addAction(w, id, now)...)
+		added = append(added, r.addAction(w, id, true, now)...)
 	}
+	told := slices.Clone(added)
 	added = r.logged(added, false, now)
+	before := len(p.log.spare)
+	p.log.spare = slices.DeleteFunc(told, func(a *protocol.Action) bool { return r.log.Has(a.Hash) })
 	r.settle()
 	// What came by a question is passed on to those who did not ask it.
 	for _, a := range added {
 		r.say(&protocol.Message{Action: a.Signed()})
 	}
-	r.askOn(id, p, m, now)
+	r.askOn(id, p, m, len(p.log.spare) > before, now)
 }
 
 // askOn asks for what follows an answer that promised more. Each one has to end
-// further on in the log than the one before, whether or not it brought anything new:
-// where too much happened at once to name it all in a question, answers begin with
-// what is known.
-func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, now time.Duration) {
+// further on in the log than the one before, whether or not it brought anything new
+// (where too much happened at once to name it all in a question, answers begin with
+// what is known), or to bring more that may count with what follows.
+func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, spared bool, now time.Duration) {
 	told := p.log.told
 	p.log.told = protocol.ActionHash{}
-	if !m.More || len(m.Actions) == 0 {
-		return
+	if m.More && len(m.Actions) > 0 && len(p.log.spare) <= maxSpare {
+		last, err := protocol.ParseAction(r.cfg.Room, m.Actions[len(m.Actions)-1])
+		if err == nil && (spared || r.log.Follows(last.Hash, told)) {
+			p.log.told = last.Hash
+			r.askLog(id, true, now)
+			return
+		}
 	}
-	last, err := protocol.ParseAction(r.cfg.Room, m.Actions[len(m.Actions)-1])
-	if err == nil && r.log.Follows(last.Hash, told) {
-		p.log.told = last.Hash
-		r.askLog(id, true, now)
-	}
+	p.log.spare = nil
 }
 
 // tendLog asks again where nothing was answered.
