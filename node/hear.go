@@ -19,6 +19,9 @@ type audition struct {
 
 // Hear joins the room and gives what its loudest say, as Play does.
 func (n *Node) Hear(ctx context.Context, name string) (web.Hearing, error) {
+	if err := n.mayReturn(name); err != nil {
+		return nil, err
+	}
 	c, err := n.join(ctx, name)
 	if err != nil {
 		return nil, err

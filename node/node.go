@@ -128,6 +128,7 @@ type Node struct {
 	name     protocol.Name
 	profile  protocol.Profile
 	rooms    map[protocol.RoomID]*carried
+	removed  map[protocol.RoomID]time.Duration // when this node was, just now
 	sessions map[string]func()
 	warnings []string
 }
@@ -138,7 +139,7 @@ func New(cfg Config) (n *Node, err error) {
 	if cfg.Wall == nil {
 		cfg.Wall = time.Now
 	}
-	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{},
+	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{}, removed: map[protocol.RoomID]time.Duration{},
 		sessions: map[string]func(){}, changes: newFanout[struct{}](1), ledger: newLedger()}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)

@@ -33,6 +33,8 @@ func TestPageLaw(t *testing.T) {
 	}{
 		{"a moderator is made", (*lawful).appoints},
 		{"who is muted is told, and not heard", (*lawful).mutes},
+		{"who may turn it on again does", (*lawful).hushes},
+		{"who is removed is told, and a locked room", (*lawful).removes},
 		{"the room is paused and goes on", (*lawful).pauses},
 		{"the room is called another way", (*lawful).renames},
 		{"who is banned is told, and stays out", (*lawful).bans},
@@ -122,6 +124,65 @@ func (l *lawful) mutes() {
 		l.moderator.presses(kb.Enter)
 	}
 	l.guest.eventually("she may speak again, once she wants to", `document.querySelector('.mine').hidden && !document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
+}
+
+// heardOfAll gives how many packets were heard.
+func (e *ear) heardOfAll() (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ps := range e.packets {
+		n += len(ps)
+	}
+	return n
+}
+
+// hushes has budi turn citra's microphone off in a way that she may end.
+func (l *lawful) hushes() {
+	ear := l.ana.listen(l.host.ctx, l.room)
+	defer ear.cancel()
+	for range 2 { // the same moderator, once more
+		l.guest.tabTo(`.mic`)
+		l.guest.presses(kb.Enter)
+		before := ear.heardOfAll()
+		l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOfAll() > before+25 })
+		l.moderator.about("citra")
+		l.moderator.chooses("they may turn it on again")
+		l.guest.shows(`.mine`, "You can turn it on again")
+		l.guest.eventually("it is off, and she may", `!document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
+		time.Sleep(500 * time.Millisecond) // in which the page would have made a session anew
+		if l.citra.seesSpeaking(l.room, l.citra)() {
+			l.t.Error("citra's page turned her microphone on")
+		}
+	}
+	l.guest.presses(kb.Enter)
+	l.guest.eventually("nothing is said of it any more", `document.querySelector('.mine').hidden`)
+	l.guest.presses(kb.Enter)
+	l.citra.eventually(5*time.Second, "she speaks no more", not(l.citra.seesSpeaking(l.room, l.citra)))
+}
+
+// removes has budi send citra out, and lock the door behind her until he opens it.
+func (l *lawful) removes() {
+	l.guest.mayComplain("403", "409", "404")
+	l.moderator.about("citra")
+	l.moderator.chooses("Remove \u2068citra\u2069")
+	l.moderator.shows(`dialog[open]`, "may come again to listen")
+	l.moderator.chooses("Remove")
+	l.guest.shows(`.state`, "You were taken out of this room")
+	time.Sleep(stayAway) // in which her page would have come again by itself
+	l.guest.shows(`.state`, "You were taken out of this room")
+	l.moderator.tabTo(`.house button:nth-of-type(2)`)
+	l.moderator.presses(kb.Enter)
+	l.host.shows(`.head`, "The room is locked")
+	l.guest.tabTo(`.floor .acts button`)
+	l.guest.presses(kb.Enter)
+	l.guest.shows(`.state`, "This room is locked")
+	l.guest.judgeLaw("locked out")
+	l.moderator.tabTo(`.house button:nth-of-type(2)`)
+	l.moderator.presses(kb.Enter)
+	l.host.eventually("it is open again", `![...document.querySelectorAll('.head p')].some(p => p.checkVisibility() && p.textContent.includes('locked'))`)
+	l.guest.tabTo(`.floor .acts button`)
+	l.guest.presses(kb.Enter)
+	l.guest.hearsRoom()
 }
 
 // pauses has budi pause the room by one key, and ana let it go on.

@@ -205,6 +205,9 @@ func (c *carried) run(ctx context.Context) {
 	c.cancel()
 	c.n.mu.Lock()
 	delete(c.n.rooms, c.id)
+	if errors.Is(err, room.ErrRemoved) {
+		c.n.wasRemoved(c.id)
+	}
 	c.n.mu.Unlock()
 	if errors.Is(err, room.ErrClosed) && c.mine {
 		c.n.keepClosed(c.id, true)

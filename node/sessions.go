@@ -30,6 +30,9 @@ func (n *Node) Publish(ctx context.Context, name, offer string) (session, answer
 
 // Play is WHEP: a program or browser on this machine listens in a room.
 func (n *Node) Play(ctx context.Context, name, offer string) (session, answer string, err error) {
+	if err := n.mayReturn(name); err != nil {
+		return "", "", err
+	}
 	c, err := n.join(ctx, name)
 	if err != nil {
 		return "", "", err

@@ -105,6 +105,7 @@ class Page {
 	}
 
 	show() {
+		this.presence.heed(this.live.views.get(this.presence.speaking?.room ?? this.presence.hearing?.room ?? ''))
 		this.shown?.show()
 		const { hearing, speaking } = this.presence
 		if (hearing) hearing.owners = new Map(this.live.views.get(hearing.room)?.sources.map(s => [s.source, s.peer]))

@@ -26,6 +26,9 @@ const hour = 3_600_000 // ms
 const undoFor = 10_000 // ms, and as long as somebody points at it
 const turned = ['banned', 'removed', 'locked', 'paused', 'muted'] // codes of problems that people made on purpose
 
+/** Whether somebody is muted still: who may end it does by speaking. @param {Member} m */
+const muted = m => m.muted_by !== '' && (m.silenced || !m.speaking)
+
 /**
  * What can be done about somebody here, in the menu's order.
  * @param {Member} m
@@ -41,8 +44,8 @@ function choices(m, stage) {
 		may('grant') && stage === 'host' && m.role !== 'speaker' && { name: 'seat', act: { act: 'grant', role: 'speaker' }, undo: { act: 'revoke', role: 'speaker' } },
 		may('revoke') && seated && { name: 'audience', act: { act: 'revoke' }, undo: back },
 		may('mute') && !m.silenced && { name: 'mute', act: { act: 'mute' }, undo: { act: 'unmute' } },
-		may('mute') && !m.muted_by && { name: 'hush', act: { act: 'mute', may_unmute: true }, undo: { act: 'unmute' } },
-		may('unmute') && { name: 'unmute', act: { act: 'unmute' } },
+		may('mute') && !muted(m) && { name: 'hush', act: { act: 'mute', may_unmute: true }, undo: { act: 'unmute' } },
+		may('unmute') && muted(m) && { name: 'unmute', act: { act: 'unmute' } },
 		may('grant') && m.guest_of === '' && { name: 'moderator', act: { act: 'grant', role: 'moderator' }, undo: { act: 'revoke', role: 'moderator' } },
 		may('revoke') && m.role === 'moderator' && { name: 'member', act: { act: 'revoke', role: 'moderator' }, undo: { act: 'grant', role: 'moderator' } },
 		may('remove') && { name: 'remove', answers: [{ word: 'law.remove.go', act: { act: 'remove' } }] },
@@ -80,7 +83,6 @@ export class Law {
 		this.done = h('p', { class: 'done', hidden: true }, this.sentence, this.undo)
 		/** @type {Act | undefined} what would undo the last act */
 		this.back = undefined
-		this.by = '' // who muted this person, as far as they were told
 	}
 
 	close() {
@@ -119,16 +121,12 @@ export class Law {
 		this.pinned.replaceChildren(t('law.pinned') + ' ', shown)
 	}
 
-	/** Tells somebody whom a moderator muted, and turns the microphone off. @param {RoomView | undefined} view */
+	/** Tells somebody whom a moderator muted, until they speak again. @param {RoomView | undefined} view */
 	showMine(view) {
 		const you = view?.members.find(m => m.you)
-		const { presence, id } = this.room
-		const by = you?.muted_by ?? ''
-		if (presence.speaking?.room === id && (view?.paused || you?.silenced || (by && by !== this.by))) presence.hush()
-		this.by = by
-		const over = !by || (!you?.silenced && you?.speaking) // they turned it on again
-		say(this.mine, over || !by ? '' : t(you?.silenced ? 'law.mine' : 'law.mine.may', { name: this.room.nameOf(by) }))
-		this.mine.hidden = this.mine.textContent === ''
+		const told = you !== undefined && muted(you)
+		say(this.mine, told ? t(you.silenced ? 'law.mine' : 'law.mine.may', { name: this.room.nameOf(you.muted_by) }) : '')
+		this.mine.hidden = !told
 	}
 
 	/**

@@ -33,6 +33,8 @@ export class Presence extends EventTarget {
 		this.held = false
 		/** @type {Map<string, string>} by room: the link that the person has, which finds it where its ID does not */
 		this.links = new Map()
+		this.mutedBy = '' // peer: who muted this person where they speak or listen
+		this.open = false // their microphone, as the room knows it
 		this.trouble = ''
 		/** @type {(() => void) | null} */
 		this.release = null // gives the microphone to other tabs
@@ -136,6 +138,21 @@ export class Presence extends EventTarget {
 		this.speaking = null
 		this.give()
 		this.changed()
+	}
+
+	/**
+	 * Turns the microphone off where a moderator did: who may turn it on again does
+	 * that, not the page when it makes a session anew.
+	 */
+	heed(/** @type {import('./live.js').RoomView | undefined} */ view) {
+		const you = view?.members.find(m => m.you)
+		const by = you?.muted_by ?? ''
+		const open = you !== undefined && you.speaking && !you.muted
+		const closed = this.open && !open && this.live(view?.room ?? '') // and not from here: muted by the same one again
+		const now = by !== '' && (by !== this.mutedBy || closed || this.speaking?.state === 'lost')
+		this.mutedBy = by
+		this.open = open
+		if (this.speaking && (now || you?.silenced || view?.paused)) this.hush()
 	}
 
 	/**
