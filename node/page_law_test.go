@@ -167,7 +167,9 @@ func (l *lawful) removes() {
 	l.moderator.chooses("Remove \u2068citra\u2069")
 	l.moderator.shows(`dialog[open]`, "may come again to listen")
 	l.moderator.chooses("Remove")
+	removed := time.Now()
 	l.guest.shows(`.state`, "You were taken out of this room")
+	l.t.Logf("told after %v", time.Since(removed))
 	time.Sleep(stayAway) // in which her page would have come again by itself
 	l.guest.shows(`.state`, "You were taken out of this room")
 	l.moderator.tabTo(`.house button:nth-of-type(2)`)
@@ -246,6 +248,7 @@ func (l *lawful) bans() {
 
 // tells has ana read what was done, and by which right.
 func (l *lawful) tells() {
+	l.host.judgeLaw("a room as its host rules it")
 	l.host.tabTo(`.house button:last-of-type`)
 	l.host.presses(kb.Enter)
 	for _, words := range []string{"\u2068ana\u2069 made \u2068budi\u2069 a moderator", "\u2068budi\u2069 turned \u2068citra\u2069's microphone off", "named by \u2068ana\u2069", "\u2068budi\u2069 paused the room",

@@ -10,7 +10,7 @@ import (
 // stayAway is for how long no page of this node's comes back to a room from which
 // the node was removed: pages make what breaks anew by themselves, and whether to
 // come again is for a person to say.
-const stayAway = 3 * time.Second
+const stayAway = 8 * time.Second
 
 // wasRemoved notes that somebody removed this node from a room. n.mu is held.
 func (n *Node) wasRemoved(id protocol.RoomID) {
