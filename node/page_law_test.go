@@ -167,9 +167,7 @@ func (l *lawful) removes() {
 	l.moderator.chooses("Remove \u2068citra\u2069")
 	l.moderator.shows(`dialog[open]`, "may come again to listen")
 	l.moderator.chooses("Remove")
-	removed := time.Now()
 	l.guest.shows(`.state`, "You were taken out of this room")
-	l.t.Logf("told after %v", time.Since(removed))
 	time.Sleep(stayAway) // in which her page would have come again by itself
 	l.guest.shows(`.state`, "You were taken out of this room")
 	l.moderator.tabTo(`.house button:nth-of-type(2)`)
