@@ -68,10 +68,7 @@ func (r *Room) share() uint32 {
 // carryOut does what a new action does once, beside what its roster says from
 // now on. What was done before this node could hear of it, is not done again.
 func (r *Room) carryOut(a *protocol.Action, fresh bool, now time.Duration) {
-	// To one who comes, anybody may repeat what was lifted since. While this node does
-	// not have the whole log, only the others can say whether it is to go.
-	whole := r.joined(now) && r.knowsLog(r.live)
-	if d, ok := a.Deed.(protocol.Ban); ok && d.Peer == r.cfg.Self && whole && r.sentences.Out(r.lawful, d.Peer, now) {
+	if d, ok := a.Deed.(protocol.Ban); ok && d.Peer == r.cfg.Self && r.settled && r.sentences.Out(r.lawful, d.Peer, now) {
 		r.end = ErrBanned
 	}
 	if !fresh {
@@ -81,7 +78,7 @@ func (r *Room) carryOut(a *protocol.Action, fresh bool, now time.Duration) {
 	case protocol.Remove:
 		if by, ok := r.lawful.Removed(d.Peer); ok && by == a.Hash {
 			r.showOut(d.Peer, pb.Refuse_NOT_RELAY, now)
-			if d.Peer == r.cfg.Self && whole {
+			if d.Peer == r.cfg.Self && r.settled {
 				r.end = ErrRemoved
 			}
 		}

@@ -27,6 +27,7 @@ func TestOldSentencesRepeated(t *testing.T) {
 			s.says(0, 1, 1, protocol.Message{Claim: &protocol.RelayClaim{Claim: protocol.Claim{Key: protocol.Key{Term: 1}}}})
 			s.parents[host] = &parent{accepted: true, until: never}
 			s.pathTo(host).log.known = whole
+			s.settleIn(s.clock)
 			s.takeAction(s.deed(0, 1, test.deed(s.nodes[1].id)).Signed(), "", s.clock)
 			if whole && !errors.Is(s.end, test.end) {
 				t.Errorf("who has the whole log ends with %v, want %v", s.end, test.end)

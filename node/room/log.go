@@ -263,6 +263,13 @@ func (r *Room) knowsLog(parent protocol.PeerID) bool {
 	return p == nil || p.log.known || p.log.asked > maxLogAsked
 }
 
+// settleIn notes that this node has had the whole log once: from then on what it
+// hears is new. To one who comes anybody may repeat a ban that was lifted since, so
+// until then only the others can say whether it is to go.
+func (r *Room) settleIn(now time.Duration) {
+	r.settled = r.settled || r.joined(now) && r.knowsLog(r.live)
+}
+
 // held names actions of this node's log: its heads, and ever fewer the older they
 // are, so that a node that has not seen the newest finds one that it knows.
 func (r *Room) held() []protocol.ActionHash {
@@ -380,6 +387,7 @@ func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, spared bool, no
 
 // tendLog asks again where nothing was answered.
 func (r *Room) tendLog(now time.Duration) {
+	r.settleIn(now)
 	r.tendEnvoy(now)
 	for id, p := range r.paths {
 		if p.log.open && now-p.log.at >= logAgain {

@@ -102,6 +102,28 @@ func TestWhoMayDoWhat(t *testing.T) {
 	})
 }
 
+// Who relays and is removed goes, though it relays no more the moment it hears so.
+func TestTheRelayIsRemoved(t *testing.T) {
+	inWorld(t, 1, protocol.StageHost, 4, func(w *world) {
+		host, moderator := w.nodes[0], w.nodes[3]
+		moderator.lends = false // who lends comes first
+		w.party()
+		host.grants(moderator, protocol.RoleModerator)
+		w.sameLog(time.Second, w.nodes...)
+		host.kill()
+		w.settles(settling)
+		relay := w.relay()
+		if relay == moderator {
+			t.Fatal("the moderator relays")
+		}
+		moderator.does(protocol.Remove{Peer: relay.id})
+		if err := relay.ends(time.Second); !errors.Is(err, ErrRemoved) {
+			t.Errorf("the relay, removed, ends with %v", err)
+		}
+		w.settles(settling)
+	})
+}
+
 // The halves of a parted room do contrary things, and are one room again soon
 // after the first word across.
 func TestHalvesAgreeOnTheLog(t *testing.T) {

@@ -228,6 +228,7 @@ type Room struct {
 	sentences *roster.Sentences
 	logLimits logLimits
 	envoy     envoy
+	settled   bool              // this node has had the whole log once
 	claim     *protocol.Message // the best claim as signed
 	closing   *protocol.Message // the founder's last word on whether the room is open
 	relay     protocol.PeerID

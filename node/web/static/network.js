@@ -67,16 +67,17 @@ export class Network {
 	 */
 	redrawn(view, self) {
 		const name = (/** @type {string} */ peer) => view.members.find(m => m.peer === peer)?.name || view.links.find(l => l.peer === peer)?.name || peer.slice(-6)
-		say(this.who, [
+		const who = [
 			view.relay && t('relay.now', { name: name(view.relay) }),
 			view.standby ? t('relay.next', { name: name(view.standby) }) : t('relay.none'),
 			view.standby && !view.independent && t('relay.near'),
-		].filter(Boolean).join(' '))
+		].filter(Boolean).join(' ')
+		say(this.who, who)
 		say(this.turn, view.relay ? t('relay.turn', { name: name(view.relay), time: span(Date.now() - this.began.at) }) : '')
 		const up = view.links.find(l => l.direction === 'up')
 		say(this.yours, view.relay === self ? t('yours.self') : up ? t('yours', { name: name(up.peer), path: way(up, name) }) : '')
 		this.picture.show(view, self, name)
-		this.picture.element.setAttribute('aria-label', this.who.textContent ?? '')
+		this.picture.element.setAttribute('aria-label', who)
 		this.showPaths(view, name)
 		this.body.replaceChildren(...view.links.map(l => h('tr', {},
 			h('th', { scope: 'row' }, h('bdi', {}, name(l.peer))), h('td', {}, t('dir.' + l.direction), h('br'), h('span', { class: 'soft' }, way(l, name))),

@@ -79,7 +79,7 @@ export class Picture {
 	constructor() {
 		this.webs = h('g') // lines, under everybody
 		this.more = h('text', { class: 'more', y: 116 })
-		this.element = h('svg', { class: 'net', viewBox: '-118 -112 236 232', role: 'img' },
+		this.element = h('svg', { class: 'net', viewBox: '-118 -112 236 232', role: 'img', 'aria-label': t('network') },
 			...Object.values(radii).map(r => h('circle', { r, class: 'arc' })), this.webs, this.more)
 		/** @type {Map<string, SVGGElement>} by peer */
 		this.nodes = new Map()
