@@ -221,14 +221,20 @@ func (r *Room) tendEnvoy(now time.Duration) {
 		return
 	}
 	if now-r.envoy.since > envoyLife {
-		r.envoy = envoy{}
-		if r.parents[to] == nil && (r.seeds[to] == nil || !r.seeds[to].wanted) {
-			r.cfg.Links.Release(to)
-		}
+		r.dismissEnvoy()
 		return
 	}
 	if p := r.paths[to]; p != nil && p.log.at < r.envoy.since {
 		r.askLog(to, false, now)
+	}
+}
+
+// dismissEnvoy lets the link go, unless the room needs it for something else.
+func (r *Room) dismissEnvoy() {
+	to := r.envoy.to
+	r.envoy = envoy{}
+	if to != "" && r.parents[to] == nil && (r.seeds[to] == nil || !r.seeds[to].wanted) {
+		r.cfg.Links.Release(to)
 	}
 }
 

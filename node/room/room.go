@@ -381,6 +381,7 @@ func (r *Room) stop() {
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
 		r.closePath(id)
 	}
+	r.dismissEnvoy()
 	for p := range r.parents {
 		r.cfg.Links.Release(p)
 	}
