@@ -2,8 +2,9 @@
 // them, whom they don't want to hear, whom they follow. Nothing of it is told to
 // anybody.
 //
-//	people.go    the book of notes
-//	skeleton.go  names that look alike
+//	people.go       the book of notes
+//	skeleton.go     names that look alike
+//	confusables.go  what Unicode says of that; gen.go writes it
 package people
 
 import (

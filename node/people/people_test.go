@@ -132,6 +132,9 @@ func TestSkeleton(t *testing.T) {
 		{"Carol", "Сarol", "cаrol", "car0l", "Caro1"},
 		{"Milo", "rnilo", "Mɩlo"},
 		{"小明", "小 明"},
+		{"Sari", "Ꮪari", "ꓢari", "ѕаri", "𝕊ari", "ꜱᴀʀɪ"},
+		{"Thom", "тhoм", "Τhom", "Thorn"},
+		{"ニコ", "二コ"},
 	} {
 		for _, n := range same {
 			if Skeleton(n) != Skeleton(same[0]) {
@@ -143,6 +146,22 @@ func TestSkeleton(t *testing.T) {
 		if Skeleton(differ[0]) == Skeleton(differ[1]) {
 			t.Errorf("%q and %q look alike: %q", differ[0], differ[1], Skeleton(differ[0]))
 		}
+	}
+}
+
+// What UTS #39 says is looked up, so it has to stand in order; and there is none for
+// what a name can't hold.
+func TestConfusables(t *testing.T) {
+	for i, c := range confusables {
+		if i > 0 && confusables[i-1].from >= c.from {
+			t.Errorf("%U stands after %U", c.from, confusables[i-1].from)
+		}
+		if _, err := protocol.ParseName("x" + string(c.from)); err != nil || prototype(c.from) != c.to {
+			t.Errorf("%U: %v, looks as %q, not %q", c.from, err, prototype(c.from), c.to)
+		}
+	}
+	if prototype('а') != "a" || prototype('a') != "" {
+		t.Errorf("%q, %q", prototype('а'), prototype('a'))
 	}
 }
 
@@ -181,6 +200,14 @@ func FuzzNote(f *testing.F) {
 			t.Errorf("%q is taken for a name", n.Petname)
 		}
 	})
+}
+
+// BenchmarkSkeleton is what a view of a room costs for each name in it.
+func BenchmarkSkeleton(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		Skeleton("quiet-heron Вudi")
+	}
 }
 
 // BenchmarkBlocked is what each frame that is heard here costs.

@@ -10,34 +10,46 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// lookalikes are letters that show as Latin ones do, or nearly, in lower case and
-// without marks. They are those that names are forged with most: Cyrillic, Greek,
-// Armenian, and what else is one stroke. Unicode's table (TR39, confusables.txt)
-// has thousands more.
-var lookalikes = map[rune]rune{
-	// Cyrillic
-	'а': 'a', 'в': 'b', 'с': 'c', 'ԁ': 'd', 'е': 'e', 'һ': 'h', 'н': 'h', 'і': 'l', 'ј': 'j', 'к': 'k', 'ӏ': 'l',
-	'м': 'm', 'о': 'o', 'р': 'p', 'ԛ': 'q', 'г': 'r', 'ѕ': 's', 'т': 't', 'ѵ': 'v', 'ԝ': 'w', 'х': 'x', 'у': 'y', 'ү': 'y',
-	// Greek
-	'α': 'a', 'β': 'b', 'ε': 'e', 'γ': 'y', 'η': 'n', 'ι': 'l', 'κ': 'k', 'μ': 'u', 'ν': 'v', 'ο': 'o', 'ρ': 'p',
-	'σ': 'o', 'τ': 't', 'υ': 'u', 'χ': 'x', 'ϲ': 'c', 'ϳ': 'j',
-	// Armenian
-	'ց': 'g', 'հ': 'h', 'ո': 'n', 'օ': 'o', 'ս': 'u', 'զ': 'q',
-	// Latin
-	'ɑ': 'a', 'ɡ': 'g', 'ı': 'l', 'ɩ': 'l', 'ſ': 'f', 'ʏ': 'y', 'ᴏ': 'o', 'ɴ': 'n', 'ꜱ': 's', 'ᴠ': 'v', 'ᴡ': 'w', 'ᴢ': 'z',
-	'ø': 'o', 'đ': 'd', 'ł': 'l', 'ħ': 'h',
-	// strokes and digits
-	'i': 'l', '1': 'l', '|': 'l', '!': 'l', '0': 'o', '5': 's', '$': 's', '@': 'a', '3': 'e',
+//go:generate sh -c "go run gen.go $CONFUSABLES >confusables.new && mv confusables.new confusables.go"
+
+// confusable is a rune, and what it looks like.
+type confusable struct {
+	from rune
+	to   string
 }
 
+// prototype gives what r looks like by UTS #39; "": only as itself.
+func prototype(r rune) string {
+	i, found := slices.BinarySearchFunc(confusables[:], r, func(c confusable, r rune) int { return int(c.from - r) })
+	if !found {
+		return ""
+	}
+	return confusables[i].to
+}
+
+// lookalikes are what people take for a letter in a name besides: small capitals, as
+// which UTS #39 has Cyrillic and Greek letters go, digits, and what is one stroke.
+var lookalikes = map[rune]rune{
+	'ᴀ': 'a', 'ʙ': 'b', 'ᴅ': 'd', 'ᴇ': 'e', 'ꜰ': 'f', 'ɢ': 'g', 'ʜ': 'h', 'ᴊ': 'j', 'ĸ': 'k', 'ʟ': 'l', 'ʍ': 'm',
+	'ɴ': 'n', 'ᴘ': 'p', 'ʀ': 'r', 'ᴛ': 't',
+	'ß': 'b', 'ꞓ': 'e', 'μ': 'u', 'ς': 'c', 'χ': 'x',
+	'i': 'l', '!': 'l', '3': 'e', '5': 's', '$': 's', '@': 'a',
+}
+
+// pairs are letters that show as one.
+var pairs = strings.NewReplacer("rn", "m", "vv", "w")
+
 // Skeleton gives what a name looks like at a glance: names that look alike have
-// one skeleton. It is not for showing. In the manner of Unicode's TR39, section 4:
-// compatibility forms are taken apart, case and marks left out, letters replaced
-// by those that they look like; space and what joins words go too.
+// one skeleton. It is not for showing. It is that of UTS #39, section 4, without case
+// (once more in lower case, since capitals look like others), without marks, space and
+// what joins words.
 func Skeleton(name protocol.Name) string {
+	text := string(name)
+	for range 2 {
+		text = strings.ToLower(prototypes(norm.NFKD.String(text)))
+	}
 	var b strings.Builder
-	for _, r := range norm.NFKD.String(string(name)) {
-		r = unicode.ToLower(r)
+	for _, r := range norm.NFKD.String(text) {
 		if like, is := lookalikes[r]; is {
 			r = like
 		}
@@ -45,7 +57,20 @@ func Skeleton(name protocol.Name) string {
 			b.WriteRune(r)
 		}
 	}
-	return strings.NewReplacer("rn", "m", "vv", "w").Replace(b.String())
+	return pairs.Replace(b.String())
+}
+
+// prototypes replaces each rune by what it looks like.
+func prototypes(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if to := prototype(r); to != "" {
+			b.WriteString(to)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // Named is somebody by one of their names.
