@@ -160,7 +160,7 @@ func (r *Room) showOut(p protocol.PeerID, why pb.Refuse_Reason, now time.Duratio
 		r.giveUp(p, at)
 		r.aim(p)
 	}
-	r.guestGone(p, now)
+	r.sendAway(p, why == pb.Refuse_BANNED, now)
 	if r.members[p] != nil || r.hands[p] != nil {
 		delete(r.hands, p)
 		r.forget(p, now)

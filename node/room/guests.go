@@ -20,6 +20,31 @@ var (
 	ErrHurry = errors.New("too soon after the last one")
 )
 
+// GuestLaw is what of a room's law the door of a node keeps.
+type GuestLaw struct {
+	Shut   bool              // locked or paused: nobody new comes in
+	Banned []protocol.PeerID // who is kept out
+}
+
+// GuestLaw gives it as it stands; nothing while nobody told of the room.
+func (r *Room) GuestLaw(ctx context.Context) (law GuestLaw, err error) {
+	err = r.ask(ctx, func(r *Room) { law = r.guestLaw(r.cfg.Now()) })
+	return law, err
+}
+
+func (r *Room) guestLaw(now time.Duration) (law GuestLaw) {
+	if r.lawful == nil {
+		return law
+	}
+	law.Shut = r.shut()
+	for _, p := range r.lawful.Banned() {
+		if r.banned(p, now) {
+			law.Banned = append(law.Banned, p)
+		}
+	}
+	return law
+}
+
 // namedBy gives the guests that a node names.
 func (r *Room) namedBy(p protocol.PeerID) protocol.NamedGuests {
 	if p == r.cfg.Self {
@@ -59,10 +84,11 @@ func (r *Room) dismiss(door protocol.PeerID, now time.Duration) {
 	}
 }
 
-// GuestSays takes what a guest of this node says: presence, hand, or of a voice that
-// OpenGuestVoice opened that it goes on, or ended. The first presence names the guest
-// to the room. The error is ErrNoRight for what it may not say, ErrStale for what is
-// old or too often, ErrGuestsFull and ErrHurry for one that can't be named (yet).
+// GuestSays takes what a guest of this node says: presence, hand, chat, or of a voice
+// that OpenGuestVoice opened that it goes on, or ended. The first presence names the
+// guest to the room. The error is ErrBanned for one who is kept out, ErrNoRight for
+// what it may not say, ErrStale for what is old or too often, ErrGuestsFull and
+// ErrHurry for one that can't be named (yet).
 func (r *Room) GuestSays(ctx context.Context, m *protocol.Message) (err error) {
 	if e := r.ask(ctx, func(r *Room) { err = r.guestSays(m, r.cfg.Now()) }); e != nil {
 		return e
@@ -71,18 +97,15 @@ func (r *Room) GuestSays(ctx context.Context, m *protocol.Message) (err error) {
 }
 
 func (r *Room) guestSays(m *protocol.Message, now time.Duration) error {
-	switch {
-	case r.genesis == nil || m.From == r.cfg.Self || r.banned(m.From, now):
-		return protocol.ErrNoRight
-	case m.Presence != nil && m.Presence.Door != r.cfg.Self, m.Presence == nil && m.Hand == nil && m.Voice == nil:
-		return protocol.ErrNoRight
-	case m.Presence == nil && r.doorOf(m.From) != r.cfg.Self:
-		return protocol.ErrNoRight
-	case m.Voice != nil && r.voices[protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)] == nil:
+	banned := r.banned(m.From, now)
+	if r.genesis == nil || m.From == r.cfg.Self || !banned && !r.mayPassOn(m) {
 		return protocol.ErrNoRight
 	}
 	if err := m.Verify(r.cfg.Room); err != nil {
 		return err
+	}
+	if banned {
+		return ErrBanned
 	}
 	if !r.fresh(m, now) {
 		return protocol.ErrStale
@@ -101,6 +124,24 @@ func (r *Room) guestSays(m *protocol.Message, now time.Duration) error {
 		r.guestGone(m.From, now)
 	}
 	return nil
+}
+
+// mayPassOn says whether a message is of the few kinds that a door passes on for its
+// guests, and of a guest who is named, or is to be.
+func (r *Room) mayPassOn(m *protocol.Message) bool {
+	if m.Presence != nil {
+		return m.Presence.Door == r.cfg.Self
+	}
+	if r.doorOf(m.From) != r.cfg.Self {
+		return false
+	}
+	switch {
+	case m.Voice != nil:
+		return r.voices[protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)] != nil
+	case m.Chat != nil: // under the name by which the room knows the guest
+		return r.chatRights().MayWrite(m.From) && m.Chat.Name == r.members[m.From].presence.Name
+	}
+	return m.Hand != nil
 }
 
 // nameGuest tells the room of a guest before the guest itself does.
@@ -153,6 +194,14 @@ func (r *Room) openGuestVoice(m *protocol.Message, now time.Duration) (protocol.
 	r.remember(m, now)
 	r.sayFor(m, now)
 	return s, nil
+}
+
+// sendAway has this node's door end the visit of a guest whom the room takes out.
+func (r *Room) sendAway(p protocol.PeerID, banned bool, now time.Duration) {
+	r.guestGone(p, now)
+	if r.cfg.SendAway != nil {
+		r.cfg.SendAway(p, banned)
+	}
 }
 
 // GuestGone says that a guest of this node has left, or was sent away: the room

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +63,10 @@ func (v *visitor) leaving() *protocol.Message {
 
 func (v *visitor) voice() *protocol.Message {
 	return v.word(protocol.Message{Voice: &protocol.Voice{}})
+}
+
+func (v *visitor) writes(name protocol.Name, order uint64) *protocol.Message {
+	return v.word(protocol.Message{Chat: &protocol.Chat{Order: order, Name: name, Text: "from the door"}})
 }
 
 func (v *visitor) source() protocol.Source {
@@ -266,6 +271,14 @@ func TestWhatGuestsMayNotSay(t *testing.T) {
 	one := func(m func(s *stillness, v *visitor) *protocol.Message) func(*stillness, *visitor) error {
 		return func(s *stillness, v *visitor) error { return s.guestSays(m(s, v), s.clock) }
 	}
+	then := func(m func(s *stillness, v *visitor) *protocol.Message) func(*stillness, *visitor) error { // that it is here
+		return func(s *stillness, v *visitor) error {
+			if err := s.guestSays(v.here(), s.clock); err != nil {
+				return err
+			}
+			return s.guestSays(m(s, v), s.clock)
+		}
+	}
 	for _, test := range []test{
 		{"nothing wrong", one(func(_ *stillness, v *visitor) *protocol.Message { return v.here() }), nil},
 		{"to be another door's", one(func(s *stillness, v *visitor) *protocol.Message {
@@ -291,6 +304,25 @@ func TestWhatGuestsMayNotSay(t *testing.T) {
 			}
 			return s.guestSays(v.word(protocol.Message{Pulse: &protocol.Pulse{}}), s.clock)
 		}, protocol.ErrNoRight},
+		{"a line before its name", one(func(_ *stillness, v *visitor) *protocol.Message { return v.writes("gita", 1) }), protocol.ErrNoRight},
+		{"a line", then(func(_ *stillness, v *visitor) *protocol.Message { return v.writes("gita", 1) }), nil},
+		{"a line under another name", then(func(_ *stillness, v *visitor) *protocol.Message { return v.writes("ana", 1) }), protocol.ErrNoRight},
+		{"a line far ahead of what was written", then(func(_ *stillness, v *visitor) *protocol.Message { return v.writes("gita", protocol.MaxOrder) }), protocol.ErrStale},
+		{"a line in a room that is paused", then(func(s *stillness, v *visitor) *protocol.Message {
+			s.acts(0, protocol.Pause(true))
+			return v.writes("gita", 1)
+		}), protocol.ErrNoRight},
+		{"a reaction", then(func(_ *stillness, v *visitor) *protocol.Message {
+			return v.word(protocol.Message{Reaction: &protocol.Reaction{Emoji: "👏"}})
+		}), protocol.ErrNoRight},
+		{"that it is here, once it is banned", then(func(s *stillness, v *visitor) *protocol.Message {
+			s.acts(0, protocol.Ban{Peer: v.id})
+			return v.here()
+		}), ErrBanned},
+		{"a hand, once it is banned", then(func(s *stillness, v *visitor) *protocol.Message {
+			s.acts(0, protocol.Ban{Peer: v.id})
+			return v.word(protocol.Message{Hand: &protocol.Hand{Up: true}})
+		}), ErrBanned},
 		{"in another room", one(func(_ *stillness, v *visitor) *protocol.Message {
 			v.room[0]++
 			return v.here()
@@ -326,5 +358,51 @@ func TestWhatGuestsMayNotSay(t *testing.T) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
 		})
+	}
+}
+
+// The door keeps the room's law: it is told whom the room takes out, and asks whether
+// anybody new may come in.
+func TestTheDoorKeepsTheLaw(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 1)
+	type away struct {
+		who    protocol.PeerID
+		banned bool
+	}
+	var told []away
+	s.cfg.SendAway = func(p protocol.PeerID, banned bool) { told = append(told, away{p, banned}) }
+	v := visits(t, s.cfg.Room, s.nodes[1].id)
+	law := func() GuestLaw {
+		t.Helper()
+		return s.guestLaw(s.clock)
+	}
+	if err := s.guestSays(v.here(), s.clock); err != nil || law().Shut {
+		t.Fatal(err, law())
+	}
+	s.acts(0, protocol.Remove{Peer: v.id})
+	if len(told) != 1 || told[0] != (away{v.id, false}) || s.guests.Has(v.id) {
+		t.Errorf("of one who is removed the door is told %v", told)
+	}
+	s.clock += time.Minute
+	if err := s.guestSays(v.here(), s.clock); err != nil {
+		t.Errorf("who was removed comes again: %v", err)
+	}
+	s.acts(0, protocol.Ban{Peer: v.id, Life: time.Minute})
+	if len(told) != 2 || told[1] != (away{v.id, true}) || !slices.Equal(law().Banned, []protocol.PeerID{v.id}) {
+		t.Errorf("of one who is banned the door is told %v, and asked %v", told, law())
+	}
+	s.clock += 2 * time.Minute
+	if banned := law().Banned; len(banned) != 0 {
+		t.Errorf("a ban that is over keeps out %v", banned)
+	}
+	for _, shut := range []protocol.Deed{protocol.Lock(true), protocol.Pause(true)} {
+		s.acts(0, shut)
+		if !law().Shut {
+			t.Errorf("%v, and somebody new may come", shut)
+		}
+		s.acts(0, map[protocol.Deed]protocol.Deed{protocol.Lock(true): protocol.Lock(false), protocol.Pause(true): protocol.Pause(false)}[shut])
+		if law().Shut {
+			t.Errorf("%v is over, and nobody new may come", shut)
+		}
 	}
 }

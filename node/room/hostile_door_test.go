@@ -83,7 +83,7 @@ func TestABannedGuestIsForgotten(t *testing.T) {
 	}
 	s.clock += time.Minute
 	for _, m := range []*protocol.Message{v.here(), v.word(protocol.Message{Hand: &protocol.Hand{Up: true}})} {
-		if err := s.guestSays(m, s.clock); !errors.Is(err, protocol.ErrNoRight) {
+		if err := s.guestSays(m, s.clock); !errors.Is(err, ErrBanned) {
 			t.Errorf("what it says ends with %v", err)
 		}
 	}

@@ -159,6 +159,10 @@ type Config struct {
 	Place func(child protocol.PeerID, duty bool) bool
 	Leave func(child protocol.PeerID)
 
+	// SendAway ends the visit of a guest of this node who is removed from the room, or
+	// banned; p may be nobody's guest. nil: it has no door.
+	SendAway func(p protocol.PeerID, banned bool)
+
 	Links     Links
 	Topic     Topic
 	Forwarder Forwarder

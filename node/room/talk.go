@@ -26,6 +26,7 @@ type Remark struct {
 	Text   string
 	Said   time.Time // by its sender's clock
 	Hidden bool
+	Guest  bool // its sender is here, as a node's guest
 	// Revision is that of the Talk with which it came, or was hidden or shown.
 	Revision uint64
 }
@@ -59,7 +60,7 @@ func (r *Room) talk(after uint64) Talk {
 		if w.revision <= after {
 			continue
 		}
-		m := Remark{ID: w.ID(), Order: w.Chat.Order, Name: w.Chat.Name, Text: w.Chat.Text, Said: w.Chat.Said, Hidden: r.chat.hidden(w), Revision: w.revision}
+		m := Remark{ID: w.ID(), Order: w.Chat.Order, Name: w.Chat.Name, Text: w.Chat.Text, Said: w.Chat.Said, Hidden: r.chat.hidden(w), Guest: r.doorOf(w.From) != "", Revision: w.revision}
 		if m.Hidden {
 			m.Text = ""
 		}
