@@ -54,6 +54,7 @@ type Backend interface {
 	Chats
 	Law
 	People
+	Reports
 	Reception
 }
 

@@ -46,6 +46,7 @@ type backend struct {
 	cut       func() bool // of a demo
 	chat      web.Chat
 	people    []web.Person
+	reports   web.RoomReports
 }
 
 func newBackend() *backend {

@@ -29,7 +29,7 @@ type RoomsChange struct {
 // event is one server-sent event.
 type event struct {
 	number uint64 // 0: nobody can resume after it
-	kind   string // reset, node, rooms, room or chat
+	kind   string // reset, node, rooms, room, chat or reports
 	data   []byte // JSON
 }
 

@@ -99,6 +99,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.MuteRequest{}, web.HandRequest{}, web.MemberRequest{},
 		web.Person{}, web.NoteRequest{}, web.Followed{}, web.Profile{}, web.ProfileRequest{},
 		web.Guests{}, web.GuestLine{}, web.GuestRoom{},
+		web.ReportRequest{}, web.ReportedPerson{}, web.SentReport{}, web.RoomReports{}, web.ReportLine{}, web.SpokeLine{}, web.SaidLine{}, web.ReactedLine{},
 		web.Chat{}, web.ChatLine{}, web.CaptionLine{}, web.WriteRequest{}, web.Written{}, web.ActRequest{}, web.RoomLog{}, web.LogLine{}, web.HideRequest{}, web.ReactRequest{}, web.CaptionRequest{}, web.ConsentRequest{},
 	} {
 		shapes[reflect.TypeOf(v).Name()] = reflect.TypeOf(v)

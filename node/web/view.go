@@ -9,9 +9,16 @@ import (
 type view struct {
 	node  sight
 	lines []RoomLine
-	line  map[string]string // by room: its line as JSON
-	rooms map[string]sight  // by room: those this node is in
-	chats map[string]Chat   // the same
+	line  map[string]string  // by room: its line as JSON
+	rooms map[string]sight   // by room: those this node is in
+	chats map[string]Chat    // the same
+	told  map[string]telling // the same
+}
+
+// telling is a room's reports as JSON.
+type telling struct {
+	text string
+	some bool // there are any
 }
 
 // sight is something seen, as JSON.
@@ -24,7 +31,7 @@ type sight struct {
 func look(ctx context.Context, backend Backend) (view, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
-	v := view{line: map[string]string{}, rooms: map[string]sight{}, chats: map[string]Chat{}}
+	v := view{line: map[string]string{}, rooms: map[string]sight{}, chats: map[string]Chat{}, told: map[string]telling{}}
 	status, err := backend.Status(ctx)
 	if err != nil {
 		return v, err
@@ -60,6 +67,10 @@ func look(ctx context.Context, backend Backend) (view, error) {
 		if chat, err := backend.Chat(ctx, l.Room, 0); err == nil {
 			v.chats[l.Room] = chat
 		}
+		if reports, err := backend.Reports(ctx, l.Room); err == nil {
+			text, _ := data(reports.whole()) // plain fields encode
+			v.told[l.Room] = telling{string(text), len(reports.Reports)+len(reports.Sent) > 0}
+		}
 	}
 	return v, nil
 }
@@ -93,6 +104,12 @@ func (v view) since(old view) []event {
 		if news, is := v.chats[l.Room].since(old.chats[l.Room]); is {
 			text, _ := data(news.whole()) // plain fields encode
 			events = append(events, event{kind: "chat", data: text})
+		}
+	}
+	for _, l := range v.lines {
+		now, was := v.told[l.Room], old.told[l.Room]
+		if now.text != "" && now.text != was.text && (now.some || was.some) {
+			events = append(events, event{kind: "reports", data: []byte(now.text)})
 		}
 	}
 	return events

@@ -14,8 +14,8 @@ const maxLineBytes = 8 << 20
 // Event is one change at the node.
 type Event struct {
 	ID   string // to resume after; "" if nothing can be
-	Type string // reset, node, rooms, room or chat
-	Data []byte // JSON: {}, web.Status, web.RoomsChange, web.RoomView or web.Chat
+	Type string // reset, node, rooms, room, chat or reports
+	Data []byte // JSON: {}, web.Status, web.RoomsChange, web.RoomView, web.Chat or web.RoomReports
 }
 
 // Events is what changes at the node, as it changes.
