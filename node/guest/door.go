@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,7 +46,6 @@ type Config struct {
 type Door struct {
 	cfg    Config
 	log    *slog.Logger
-	files  fs.FS
 	guests *guests
 	census *census
 	feed   *feed
@@ -76,7 +74,7 @@ func New(cfg Config) *Door {
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
-	d := &Door{cfg: cfg, log: cfg.Log, files: files(), census: newCensus(), turn: make(chan struct{}, maxNegotiating)}
+	d := &Door{cfg: cfg, log: cfg.Log, census: newCensus(), turn: make(chan struct{}, maxNegotiating)}
 	d.guests = newGuests(cfg.Max, cfg.Changed)
 	d.feed = newFeed(d.look, cfg.Backend.Changes, d.log)
 	d.mux = d.routed()

@@ -4,7 +4,9 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
-	"path"
+	"sync"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // The page is files, the same for everybody. The fragment of its address names the
@@ -21,33 +23,30 @@ func files() fs.FS {
 	return f
 }
 
+// packedFiles compresses them once, however many doors are open.
+var packedFiles = sync.OnceValue(func() map[string]server.File { return server.Files(files()) })
+
 const (
 	pagePath = "/r"
 	filePath = "/static/" // a file of the page after it
 )
 
-// fileTypes are the media types of the page's files, by extension: others are not
-// served.
-var fileTypes = map[string]string{
-	".html": "text/html; charset=utf-8",
-	".js":   "text/javascript; charset=utf-8",
-	".css":  "text/css; charset=utf-8",
-	".svg":  "image/svg+xml",
+func (d *Door) page(w http.ResponseWriter, r *http.Request) error {
+	return d.file(w, r, "index.html", "no-store")
 }
 
-func (d *Door) page(w http.ResponseWriter, _ *http.Request) error { return d.file(w, "index.html") }
-
+// static serves one of its files. A browser may keep it, but asks each time whether it
+// is still the same (RFC 9111 section 5.2.2.4).
 func (d *Door) static(w http.ResponseWriter, r *http.Request) error {
-	return d.file(w, r.PathValue("file"))
+	return d.file(w, r, r.PathValue("file"), "no-cache")
 }
 
-func (d *Door) file(w http.ResponseWriter, name string) error {
-	kind := fileTypes[path.Ext(name)]
-	text, err := fs.ReadFile(d.files, name)
-	if err != nil || kind == "" {
+func (d *Door) file(w http.ResponseWriter, r *http.Request, name, caching string) error {
+	f, ok := packedFiles()[name]
+	if !ok {
 		return errNothing
 	}
-	w.Header().Set("Content-Type", kind)
-	w.Write(text) // an error means that nobody waits for it
+	w.Header().Set("Cache-Control", caching)
+	f.Serve(w, r)
 	return nil
 }

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"io/fs"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -43,21 +44,29 @@ func TestEveryWordInEveryLanguage(t *testing.T) {
 
 // TestPageIsSmall: a guest may be on a thin line, and everything comes from here.
 func TestPageIsSmall(t *testing.T) {
-	total := 0
-	err := fs.WalkDir(files(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	const mostSent, mostSource = 24 << 10, 64 << 10 // bytes of all files: as a browser loads them, and as people read them
+	sent, source := 0, 0
+	for name, f := range packedFiles() {
+		text, err := fs.ReadFile(files(), name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := fs.ReadFile(files(), path)
-		total += len(text)
 		for _, far := range []string{"https://", "//cdn", "innerHTML", "eval("} {
 			if strings.Contains(string(text), far) {
-				t.Errorf("%s has %s", path, far)
+				t.Errorf("%s has %s", name, far)
 			}
 		}
-		return err
-	})
-	if err != nil || total > 40<<10 {
-		t.Errorf("the page takes %d bytes, %v", total, err)
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Accept-Encoding", "gzip, deflate, br, zstd")
+		f.Serve(w, r)
+		if w.Header().Get("Content-Encoding") != "gzip" {
+			t.Errorf("%s is not compressed", name)
+		}
+		sent += w.Body.Len()
+		source += len(text)
+	}
+	t.Logf("%d bytes sent, %d of source", sent, source)
+	if len(packedFiles()) < 8 || sent > mostSent || source > mostSource {
+		t.Errorf("the page of %d files weighs %d bytes sent, %d of source; at most %d and %d", len(packedFiles()), sent, source, mostSent, mostSource)
 	}
 }

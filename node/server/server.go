@@ -5,6 +5,7 @@
 //	server.go   connections, until the node ends
 //	guard.go    what another site's page would send, and what it may not do
 //	routes.go   paths, methods and bodies
+//	files.go    a page's files, compressed
 package server
 
 import (

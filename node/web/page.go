@@ -31,7 +31,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, name, caching stri
 		return refuse(http.StatusNotFound, "the page has no such file", "")
 	}
 	w.Header().Set("Cache-Control", caching)
-	f.serve(w, r)
+	f.Serve(w, r)
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"rsc.io/qr"
+
+	"github.com/earshot-audio/earshot/node/server"
 )
 
 // qrQuiet is the light margin that a QR code needs, in modules (ISO/IEC 18004
@@ -32,7 +34,7 @@ func (s *Server) qr(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("draw the link of %d bytes: %w", len(link), err)
 	}
-	w.Header().Set("Content-Type", fileTypes[".svg"])
+	w.Header().Set("Content-Type", server.TypeSVG)
 	w.Write(drawn(code)) // an error means that nobody waits for it
 	return nil
 }
