@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
@@ -90,7 +91,7 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 
 func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
 	return web.RoomLine{Room: g.Room.String(), Title: g.Title, Link: link, Host: g.Founder.String(), Language: g.Language,
-		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted}
+		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted, State: web.StateLive, Following: n.followed.Follows(g.Room)}
 }
 
 // asIs shows what the log has made of a room since its genesis.
@@ -248,7 +249,10 @@ func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomVi
 		return web.RoomView{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this room is not known here", Hint: "earshot listen joins it by its link"}
 	}
 	out := emptyView(e.genesis)
-	out.Link, out.Closed = n.linkOf(e.id, d), n.isClosed(e.id)
+	out.Link, out.Closed, out.State, out.Following = n.linkOf(e.id, d), n.isClosed(e.id), web.StateLive, n.followed.Follows(e.id)
+	if out.Closed {
+		out.State = web.StateClosed
+	}
 	if listed && len(d.Announcers) > 0 {
 		out.Relay = d.Announcers[0].Peer.String()
 	}
@@ -264,7 +268,7 @@ func emptyView(g *protocol.Genesis) web.RoomView {
 func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.Entry) web.RoomView {
 	out := emptyView(v.Genesis)
 	addLaw(&out, n.self, v)
-	out.Link = n.linkOf(c.id, d)
+	out.Link, out.State, out.Following = n.linkOf(c.id, d), web.StateLive, n.followed.Follows(c.id)
 	out.Guests, out.GuestLink = n.guestsIn(c.id), n.guestLink(out.Link)
 	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
 	out.Relay, out.Standby = idString(v.Relay), idString(v.Standby)
@@ -377,7 +381,7 @@ func (c *carried) wait(ctx context.Context) error {
 }
 
 // Close closes a room of this node's own.
-func (n *Node) Close(ctx context.Context, name string) error {
+func (n *Node) Close(ctx context.Context, name string, next time.Time) error {
 	c, e, err := n.carriedRoom(name)
 	if c == nil {
 		if r, ok := n.stored(e.id); ok && r.Mine && r.Closed {

@@ -15,6 +15,7 @@
 //	listen.go     programs on this machine that listen
 //	speak.go      programs on this machine that speak
 //	people.go     what its person keeps about others
+//	follow.go     the rooms that they follow
 //	profile.go    what its person says of themselves
 //	backend.go    what the HTTP API asks for
 package node
@@ -93,7 +94,8 @@ type Node struct {
 	self    protocol.PeerID
 
 	store     *store.Store
-	people    *people.Book // of its person
+	people    *people.Book  // of its person
+	followed  *people.Rooms // by them
 	ledger    *ledger
 	host      host.Host
 	sockets   sockets // of host
@@ -157,6 +159,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if n.people, err = people.Open(n.store, cfg.Wall); err != nil {
+		return nil, err
+	}
+	if n.followed, err = people.OpenRooms(n.store); err != nil {
 		return nil, err
 	}
 	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {

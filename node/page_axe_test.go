@@ -112,7 +112,7 @@ func judgeRoom(t *testing.T, b *browser, axe string, ana, budi *running) {
 	guest.judge(axe, "hallway, while in a room")
 	host.mayComplain("409") // who listened asks whether it is so
 	guest.mayComplain("409")
-	must(t, ana.Close(host.ctx, o.Room))
+	must(t, ana.Close(host.ctx, o.Room, time.Time{}))
 	host.shows(`.state`, "This room has ended")
 	host.judge(axe, "ended")
 }

@@ -67,7 +67,7 @@ func testHallway(t *testing.T, b *browser, ana, budi *running) {
 	p.tabTo(`.empty button`)
 	p.presses(kb.Enter)
 	p.eventually("the search is cleared", `document.querySelectorAll('.row').length >= 2`)
-	must(t, ana.Close(p.ctx, o.Room))
+	must(t, ana.Close(p.ctx, o.Room, time.Time{}))
 	p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Huế'))`)
 }
 
@@ -85,7 +85,7 @@ func testTabs(t *testing.T, b *browser, ana, budi *running) {
 		t.Errorf("the tabs hold %v streams", streams)
 	}
 	must(t, chromedp.Cancel(first.ctx))
-	must(t, ana.Close(second.ctx, o.Room))
+	must(t, ana.Close(second.ctx, o.Room, time.Time{}))
 	for _, p := range []*page{second, third} {
 		p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Seen'))`)
 	}
@@ -107,7 +107,7 @@ func testOpening(t *testing.T, b *browser, n *running) {
 		t.Errorf("the form opened %+v", v)
 	}
 	p.tabTo(`.bar button.danger, .floor .acts button`)
-	must(t, n.Close(p.ctx, v.Room))
+	must(t, n.Close(p.ctx, v.Room, time.Time{}))
 	p.shows(`.state`, "This room has ended")
 	p.tabTo(`.floor .acts button`)
 	p.presses(kb.Enter)

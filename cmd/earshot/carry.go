@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ func (p *program) leaveCommand() *cobra.Command {
 func (p *program) closeCommand() *cobra.Command {
 	return p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
 		func(ctx context.Context, node *caller, v web.RoomView) error {
-			if err := node.Close(ctx, v.Room); err != nil {
+			if err := node.Close(ctx, v.Room, time.Time{}); err != nil {
 				return err
 			}
 			if p.json {

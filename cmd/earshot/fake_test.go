@@ -101,7 +101,9 @@ func (f *fakeNode) act(what string) error {
 }
 
 func (f *fakeNode) Leave(_ context.Context, room string) error { return f.act("leave " + room) }
-func (f *fakeNode) Close(_ context.Context, room string) error { return f.act("close " + room) }
+func (f *fakeNode) Close(_ context.Context, room string, _ time.Time) error {
+	return f.act("close " + room)
+}
 func (f *fakeNode) Reopen(_ context.Context, room string) (web.Opened, error) {
 	return web.Opened{Room: f.view.Room, Link: f.view.Link}, f.act("reopen " + room)
 }

@@ -3,6 +3,7 @@
 // anybody.
 //
 //	people.go       the book of notes
+//	rooms.go        rooms that they follow
 //	skeleton.go     names that look alike
 //	confusables.go  what Unicode says of that; gen.go writes it
 package people

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"errors"
 	"testing"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 func TestNotesSurviveReopening(t *testing.T) {
@@ -14,6 +17,9 @@ func TestNotesSurviveReopening(t *testing.T) {
 		func() error { return s.SaveNote(kept, []byte("a friend")) },
 		func() error { return s.SaveNote(gone, []byte("nobody")) },
 		func() error { return s.SaveNote(gone, nil) },
+		func() error { return s.SaveFollowed(protocol.RoomID{1}, []byte("a room")) },
+		func() error { return s.SaveFollowed(protocol.RoomID{2}, []byte("another")) },
+		func() error { return s.SaveFollowed(protocol.RoomID{2}, nil) },
 	} {
 		if err := p(); err != nil {
 			t.Fatal(err)
@@ -28,6 +34,9 @@ func TestNotesSurviveReopening(t *testing.T) {
 	if p, err := s.Profile(); string(p) != "a line" || err != nil {
 		t.Errorf("%q, %v", p, err)
 	}
+	if rooms, err := s.Followed(); err != nil || len(rooms) != 1 || string(rooms[protocol.RoomID{1}]) != "a room" {
+		t.Errorf("%q, %v", rooms, err)
+	}
 	if notes, err := s.Notes(); err != nil || len(notes) != 1 || string(notes[kept]) != "a friend" {
 		t.Errorf("%q, %v", notes, err)
 	}
@@ -36,7 +45,9 @@ func TestNotesSurviveReopening(t *testing.T) {
 func TestHomesFromBeforeNotes(t *testing.T) {
 	home := t.TempDir()
 	s := mustOpen(t, home)
-	if err := s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(peopleBucket)) }); err != nil {
+	if err := s.update(func(tx *bbolt.Tx) error {
+		return errors.Join(tx.DeleteBucket([]byte(peopleBucket)), tx.DeleteBucket([]byte(followedBucket)))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -45,7 +56,10 @@ func TestHomesFromBeforeNotes(t *testing.T) {
 	if notes, err := s.Notes(); err != nil || len(notes) > 0 {
 		t.Errorf("%q, %v", notes, err)
 	}
-	if err := s.SaveNote(newPeer(t), []byte("a friend")); err != nil {
+	if rooms, err := s.Followed(); err != nil || len(rooms) > 0 {
+		t.Errorf("%q, %v", rooms, err)
+	}
+	if err := errors.Join(s.SaveNote(newPeer(t), []byte("a friend")), s.SaveFollowed(protocol.RoomID{1}, []byte("a room"))); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // can do something about them.
 type Backend interface {
 	Status(ctx context.Context) (Status, error)
-	// Rooms gives the live listed rooms, and those this node is in.
+	// Rooms gives the live listed rooms, those this node is in, and those to come.
 	Rooms(ctx context.Context) ([]RoomLine, error)
 	// Changes returns a channel that holds a value whenever something that
 	// Rooms, Room or Status show may have changed, until stop is called.
@@ -44,7 +44,9 @@ type Backend interface {
 	Grant(ctx context.Context, room, who, role string) error
 	Lower(ctx context.Context, room, who string) error
 	Leave(ctx context.Context, room string) error
-	Close(ctx context.Context, room string) error
+	// Close silences a room of this node's until it is reopened; by itself at next,
+	// if that is not zero, or else at the time that is said for it already.
+	Close(ctx context.Context, room string, next time.Time) error
 	Reopen(ctx context.Context, room string) (Opened, error)
 	// Doctor examines how this node and others reach each other; of is a room,
 	// a peer or a multiaddress that cannot be reached, or "". It takes seconds.
@@ -55,6 +57,7 @@ type Backend interface {
 	Law
 	People
 	Reports
+	Follows
 	Reception
 }
 
@@ -132,6 +135,12 @@ type RoomLine struct {
 	Listed    bool      `json:"listed"`
 	Joined    bool      `json:"joined"` // this node is in it
 	Closed    bool      `json:"closed"`
+	State     string    `json:"state"`  // live or coming
+	Locked    bool      `json:"locked"` // nobody new comes
+	// Next is when the room is live next, if that is said: a coming one opens then, by
+	// its host's clock.
+	Next      *time.Time `json:"next,omitempty"`
+	Following bool       `json:"following"` // this node's person follows the room
 	// HostPetname is what this node's person calls its host; "": nothing. Followed
 	// are those whom they follow and who opened or announce it.
 	HostPetname protocol.Name `json:"host_petname"`
@@ -147,6 +156,8 @@ type OpenRequest struct {
 	Stage    string   `json:"stage,omitempty"` // "host" (default) or "open"
 	Speakers []string `json:"speakers,omitempty"`
 	Unlisted bool     `json:"unlisted,omitempty"`
+	// At is when the room opens; nil: at once.
+	At *time.Time `json:"at,omitempty"`
 }
 
 // Opened is a room that this node carries.
@@ -158,6 +169,8 @@ type Opened struct {
 	GuestLink string `json:"guest_link,omitempty"`
 	// Notice says in one line who can see the room and this node's address.
 	Notice string `json:"notice,omitempty"`
+	// Next is when it opens, if it is to come.
+	Next *time.Time `json:"next,omitempty"`
 }
 
 // RoomView is one room as this node sees it.
@@ -172,6 +185,8 @@ type RoomView struct {
 	Started     time.Time  `json:"started"`
 	Listed      bool       `json:"listed"`
 	Closed      bool       `json:"closed"`
+	State       string     `json:"state"`     // live, coming or closed
+	Following   bool       `json:"following"` // this node's person follows the room
 	Term        uint64     `json:"term"`
 	TermSinceMS int64      `json:"term_since_ms"`
 	Relay       string     `json:"relay"`       // peer ID; "" while unknown
@@ -186,7 +201,7 @@ type RoomView struct {
 	Locked      bool       `json:"locked"`      // nobody new comes
 	Paused      bool       `json:"paused"`      // microphones off, nobody new, no chat
 	Pinned      string     `json:"pinned"`      // a link that all are shown; "": none
-	// Next is when the room is live again, if that is said.
+	// Next is when the room is live next, if that is said.
 	Next *time.Time `json:"next,omitempty"`
 	// YouMay is what this node may do here: acts of ActRequest, and speak, close.
 	YouMay []string `json:"you_may"`

@@ -47,13 +47,14 @@ type backend struct {
 	chat      web.Chat
 	people    []web.Person
 	reports   web.RoomReports
+	following []web.FollowedRoom
 }
 
 func newBackend() *backend {
 	b := &backend{
 		changed:   make(chan struct{}, 1),
 		status:    web.Status{Peer: "quiet-heron", PeerID: "12D3KooW", Version: "0.1.0", UptimeMS: 1},
-		rooms:     []web.RoomLine{{Room: "7k2m", Title: "Why the sky is <dark>", Link: "earshot:room/7k2m/x", Joined: true, Listed: true}},
+		rooms:     []web.RoomLine{{Room: "7k2m", Title: "Why the sky is <dark>", Link: "earshot:room/7k2m/x", Joined: true, Listed: true, State: web.StateLive}},
 		view:      web.RoomView{Room: "7k2m", Title: "Why the sky is <dark>", Term: 2},
 		listening: &listening{events: make(chan *pb.LocalEvent, 64), closed: make(chan struct{})},
 		speaking:  &speaking{closed: make(chan struct{})},
@@ -151,7 +152,26 @@ func (b *backend) EndSession(session string) bool {
 }
 
 func (b *backend) Leave(_ context.Context, room string) error { return b.act("leave", room) }
-func (b *backend) Close(_ context.Context, room string) error { return b.act("close", room) }
+func (b *backend) Close(_ context.Context, room string, next time.Time) error {
+	if !next.IsZero() {
+		return b.act("close until "+next.UTC().Format(time.RFC3339), room)
+	}
+	return b.act("close", room)
+}
+
+func (b *backend) FollowRoom(_ context.Context, room string, on bool) error {
+	if !on {
+		return b.act("unfollow", room)
+	}
+	return b.act("follow", room)
+}
+
+func (b *backend) Following(context.Context) ([]web.FollowedRoom, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.following, b.fault
+}
+
 func (b *backend) Reopen(_ context.Context, room string) (web.Opened, error) {
 	return web.Opened{Room: "7k2m"}, b.act("reopen", room)
 }

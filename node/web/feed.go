@@ -19,8 +19,9 @@ const (
 	maxKeptBytes = 1 << 20 // of their data
 )
 
-// RoomsChange is the data of a `rooms` event: the directory's rooms that are
-// new or changed, and the IDs of those that are gone.
+// RoomsChange is the data of a `rooms` event: the live rooms that are new or
+// changed, and the IDs of those that are gone. So it is of a `coming` event, for
+// the rooms to come; one that opens is gone there.
 type RoomsChange struct {
 	Changed []RoomLine `json:"changed"`
 	Gone    []string   `json:"gone"`
@@ -29,7 +30,7 @@ type RoomsChange struct {
 // event is one server-sent event.
 type event struct {
 	number uint64 // 0: nobody can resume after it
-	kind   string // reset, node, rooms, room, chat or reports
+	kind   string // reset, node, rooms, coming, room, chat or reports
 	data   []byte // JSON
 }
 

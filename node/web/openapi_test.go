@@ -97,6 +97,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		web.SourceLine{}, web.Summary{}, web.SourceSummary{}, web.SpeakSummary{}, web.Failure{}, web.Page{},
 		web.RoomsChange{}, web.ListenBegin{}, web.ListenEnd{}, web.SpeakBegin{}, web.SpeakEnd{},
 		web.Reach{}, web.Upload{}, web.Serves{}, web.Diagnosis{}, web.Finding{}, web.MeetRequest{}, web.Met{}, web.Key{}, web.MuteRequest{}, web.HandRequest{}, web.MemberRequest{},
+		web.CloseRequest{}, web.FollowRequest{}, web.FollowedRoom{},
 		web.Person{}, web.NoteRequest{}, web.Followed{}, web.Profile{}, web.ProfileRequest{},
 		web.Guests{}, web.GuestLine{}, web.GuestRoom{},
 		web.ReportRequest{}, web.ReportedPerson{}, web.SentReport{}, web.RoomReports{}, web.ReportLine{}, web.SpokeLine{}, web.SaidLine{}, web.ReactedLine{},

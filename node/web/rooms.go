@@ -4,13 +4,22 @@ import (
 	"context"
 	_ "embed"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
 
 //go:embed openapi.json
 var openapi []byte
+
+// States of a room, as far as a node knows.
+const (
+	StateLive   = "live"
+	StateComing = "coming" // closed, and opens by itself at its Next
+	StateClosed = "closed" // or nothing is heard of it
+)
 
 // Page is an address that opens the page once.
 type Page struct {
@@ -45,7 +54,16 @@ func (s *Server) rooms(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, wholeRooms(rooms))
+	state := r.URL.Query().Get("state")
+	switch state {
+	case "":
+		state = StateLive
+	case StateLive, StateComing, "all":
+	default:
+		return malformed("there is no such state of a room", "ask for state=live, coming or all", nil)
+	}
+	rooms = slices.DeleteFunc(wholeRooms(rooms), func(l RoomLine) bool { return state != "all" && l.State != state })
+	return answer(w, http.StatusOK, rooms)
 }
 
 func (s *Server) openRoom(w http.ResponseWriter, r *http.Request) error {
@@ -82,7 +100,29 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) closeRoom(w http.ResponseWriter, r *http.Request) error {
-	return done(w, r, s.backend.Close)
+	request := CloseRequest{}
+	text, err := whole(w, r, maxJSONBytes)
+	if err == nil && len(text) > 0 {
+		err = decode(text, &request)
+	}
+	if err != nil {
+		return err
+	}
+	return done(w, r, func(ctx context.Context, room string) error { return s.backend.Close(ctx, room, orZero(request.At)) })
+}
+
+// CloseRequest says when a room that is closed opens again; nil: when its host
+// reopens it, or as is said already.
+type CloseRequest struct {
+	At *time.Time `json:"at,omitempty"`
+}
+
+// orZero gives a time that may be left out.
+func orZero(at *time.Time) time.Time {
+	if at == nil {
+		return time.Time{}
+	}
+	return *at
 }
 
 func (s *Server) reopen(w http.ResponseWriter, r *http.Request) error {

@@ -2,12 +2,14 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/node/web/client"
@@ -41,14 +43,37 @@ func TestEveryCallReachesTheNode(t *testing.T) {
 	if _, err := c.Reopen(ctx, "7k2m"); err != nil {
 		t.Error(err)
 	}
-	if err := errors.Join(c.Close(ctx, "7k2m"), c.Leave(ctx, "7k2m")); err != nil {
+	next := time.Date(2026, 12, 1, 19, 0, 0, 0, time.FixedZone("WIB", 7*3600))
+	if err := errors.Join(c.Close(ctx, "7k2m", time.Time{}), c.Close(ctx, "7k2m", next), c.Leave(ctx, "7k2m"),
+		c.Follow(ctx, "7k2m", true), c.Follow(ctx, "7k2m", false)); err != nil {
 		t.Error(err)
 	}
-	if want := []string{"open 7k2m", "reopen 7k2m", "close 7k2m", "leave 7k2m"}; !slices.Equal(b.did, want) {
+	if want := []string{"open 7k2m", "reopen 7k2m", "close 7k2m", "close until 2026-12-01T12:00:00Z 7k2m", "leave 7k2m", "follow 7k2m", "unfollow 7k2m"}; !slices.Equal(b.did, want) {
 		t.Errorf("did %q, want %q", b.did, want)
 	}
 	if got := text(t, send(t, server, "GET", "/metrics", nil, "")); got != "earshot_rooms 1\n" {
 		t.Errorf("metrics: %q", got)
+	}
+}
+
+// TestRoomsToComeAreAskedFor: who asks for rooms gets live ones, since programs take
+// what they get for something to join.
+func TestRoomsToComeAreAskedFor(t *testing.T) {
+	b := newBackend()
+	next := time.Now().Add(time.Hour)
+	b.rooms = append(b.rooms, web.RoomLine{Room: "abcd", Title: "Later", State: web.StateComing, Closed: true, Next: &next})
+	server, c := up(t, b)
+	for query, want := range map[string]int{"": 1, "?state=live": 1, "?state=coming": 1, "?state=all": 2} {
+		var rooms []web.RoomLine
+		if err := json.Unmarshal([]byte(text(t, send(t, server, "GET", "/api/v1/rooms"+query, nil, ""))), &rooms); err != nil || len(rooms) != want {
+			t.Errorf("%q: %d rooms, %v", query, len(rooms), err)
+		}
+	}
+	if all, err := c.AllRooms(t.Context()); err != nil || len(all) != 2 || all[1].State != web.StateComing || !all[1].Next.Equal(next) {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if response := send(t, server, "GET", "/api/v1/rooms?state=gone", nil, ""); response.StatusCode != http.StatusBadRequest {
+		t.Error(response.Status)
 	}
 }
 
@@ -93,7 +118,7 @@ func TestProblemsArriveWhole(t *testing.T) {
 		b := newBackend()
 		server, c := up(t, b)
 		b.fault = &protocol.Problem{Code: code, Message: "this & that", Hint: "do so"}
-		err := c.Close(t.Context(), "7k2m")
+		err := c.Close(t.Context(), "7k2m", time.Time{})
 		if p, ok := errors.AsType[*protocol.Problem](err); !ok || p.Code != code || p.Error() != "this & that; do so" {
 			t.Errorf("%s arrived as %v", code, err)
 		}

@@ -60,13 +60,16 @@ func (s *Server) routes() []route {
 		{method: "GET", path: "/api/v1/profile", query: []string{"who"}, serve: s.profile},
 		{method: "POST", path: "/api/v1/profile", body: typeJSON, serve: s.describe},
 
-		{method: "GET", path: "/api/v1/rooms", serve: s.rooms},
+		{method: "GET", path: "/api/v1/following", serve: s.following},
+
+		{method: "GET", path: "/api/v1/rooms", query: []string{"state"}, serve: s.rooms},
 		{method: "POST", path: "/api/v1/rooms", body: typeJSON, serve: s.openRoom},
 		{method: "GET", path: room, serve: s.room},
 		{method: "GET", path: room + "/qr.svg", query: []string{"link"}, serve: s.qr},
 		{method: "POST", path: room + "/leave", serve: s.leave},
-		{method: "POST", path: room + "/close", serve: s.closeRoom},
+		{method: "POST", path: room + "/close", body: typeJSON, mayBeEmpty: true, serve: s.closeRoom},
 		{method: "POST", path: room + "/reopen", serve: s.reopen},
+		{method: "POST", path: room + "/follow", body: typeJSON, serve: s.followRoom},
 		{method: "POST", path: room + "/mute", body: typeJSON, serve: s.mute},
 		{method: "POST", path: room + "/hand", body: typeJSON, serve: s.hand},
 		{method: "POST", path: room + "/members/{peer}", body: typeJSON, serve: s.member},

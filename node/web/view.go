@@ -81,19 +81,10 @@ func (v view) since(old view) []event {
 	if !bytes.Equal(v.node.essence, old.node.essence) {
 		events = append(events, event{kind: "node", data: v.node.shown})
 	}
-	var change RoomsChange
-	for _, l := range v.lines {
-		if v.line[l.Room] != old.line[l.Room] {
-			change.Changed = append(change.Changed, l)
+	for _, of := range []struct{ kind, state string }{{"rooms", StateLive}, {"coming", StateComing}} {
+		if change := v.roomsSince(old, of.state); len(change.Changed)+len(change.Gone) > 0 {
+			events = append(events, event{kind: of.kind, data: change.data()})
 		}
-	}
-	for _, l := range old.lines {
-		if _, still := v.line[l.Room]; !still {
-			change.Gone = append(change.Gone, l.Room)
-		}
-	}
-	if len(change.Changed)+len(change.Gone) > 0 {
-		events = append(events, event{kind: "rooms", data: change.data()})
 	}
 	for _, l := range v.lines {
 		if now, in := v.rooms[l.Room]; in && !bytes.Equal(now.essence, old.rooms[l.Room].essence) {
@@ -113,6 +104,26 @@ func (v view) since(old view) []event {
 		}
 	}
 	return events
+}
+
+// roomsSince gives what has become of the rooms of one state.
+func (v view) roomsSince(old view, state string) (change RoomsChange) {
+	is := map[string]bool{}
+	for _, l := range v.lines {
+		if l.State != state {
+			continue
+		}
+		is[l.Room] = true
+		if v.line[l.Room] != old.line[l.Room] {
+			change.Changed = append(change.Changed, l)
+		}
+	}
+	for _, l := range old.lines {
+		if l.State == state && !is[l.Room] {
+			change.Gone = append(change.Gone, l.Room)
+		}
+	}
+	return change
 }
 
 // events tells the whole view to one who has nothing. Only its last event has

@@ -38,6 +38,9 @@ func (d Diagnosis) whole() Diagnosis {
 
 func (l RoomLine) whole() RoomLine {
 	l.Topics, l.Followed = list(l.Topics), list(l.Followed)
+	if l.State == "" {
+		l.State = StateLive
+	}
 	return l
 }
 
@@ -52,6 +55,9 @@ func wholeRooms(rooms []RoomLine) []RoomLine {
 func (v RoomView) whole() RoomView {
 	v.Topics, v.Members, v.Links, v.Sources = list(v.Topics), list(v.Members), list(v.Links), list(v.Sources)
 	v.Dropped, v.YouMay = counts(v.Dropped), list(v.YouMay)
+	if v.State == "" {
+		v.State = StateLive
+	}
 	v.Members = slices.Clone(v.Members)
 	for i := range v.Members {
 		v.Members[i].YouMay, v.Members[i].SimilarTo = list(v.Members[i].YouMay), list(v.Members[i].SimilarTo)

@@ -83,6 +83,11 @@ func (c *Client) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 	return ask[[]web.RoomLine](ctx, c, http.MethodGet, "/api/v1/rooms", nil)
 }
 
+// AllRooms asks for those to come too.
+func (c *Client) AllRooms(ctx context.Context) ([]web.RoomLine, error) {
+	return ask[[]web.RoomLine](ctx, c, http.MethodGet, "/api/v1/rooms?state=all", nil)
+}
+
 // Open opens a room, which the node carries from then on.
 func (c *Client) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
 	return ask[web.Opened](ctx, c, http.MethodPost, "/api/v1/rooms", r)
@@ -98,9 +103,23 @@ func (c *Client) Leave(ctx context.Context, room string) error {
 	return c.tell(ctx, roomPath(room, "/leave"))
 }
 
-// Close silences the room until its host reopens it.
-func (c *Client) Close(ctx context.Context, room string) error {
-	return c.tell(ctx, roomPath(room, "/close"))
+// Close silences the room until its host reopens it; or until next, if that is not
+// zero.
+func (c *Client) Close(ctx context.Context, room string, next time.Time) error {
+	if next.IsZero() {
+		return c.tell(ctx, roomPath(room, "/close"))
+	}
+	return c.post(ctx, roomPath(room, "/close"), web.CloseRequest{At: &next})
+}
+
+// Follow has the room pointed out to the node's person, or no longer.
+func (c *Client) Follow(ctx context.Context, room string, on bool) error {
+	return c.post(ctx, roomPath(room, "/follow"), web.FollowRequest{On: &on})
+}
+
+// Following asks for the rooms that the node's person follows.
+func (c *Client) Following(ctx context.Context) ([]web.FollowedRoom, error) {
+	return ask[[]web.FollowedRoom](ctx, c, http.MethodGet, "/api/v1/following", nil)
 }
 
 // Reopen opens a closed room again under its link.
