@@ -19,6 +19,7 @@ type aspect uint8
 const (
 	carrying aspect = iota
 	speaking
+	vouching
 	muting
 	title
 	topics
@@ -42,7 +43,7 @@ type folder struct {
 func fold(j *judge, g *protocol.Genesis) *Roster {
 	f := &folder{judge: j, last: map[matter][]int{}, roster: &Roster{
 		founder: g.Founder, title: g.Title, language: g.Language, topics: g.Topics, stage: g.Stage,
-		rights: map[protocol.PeerID]Right{}, roles: map[given]protocol.ActionHash{},
+		rights: map[protocol.PeerID]Right{}, roles: map[given]protocol.ActionHash{}, vouched: map[protocol.PeerID]bool{},
 		bans: map[protocol.PeerID][]Ban{}, removed: map[protocol.PeerID]protocol.ActionHash{},
 		mutes: map[protocol.PeerID]Mute{}, unmuted: map[protocol.PeerID]bool{},
 	}}
@@ -147,6 +148,7 @@ func (f *folder) take(i int) {
 	switch w := n.Deed.(type) {
 	case protocol.Grant:
 		f.role(i, w.Role)
+		f.decide(matter{vouching, n.peer}, i)
 	case protocol.Revoke:
 		if f.reaches(i) {
 			f.role(i, w.Role)
@@ -154,13 +156,11 @@ func (f *folder) take(i int) {
 	case protocol.Remove:
 		if f.reaches(i) {
 			f.roster.removed[n.peer] = n.Hash
-			f.role(i, protocol.RoleSpeaker)
-			f.role(i, protocol.RoleCarrier)
+			f.putOut(i)
 		}
 	case protocol.Ban:
 		if f.reaches(i) {
-			f.role(i, protocol.RoleSpeaker)
-			f.role(i, protocol.RoleCarrier)
+			f.putOut(i)
 			if !f.lifted(i, nil) {
 				f.roster.bans[n.peer] = append(f.roster.bans[n.peer], Ban{n.Hash, n.Actor, w.Life})
 			}
@@ -183,6 +183,13 @@ func (f *folder) role(i int, r protocol.Role) {
 	case protocol.RoleCarrier:
 		f.decide(matter{carrying, f.nodes[i].peer}, i)
 	}
+}
+
+// putOut ends what a peer was given, and that somebody stood for them.
+func (f *folder) putOut(i int) {
+	f.role(i, protocol.RoleSpeaker)
+	f.role(i, protocol.RoleCarrier)
+	f.decide(matter{vouching, f.nodes[i].peer}, i)
 }
 
 func (f *folder) setting(i int) {
@@ -266,6 +273,10 @@ func (f *folder) settle() {
 		case speaking, carrying:
 			if w, ok := n.Deed.(protocol.Grant); ok {
 				f.roster.roles[given{m.peer, w.Role}] = n.Hash
+			}
+		case vouching:
+			if _, ok := n.Deed.(protocol.Grant); ok {
+				f.roster.vouched[m.peer] = true
 			}
 		case muting:
 			f.mute(m.peer, is, all)

@@ -16,6 +16,7 @@ type Roster struct {
 	moderators []protocol.PeerID // in force, by rank
 	rights     map[protocol.PeerID]Right
 	roles      map[given]protocol.ActionHash // speakers' and carriers'
+	vouched    map[protocol.PeerID]bool
 	bans       map[protocol.PeerID][]Ban
 	removed    map[protocol.PeerID]protocol.ActionHash
 	mutes      map[protocol.PeerID]Mute
@@ -99,6 +100,11 @@ func (r *Roster) Has(p protocol.PeerID, role protocol.Role) bool {
 func (r *Roster) MayCarry(p protocol.PeerID) bool {
 	return r.MayModerate(p) || r.Has(p, protocol.RoleCarrier) || r.Has(p, protocol.RoleSpeaker)
 }
+
+// Vouched says whether the room stands for p: the founder, and whom somebody who
+// might gave a role, whichever it was and also once it is taken back, until they are
+// removed or banned.
+func (r *Roster) Vouched(p protocol.PeerID) bool { return p == r.founder || r.vouched[p] }
 
 // MaySpeak says whether p may be on stage: the founder and the moderators; where
 // the stage is open everybody; where it is the host's, whom they let on. A

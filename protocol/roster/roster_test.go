@@ -72,6 +72,35 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// Whoever was given a role is vouched for, until they are put out.
+func TestVouched(t *testing.T) {
+	s := newScript(t)
+	vouched := func(want ...protocol.PeerID) {
+		t.Helper()
+		r := s.log.Roster()
+		for _, p := range []protocol.PeerID{founder, alice, bob, carol, dave, erin} {
+			if got := r.Vouched(p); got != slices.Contains(want, p) {
+				t.Errorf("%s is vouched for: %v", p, got)
+			}
+		}
+	}
+	s.do(founder, moderator(alice))
+	s.do(alice, speaker(bob))
+	s.do(alice, protocol.Revoke{Peer: bob, Role: protocol.RoleSpeaker})
+	s.do(alice, protocol.Grant{Peer: carol, Role: protocol.RoleCarrier})
+	s.do(alice, speaker(dave))
+	s.do(alice, protocol.Mute{Peer: dave})
+	vouched(founder, alice, bob, carol, dave)
+	s.do(founder, demote(alice))
+	vouched(founder, alice, bob, carol, dave)
+	s.do(founder, protocol.Remove{Peer: bob})
+	s.do(founder, protocol.Ban{Peer: carol})
+	s.do(founder, protocol.Unban{Peer: carol})
+	vouched(founder, alice, dave)
+	s.do(founder, speaker(bob))
+	vouched(founder, alice, bob, dave)
+}
+
 func TestRankIsBounded(t *testing.T) {
 	s := newScript(t)
 	all := []protocol.PeerID{founder, alice, bob, carol, dave, erin}

@@ -219,7 +219,7 @@ func (w *world) sync(to, from *Log) {
 // same says whether two rosters are; era apart.
 func (r *Roster) same(s *Roster) bool {
 	return slices.Equal(r.moderators, s.moderators) && maps.EqualFunc(r.rights, s.rights, Right.same) && maps.Equal(r.roles, s.roles) &&
-		maps.EqualFunc(r.bans, s.bans, slices.Equal) && maps.Equal(r.removed, s.removed) && r.silences(s) &&
+		maps.EqualFunc(r.bans, s.bans, slices.Equal) && maps.Equal(r.removed, s.removed) && maps.Equal(r.vouched, s.vouched) && r.silences(s) &&
 		r.title == s.title && r.language == s.language && r.pin == s.pin && slices.Equal(r.topics, s.topics) &&
 		r.stage == s.stage && r.locked == s.locked && r.paused == s.paused && r.closed == s.closed && r.next.Equal(s.next)
 }
