@@ -192,6 +192,10 @@ func roomOf(m *pb.LinkMessage) []byte {
 		return w.LogAsk.Room
 	case *pb.LinkMessage_LogTold:
 		return w.LogTold.Room
+	case *pb.LinkMessage_Report:
+		return w.Report.Room
+	case *pb.LinkMessage_ReportReceipt:
+		return w.ReportReceipt.Room
 	}
 	return nil
 }

@@ -36,6 +36,11 @@ const (
 	MaxProfileBytes  = 160
 	MaxOrder         = 1<<53 - 1 // of a chat message: exact in JSON too (RFC 8259 section 6)
 
+	MaxReportBytes = 4096        // a SignedReport, before it is sealed
+	MaxReported    = 32          // in it: talkspurts, sayings, reactions, each
+	MaxWhyBytes    = 300         // of it: the reporter's own words
+	ReportSpan     = time.Minute // what it tells of
+
 	// The founder's node certifies this many carriers by itself.
 	Carriers = 12
 

@@ -10,6 +10,8 @@ const (
 	domainCertificate = "earshot-certificate"
 	domainMessage     = "earshot-room-message"
 	domainAction      = "earshot-action"
+	domainReport      = "earshot-report"
+	domainSeal        = "earshot-sealed-report" // no signature: HPKE's info
 )
 
 // covered is what a signature covers: domain, a zero byte, the room (none for a

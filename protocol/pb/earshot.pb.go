@@ -2988,6 +2988,8 @@ type LinkMessage struct {
 	//	*LinkMessage_Recalled
 	//	*LinkMessage_LogAsk
 	//	*LinkMessage_LogTold
+	//	*LinkMessage_Report
+	//	*LinkMessage_ReportReceipt
 	What          isLinkMessage_What `protobuf_oneof:"what"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3210,6 +3212,24 @@ func (x *LinkMessage) GetLogTold() *LogTold {
 	return nil
 }
 
+func (x *LinkMessage) GetReport() *SealedReport {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_Report); ok {
+			return x.Report
+		}
+	}
+	return nil
+}
+
+func (x *LinkMessage) GetReportReceipt() *ReportReceipt {
+	if x != nil {
+		if x, ok := x.What.(*LinkMessage_ReportReceipt); ok {
+			return x.ReportReceipt
+		}
+	}
+	return nil
+}
+
 type isLinkMessage_What interface {
 	isLinkMessage_What()
 }
@@ -3294,6 +3314,14 @@ type LinkMessage_LogTold struct {
 	LogTold *LogTold `protobuf:"bytes,20,opt,name=log_told,json=logTold,proto3,oneof"`
 }
 
+type LinkMessage_Report struct {
+	Report *SealedReport `protobuf:"bytes,21,opt,name=report,proto3,oneof"`
+}
+
+type LinkMessage_ReportReceipt struct {
+	ReportReceipt *ReportReceipt `protobuf:"bytes,22,opt,name=report_receipt,json=reportReceipt,proto3,oneof"`
+}
+
 func (*LinkMessage_Hello) isLinkMessage_What() {}
 
 func (*LinkMessage_Ping) isLinkMessage_What() {}
@@ -3333,6 +3361,10 @@ func (*LinkMessage_Recalled) isLinkMessage_What() {}
 func (*LinkMessage_LogAsk) isLinkMessage_What() {}
 
 func (*LinkMessage_LogTold) isLinkMessage_What() {}
+
+func (*LinkMessage_Report) isLinkMessage_What() {}
+
+func (*LinkMessage_ReportReceipt) isLinkMessage_What() {}
 
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4665,6 +4697,462 @@ func (x *LogTold) GetMore() bool {
 	return false
 }
 
+// SealedReport goes from who reports, by way of a parent, to who moderates.
+type SealedReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	To            []byte                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Sealed        []byte                 `protobuf:"bytes,3,opt,name=sealed,proto3" json:"sealed,omitempty"` // HPKE (RFC 9180): encapsulated key (32), then a SignedReport sealed for `to`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealedReport) Reset() {
+	*x = SealedReport{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedReport) ProtoMessage() {}
+
+func (x *SealedReport) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedReport.ProtoReflect.Descriptor instead.
+func (*SealedReport) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *SealedReport) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *SealedReport) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *SealedReport) GetSealed() []byte {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+// ReportReceipt comes back once it was opened.
+type ReportReceipt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
+	To            []byte                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Proof         []byte                 `protobuf:"bytes,3,opt,name=proof,proto3" json:"proof,omitempty"` // a secret that only who opened it can export
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportReceipt) Reset() {
+	*x = ReportReceipt{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportReceipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportReceipt) ProtoMessage() {}
+
+func (x *ReportReceipt) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportReceipt.ProtoReflect.Descriptor instead.
+func (*ReportReceipt) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *ReportReceipt) GetRoom() []byte {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
+func (x *ReportReceipt) GetTo() []byte {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+func (x *ReportReceipt) GetProof() []byte {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+type SignedReport struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reporter      []byte                 `protobuf:"bytes,1,opt,name=reporter,proto3" json:"reporter,omitempty"`
+	Report        []byte                 `protobuf:"bytes,2,opt,name=report,proto3" json:"report,omitempty"`       // a Report
+	Signature     []byte                 `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"` // by the reporter, over the room and the report
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignedReport) Reset() {
+	*x = SignedReport{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignedReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignedReport) ProtoMessage() {}
+
+func (x *SignedReport) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignedReport.ProtoReflect.Descriptor instead.
+func (*SignedReport) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *SignedReport) GetReporter() []byte {
+	if x != nil {
+		return x.Reporter
+	}
+	return nil
+}
+
+func (x *SignedReport) GetReport() []byte {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *SignedReport) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// Report is what the reporter's node knows of somebody's last minute. Times are
+// back from when it was made.
+type Report struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Of            []byte                 `protobuf:"bytes,1,opt,name=of,proto3" json:"of,omitempty"`
+	MadeMs        uint64                 `protobuf:"varint,2,opt,name=made_ms,json=madeMs,proto3" json:"made_ms,omitempty"` // Unix, the reporter's clock; shown, never decides
+	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`                      // the reporter's words
+	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`                    // as who is meant calls themselves
+	Role          uint32                 `protobuf:"varint,5,opt,name=role,proto3" json:"role,omitempty"`                   // Role, and 4: host
+	Muted         bool                   `protobuf:"varint,6,opt,name=muted,proto3" json:"muted,omitempty"`                 // by who moderates
+	Hand          bool                   `protobuf:"varint,7,opt,name=hand,proto3" json:"hand,omitempty"`
+	Spoke         []*Spurt               `protobuf:"bytes,8,rep,name=spoke,proto3" json:"spoke,omitempty"`
+	Said          []*Saying              `protobuf:"bytes,9,rep,name=said,proto3" json:"said,omitempty"`
+	Reacted       []*Reacted             `protobuf:"bytes,10,rep,name=reacted,proto3" json:"reacted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Report) Reset() {
+	*x = Report{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Report) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Report) ProtoMessage() {}
+
+func (x *Report) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Report.ProtoReflect.Descriptor instead.
+func (*Report) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *Report) GetOf() []byte {
+	if x != nil {
+		return x.Of
+	}
+	return nil
+}
+
+func (x *Report) GetMadeMs() uint64 {
+	if x != nil {
+		return x.MadeMs
+	}
+	return 0
+}
+
+func (x *Report) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *Report) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Report) GetRole() uint32 {
+	if x != nil {
+		return x.Role
+	}
+	return 0
+}
+
+func (x *Report) GetMuted() bool {
+	if x != nil {
+		return x.Muted
+	}
+	return false
+}
+
+func (x *Report) GetHand() bool {
+	if x != nil {
+		return x.Hand
+	}
+	return false
+}
+
+func (x *Report) GetSpoke() []*Spurt {
+	if x != nil {
+		return x.Spoke
+	}
+	return nil
+}
+
+func (x *Report) GetSaid() []*Saying {
+	if x != nil {
+		return x.Said
+	}
+	return nil
+}
+
+func (x *Report) GetReacted() []*Reacted {
+	if x != nil {
+		return x.Reacted
+	}
+	return nil
+}
+
+type Spurt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgoMs         uint32                 `protobuf:"varint,1,opt,name=ago_ms,json=agoMs,proto3" json:"ago_ms,omitempty"` // it began
+	LastedMs      uint32                 `protobuf:"varint,2,opt,name=lasted_ms,json=lastedMs,proto3" json:"lasted_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spurt) Reset() {
+	*x = Spurt{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spurt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spurt) ProtoMessage() {}
+
+func (x *Spurt) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spurt.ProtoReflect.Descriptor instead.
+func (*Spurt) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *Spurt) GetAgoMs() uint32 {
+	if x != nil {
+		return x.AgoMs
+	}
+	return 0
+}
+
+func (x *Spurt) GetLastedMs() uint32 {
+	if x != nil {
+		return x.LastedMs
+	}
+	return 0
+}
+
+type Saying struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgoMs         uint32                 `protobuf:"varint,1,opt,name=ago_ms,json=agoMs,proto3" json:"ago_ms,omitempty"`
+	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"` // a RoomMessage of who is meant: chat or a caption
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Saying) Reset() {
+	*x = Saying{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Saying) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Saying) ProtoMessage() {}
+
+func (x *Saying) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Saying.ProtoReflect.Descriptor instead.
+func (*Saying) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *Saying) GetAgoMs() uint32 {
+	if x != nil {
+		return x.AgoMs
+	}
+	return 0
+}
+
+func (x *Saying) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+type Reacted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AgoMs         uint32                 `protobuf:"varint,1,opt,name=ago_ms,json=agoMs,proto3" json:"ago_ms,omitempty"`
+	Emoji         string                 `protobuf:"bytes,2,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reacted) Reset() {
+	*x = Reacted{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reacted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reacted) ProtoMessage() {}
+
+func (x *Reacted) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
+func (*Reacted) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *Reacted) GetAgoMs() uint32 {
+	if x != nil {
+		return x.AgoMs
+	}
+	return 0
+}
+
+func (x *Reacted) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
 type Hints struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Peers         []*Address             `protobuf:"bytes,1,rep,name=peers,proto3" json:"peers,omitempty"`
@@ -4675,7 +5163,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4687,7 +5175,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4700,7 +5188,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -4732,7 +5220,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4744,7 +5232,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4757,7 +5245,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -4816,7 +5304,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4828,7 +5316,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4841,7 +5329,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{60}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -5080,7 +5568,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x05final\x18\x04 \x01(\bR\x05final\"5\n" +
 	"\aProfile\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x16\n" +
-	"\x06colour\x18\x02 \x01(\rR\x06colour\"\xf0\x06\n" +
+	"\x06colour\x18\x02 \x01(\rR\x06colour\"\xe2\a\n" +
 	"\vLinkMessage\x12&\n" +
 	"\x05hello\x18\x01 \x01(\v2\x0e.earshot.HelloH\x00R\x05hello\x12#\n" +
 	"\x04ping\x18\x02 \x01(\v2\r.earshot.PingH\x00R\x04ping\x12#\n" +
@@ -5102,7 +5590,9 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06recall\x18\x11 \x01(\v2\x0f.earshot.RecallH\x00R\x06recall\x12/\n" +
 	"\brecalled\x18\x12 \x01(\v2\x11.earshot.RecalledH\x00R\brecalled\x12*\n" +
 	"\alog_ask\x18\x13 \x01(\v2\x0f.earshot.LogAskH\x00R\x06logAsk\x12-\n" +
-	"\blog_told\x18\x14 \x01(\v2\x10.earshot.LogToldH\x00R\alogToldB\x06\n" +
+	"\blog_told\x18\x14 \x01(\v2\x10.earshot.LogToldH\x00R\alogTold\x12/\n" +
+	"\x06report\x18\x15 \x01(\v2\x15.earshot.SealedReportH\x00R\x06report\x12?\n" +
+	"\x0ereport_receipt\x18\x16 \x01(\v2\x16.earshot.ReportReceiptH\x00R\rreportReceiptB\x06\n" +
 	"\x04what\"\x91\x01\n" +
 	"\x05Hello\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x18\n" +
@@ -5211,7 +5701,40 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\aLogTold\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12/\n" +
 	"\aactions\x18\x02 \x03(\v2\x15.earshot.SignedActionR\aactions\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"I\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"J\n" +
+	"\fSealedReport\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\fR\x02to\x12\x16\n" +
+	"\x06sealed\x18\x03 \x01(\fR\x06sealed\"I\n" +
+	"\rReportReceipt\x12\x12\n" +
+	"\x04room\x18\x01 \x01(\fR\x04room\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\fR\x02to\x12\x14\n" +
+	"\x05proof\x18\x03 \x01(\fR\x05proof\"`\n" +
+	"\fSignedReport\x12\x1a\n" +
+	"\breporter\x18\x01 \x01(\fR\breporter\x12\x16\n" +
+	"\x06report\x18\x02 \x01(\fR\x06report\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x8c\x02\n" +
+	"\x06Report\x12\x0e\n" +
+	"\x02of\x18\x01 \x01(\fR\x02of\x12\x17\n" +
+	"\amade_ms\x18\x02 \x01(\x04R\x06madeMs\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x12\n" +
+	"\x04role\x18\x05 \x01(\rR\x04role\x12\x14\n" +
+	"\x05muted\x18\x06 \x01(\bR\x05muted\x12\x12\n" +
+	"\x04hand\x18\a \x01(\bR\x04hand\x12$\n" +
+	"\x05spoke\x18\b \x03(\v2\x0e.earshot.SpurtR\x05spoke\x12#\n" +
+	"\x04said\x18\t \x03(\v2\x0f.earshot.SayingR\x04said\x12*\n" +
+	"\areacted\x18\n" +
+	" \x03(\v2\x10.earshot.ReactedR\areacted\";\n" +
+	"\x05Spurt\x12\x15\n" +
+	"\x06ago_ms\x18\x01 \x01(\rR\x05agoMs\x12\x1b\n" +
+	"\tlasted_ms\x18\x02 \x01(\rR\blastedMs\"9\n" +
+	"\x06Saying\x12\x15\n" +
+	"\x06ago_ms\x18\x01 \x01(\rR\x05agoMs\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\fR\amessage\"6\n" +
+	"\aReacted\x12\x15\n" +
+	"\x06ago_ms\x18\x01 \x01(\rR\x05agoMs\x12\x14\n" +
+	"\x05emoji\x18\x02 \x01(\tR\x05emoji\"I\n" +
 	"\x05Hints\x12&\n" +
 	"\x05peers\x18\x01 \x03(\v2\x10.earshot.AddressR\x05peers\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\tR\anetwork\"\xa0\x01\n" +
@@ -5253,7 +5776,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Role)(0),                 // 1: earshot.Role
@@ -5318,9 +5841,16 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Recalled)(nil),          // 60: earshot.Recalled
 	(*LogAsk)(nil),            // 61: earshot.LogAsk
 	(*LogTold)(nil),           // 62: earshot.LogTold
-	(*Hints)(nil),             // 63: earshot.Hints
-	(*LocalFrame)(nil),        // 64: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 65: earshot.LocalEvent
+	(*SealedReport)(nil),      // 63: earshot.SealedReport
+	(*ReportReceipt)(nil),     // 64: earshot.ReportReceipt
+	(*SignedReport)(nil),      // 65: earshot.SignedReport
+	(*Report)(nil),            // 66: earshot.Report
+	(*Spurt)(nil),             // 67: earshot.Spurt
+	(*Saying)(nil),            // 68: earshot.Saying
+	(*Reacted)(nil),           // 69: earshot.Reacted
+	(*Hints)(nil),             // 70: earshot.Hints
+	(*LocalFrame)(nil),        // 71: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 72: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
@@ -5376,23 +5906,28 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	60, // 50: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
 	61, // 51: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
 	62, // 52: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
-	2,  // 53: earshot.Description.kind:type_name -> earshot.Description.Kind
-	3,  // 54: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	6,  // 55: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	7,  // 56: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	45, // 57: earshot.Accept.state:type_name -> earshot.RoomState
-	4,  // 58: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	45, // 59: earshot.Redirect.state:type_name -> earshot.RoomState
-	49, // 60: earshot.Redirect.to:type_name -> earshot.Address
-	55, // 61: earshot.Resume.positions:type_name -> earshot.Position
-	8,  // 62: earshot.LogTold.actions:type_name -> earshot.SignedAction
-	49, // 63: earshot.Hints.peers:type_name -> earshot.Address
-	64, // 64: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	65, // [65:65] is the sub-list for method output_type
-	65, // [65:65] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	63, // 53: earshot.LinkMessage.report:type_name -> earshot.SealedReport
+	64, // 54: earshot.LinkMessage.report_receipt:type_name -> earshot.ReportReceipt
+	2,  // 55: earshot.Description.kind:type_name -> earshot.Description.Kind
+	3,  // 56: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	6,  // 57: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	7,  // 58: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	45, // 59: earshot.Accept.state:type_name -> earshot.RoomState
+	4,  // 60: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	45, // 61: earshot.Redirect.state:type_name -> earshot.RoomState
+	49, // 62: earshot.Redirect.to:type_name -> earshot.Address
+	55, // 63: earshot.Resume.positions:type_name -> earshot.Position
+	8,  // 64: earshot.LogTold.actions:type_name -> earshot.SignedAction
+	67, // 65: earshot.Report.spoke:type_name -> earshot.Spurt
+	68, // 66: earshot.Report.said:type_name -> earshot.Saying
+	69, // 67: earshot.Report.reacted:type_name -> earshot.Reacted
+	49, // 68: earshot.Hints.peers:type_name -> earshot.Address
+	71, // 69: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	70, // [70:70] is the sub-list for method output_type
+	70, // [70:70] is the sub-list for method input_type
+	70, // [70:70] is the sub-list for extension type_name
+	70, // [70:70] is the sub-list for extension extendee
+	0,  // [0:70] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -5456,8 +5991,10 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Recalled)(nil),
 		(*LinkMessage_LogAsk)(nil),
 		(*LinkMessage_LogTold)(nil),
+		(*LinkMessage_Report)(nil),
+		(*LinkMessage_ReportReceipt)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[60].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[67].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -5467,7 +6004,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   61,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
