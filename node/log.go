@@ -64,6 +64,9 @@ func addLaw(out *web.RoomView, self protocol.PeerID, v room.View) {
 	out.Title, out.Language, out.Stage = lawful.Title(), lawful.Language(), lawful.Stage().String()
 	out.Topics = slices.Concat([]string{}, lawful.Topics())
 	out.Locked, out.Paused, out.Pinned = lawful.Locked(), lawful.Paused(), lawful.Pin()
+	if m, all := lawful.MutedAll(); all {
+		out.MutedAllBy = m.By.String()
+	}
 	if next := lawful.Next(); !next.IsZero() {
 		next = next.UTC()
 		out.Next = &next

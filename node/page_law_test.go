@@ -36,6 +36,7 @@ func TestPageLaw(t *testing.T) {
 		{"who may turn it on again does", (*lawful).hushes},
 		{"who is removed is told, and a locked room", (*lawful).removes},
 		{"the room is paused and goes on", (*lawful).pauses},
+		{"all microphones go off, and may be on again", (*lawful).quiets},
 		{"the room is called another way", (*lawful).renames},
 		{"who is banned is told, and stays out", (*lawful).bans},
 		{"what was done is shown, and saved", (*lawful).tells},
@@ -170,14 +171,14 @@ func (l *lawful) removes() {
 	l.guest.shows(`.state`, "You were taken out of this room")
 	time.Sleep(stayAway) // in which her page would have come again by itself
 	l.guest.shows(`.state`, "You were taken out of this room")
-	l.moderator.tabTo(`.house button:nth-of-type(2)`)
+	l.moderator.tabTo(`.house .lock`)
 	l.moderator.presses(kb.Enter)
 	l.host.shows(`.head`, "The room is locked")
 	l.guest.tabTo(`.floor .acts button`)
 	l.guest.presses(kb.Enter)
 	l.guest.shows(`.state`, "This room is locked")
 	l.guest.judgeLaw("locked out")
-	l.moderator.tabTo(`.house button:nth-of-type(2)`)
+	l.moderator.tabTo(`.house .lock`)
 	l.moderator.presses(kb.Enter)
 	l.host.eventually("it is open again", `![...document.querySelectorAll('.head p')].some(p => p.checkVisibility() && p.textContent.includes('locked'))`)
 	l.guest.tabTo(`.floor .acts button`)
@@ -190,22 +191,41 @@ func (l *lawful) pauses() {
 	l.moderator.tabTo(`.bar .pause`)
 	l.moderator.presses(kb.Enter)
 	for _, p := range []*page{l.host, l.moderator, l.guest} {
-		p.shows(`.paused`, "The room is paused")
+		p.shows(`.still`, "The room is paused")
 	}
 	l.guest.eventually("nobody speaks or writes", `document.querySelector('.mic').disabled && document.querySelector('.writing textarea').disabled`)
-	if l.guest.is(`document.querySelector('.paused button').checkVisibility()`) {
+	if l.guest.is(`document.querySelector('.still button').checkVisibility()`) {
 		l.t.Error("somebody who may not is to let the room go on")
 	}
 	l.moderator.judgeLaw("paused")
-	l.host.tabTo(`.paused button`)
+	l.host.tabTo(`.still button`)
 	l.host.presses(kb.Enter)
-	l.guest.eventually("it goes on", `document.querySelector('.paused').hidden && !document.querySelector('.writing textarea').disabled`)
+	l.guest.eventually("it goes on", `document.querySelector('.still').hidden && !document.querySelector('.writing textarea').disabled`)
+}
+
+// quiets has budi turn all microphones off, ana's excepted, and ana allow them again.
+func (l *lawful) quiets() {
+	l.moderator.tabTo(`.house .quieten`)
+	l.moderator.presses(kb.Enter)
+	for _, p := range []*page{l.host, l.moderator, l.guest} {
+		p.shows(`.still`, "\u2068budi\u2069 turned all microphones off")
+	}
+	l.guest.shows(`.mine`, "and so yours")
+	l.guest.eventually("she can write, and not speak", `document.querySelector('.mic').disabled && !document.querySelector('.writing textarea').disabled`)
+	if l.guest.is(`document.querySelector('.still button').checkVisibility()`) || l.host.is(`document.querySelector('.mic').disabled`) {
+		l.t.Error("who may not is to allow the microphones, or the host is silenced with all")
+	}
+	l.host.judgeLaw("all microphones off")
+	l.host.tabTo(`.still button`)
+	l.host.presses(kb.Enter)
+	l.guest.eventually("she may speak again", `document.querySelector('.still').hidden && document.querySelector('.mine').hidden && !document.querySelector('.mic').disabled`)
+	l.host.eventually("focus is not lost with the button", `document.activeElement.matches('.ring')`)
 }
 
 // renames has budi change the room's title, and pin a link, which is shown as what
 // it is: words of somebody.
 func (l *lawful) renames() {
-	l.moderator.tabTo(`.house button:first-of-type`)
+	l.moderator.tabTo(`.house .change`)
 	l.moderator.presses(kb.Enter)
 	l.moderator.eventually("it is asked what to change", `document.querySelector('dialog[open] form')?.checkVisibility()`)
 	l.moderator.judgeLaw("changing the room")
@@ -247,7 +267,7 @@ func (l *lawful) bans() {
 // tells has ana read what was done, and by which right.
 func (l *lawful) tells() {
 	l.host.judgeLaw("a room as its host rules it")
-	l.host.tabTo(`.house button:last-of-type`)
+	l.host.tabTo(`.house .look`)
 	l.host.presses(kb.Enter)
 	for _, words := range []string{"\u2068ana\u2069 made \u2068budi\u2069 a moderator", "\u2068budi\u2069 turned \u2068citra\u2069's microphone off", "named by \u2068ana\u2069", "\u2068budi\u2069 paused the room",
 		"\u2068budi\u2069 removed \u2068citra\u2069 and keeps them out for \u20681 hr\u2069", "\u2068ana\u2069 opened the room"} {

@@ -203,6 +203,9 @@ type RoomView struct {
 	Pinned      string     `json:"pinned"`      // a link that all are shown; "": none
 	// Next is when the room is live next, if that is said.
 	Next *time.Time `json:"next,omitempty"`
+	// MutedAllBy is the peer ID of who turned all microphones off but moderators';
+	// "": nobody.
+	MutedAllBy string `json:"muted_all_by"`
 	// YouMay is what this node may do here: acts of ActRequest, and speak, close.
 	YouMay []string `json:"you_may"`
 	// Dropped counts what this node refused to forward or play, by reason.

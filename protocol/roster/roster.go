@@ -197,6 +197,14 @@ func (r *Roster) Muted(p protocol.PeerID) (Mute, bool) {
 	return *r.muteAll, true
 }
 
+// MutedAll gives the mute of all that is not lifted.
+func (r *Roster) MutedAll() (Mute, bool) {
+	if r.muteAll == nil {
+		return Mute{}, false
+	}
+	return *r.muteAll, true
+}
+
 // Title, Language, Topics, Stage, Pin and Next are the room's, as its genesis
 // has them until an action says otherwise. A zero Next is not said.
 func (r *Roster) Title() string         { return r.title }

@@ -28,7 +28,8 @@ export class Hands {
 		this.place = h('p', { class: 'soft' })
 		this.line = h('ol', { class: 'queue' })
 		this.list = new List(this.line, m => m.peer, () => this.waiter())
-		this.element = h('section', { class: 'hands', hidden: true }, h('h2', {}, t('hands')), this.place, this.line)
+		this.none = h('button', { class: 'quiet', onclick: () => this.clear() }, t('hand.none'))
+		this.element = h('section', { class: 'hands', hidden: true }, h('h2', {}, t('hands')), this.place, this.line, this.none)
 		this.invited = h('p', { class: 'notice invited', hidden: true })
 		this.beat = setInterval(() => this.room.view && this.show(this.room.view), recount)
 	}
@@ -48,6 +49,7 @@ export class Hands {
 		for (const peer of this.since.keys()) if (!queue.some(m => m.peer === peer)) this.since.delete(peer)
 		this.list.show(queue)
 		this.element.hidden = queue.length === 0
+		this.none.hidden = !this.hosts || queue.length < 2
 		this.button.hidden = !this.usable
 		set(this.button, { 'aria-pressed': String(this.up) })
 		say(this.word, t(this.up ? 'hand.down' : 'hand.up'))
@@ -96,17 +98,23 @@ export class Hands {
 		})
 	}
 
+	/** Takes all hands down that are up now, the last first, once that was asked. */
+	clear() {
+		const peers = [...this.list.shown.keys()].reverse()
+		const box = this.room.law.open(t('hand.none'), h('p', {}, t('hand.none.ask', { n: peers.length })), h('div', { class: 'acts' },
+			h('button', { onclick: () => box.close() }, t('cancel')),
+			h('button', { class: 'danger', onclick: () => (box.close(), peers.forEach(peer => this.ask('members/' + encodeURIComponent(peer), { hand: false }))) }, t('hand.none'))))
+	}
+
 	/** Somebody whose hand is up. */
 	waiter() {
 		let peer = ''
 		const face = h('span', { class: 'face' })
 		const name = h('bdi')
 		const waits = h('span', { class: 'soft' })
-		const about = (/** @type {any} */ body) => () => this.ask('members/' + encodeURIComponent(peer), body)
 		const menu = this.room.law.menu()
-		const invite = h('button', { onclick: about({ role: 'speaker' }) }, t('hand.invite'))
-		const lower = h('button', { class: 'quiet', onclick: about({ hand: false }) }, t('hand.down'))
-		const acts = h('span', { class: 'acts' }, invite, lower, menu.element)
+		const invite = h('button', { onclick: () => this.ask('members/' + encodeURIComponent(peer), { role: 'speaker' }) }, t('hand.invite'))
+		const acts = h('span', { class: 'acts' }, invite, menu.element)
 		return {
 			element: h('li', {}, face, h('span', { class: 'who' }, name, waits), acts),
 			/** @param {Member} m */
@@ -114,11 +122,10 @@ export class Hands {
 				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name))
 				peer = m.peer
 				say(name, m.name)
-				say(waits, [m.you && t('you'), span(Date.now() - (this.since.get(peer) ?? Date.now()))].filter(Boolean).join(' · '))
+				say(waits, [m.you && t('you'), t('hand.waits', { time: span(Date.now() - (this.since.get(peer) ?? Date.now())) })].filter(Boolean).join(' · '))
 				acts.hidden = !this.hosts
 				menu.update(m)
 				set(invite, { 'aria-label': `${t('hand.invite')}: ${m.name}` })
-				set(lower, { 'aria-label': `${t('hand.down')}: ${m.name}` })
 			},
 		}
 	}

@@ -13,7 +13,10 @@ import { language, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
 /** @typedef {import('./live.js').Member} Member */
-/** @typedef {{act: string, peer?: string, role?: string, may_unmute?: boolean, for_ms?: number, text?: string, topics?: string[], at?: string}} Act */
+/**
+ * An act of the API's; `lower`, which no log keeps, takes a hand down.
+ * @typedef {{act: string, peer?: string, role?: string, may_unmute?: boolean, for_ms?: number, text?: string, topics?: string[], at?: string}} Act
+ */
 
 /**
  * Something that can be done about somebody: the word for it is `law.` and its
@@ -42,6 +45,7 @@ function choices(m, stage) {
 	/** @type {(Choice | false)[]} */
 	const all = [
 		may('grant') && stage === 'host' && m.role !== 'speaker' && { name: 'seat', act: { act: 'grant', role: 'speaker' }, undo: { act: 'revoke', role: 'speaker' } },
+		may('grant') && m.hand > 0 && { name: 'lower', act: { act: 'lower' } },
 		may('revoke') && seated && { name: 'audience', act: { act: 'revoke' }, undo: back },
 		may('mute') && !m.silenced && { name: 'mute', act: { act: 'mute' }, undo: { act: 'unmute' } },
 		may('mute') && !muted(m) && { name: 'hush', act: { act: 'mute', may_unmute: true }, undo: { act: 'unmute' } },
@@ -52,6 +56,16 @@ function choices(m, stage) {
 		may('ban') && { name: 'ban', answers: [{ word: 'law.ban.hour', act: { act: 'ban', for_ms: hour }, undo: { act: 'unban' } }, { word: 'law.ban.ever', act: { act: 'ban' }, undo: { act: 'unban' } }] },
 	]
 	return all.filter(c => c !== false)
+}
+
+/**
+ * Has the node do something in a room.
+ * @param {string} room
+ * @param {Act} act
+ */
+function does(room, act) {
+	if (act.act !== 'lower') return post(roomPath(room, 'acts'), act)
+	return post(roomPath(room, 'members/' + encodeURIComponent(act.peer ?? '')), { hand: false })
 }
 
 /**
@@ -67,17 +81,18 @@ export class Law {
 	/** @param {import('./room.js').Room} room */
 	constructor(room) {
 		this.room = room
-		this.paused = h('p', { class: 'notice paused', hidden: true }, (this.why = h('span', {}, t('law.paused'))), (this.goOn = h('button', { onclick: () => this.pause() }, t('law.resume'))))
+		this.still = h('p', { class: 'notice still', hidden: true }, (this.why = h('span')), (this.goOn = h('button', { onclick: () => (this.room.view?.paused ? this.pause() : this.hush()) })))
 		this.mine = h('p', { class: 'notice mine', role: 'alert' })
 		this.facts = h('div', { class: 'soft' }, (this.locked = h('p', {}, t('law.locked'))), (this.next = h('p')), (this.pinned = h('p')))
 		this.word = h('span')
 		this.button = h('button', { class: 'pause', hidden: true, 'aria-description': t('law.pause.say'), onclick: () => this.pause() }, icon('M-4 -8 v16 M4 -8 v16'), this.word)
-		this.lock = h('button', { onclick: () => this.turnKey() })
-		this.quiet = h('button', { onclick: () => this.quieten() }, t('law.quiet'))
-		this.loud = h('button', { onclick: () => this.carry({ act: 'unmute' }, t('law.did.loud')) }, t('law.loud'))
-		this.change = h('button', { onclick: () => this.room.view && changeRoom(this.room.view, act => post(roomPath(this.room.id, 'acts'), act)) }, t('rules'))
+		this.lock = h('button', { class: 'lock', onclick: () => this.turnKey() })
+		this.quiet = h('button', { class: 'quieten', 'aria-describedby': 'quieten', onclick: () => this.hush() })
+		this.stop = h('button', { 'aria-describedby': 'pausing', onclick: () => this.pause() })
+		this.calm = h('div', { class: 'choices calm' }, this.quiet, h('p', { class: 'soft', id: 'quieten' }, t('law.quiet.say')), this.stop, h('p', { class: 'soft', id: 'pausing' }, t('law.paused')))
+		this.change = h('button', { class: 'change', onclick: () => this.room.view && changeRoom(this.room.view, act => does(this.room.id, act)) }, t('rules'))
 		this.house = h('section', { class: 'house', hidden: true }, h('h2', {}, t('law.house')),
-			h('div', { class: 'choices' }, this.change, this.lock, this.quiet, this.loud, h('button', { onclick: () => this.look() }, t('log'))))
+			h('div', { class: 'choices' }, this.change, this.lock, this.calm, h('button', { class: 'look', onclick: () => this.look() }, t('log'))))
 		this.sentence = h('span')
 		this.undo = h('button', { onclick: () => this.takeBack() }, t('law.undo'))
 		this.done = h('p', { class: 'done', hidden: true }, this.sentence, this.undo)
@@ -92,15 +107,13 @@ export class Law {
 	/** @param {RoomView | undefined} view */
 	show(view) {
 		this.house.hidden = !view
-		this.paused.hidden = !view?.paused
 		/** @param {string} act */
 		const may = act => view?.you_may.includes(act) ?? false
-		this.button.hidden = this.goOn.hidden = !may('pause')
-		set(this.button, { 'aria-pressed': String(view?.paused ?? false) })
+		this.button.hidden = !may('pause')
 		say(this.word, t(view?.paused ? 'law.resume' : 'law.pause'))
 		this.lock.hidden = !may('lock')
 		say(this.lock, t(view?.locked ? 'law.unlock' : 'law.lock'))
-		this.quiet.hidden = this.loud.hidden = !may('mute')
+		this.showStill(view, may('pause'))
 		this.change.hidden = !may('title')
 		this.room.chat.text.disabled = view?.paused ?? false
 		this.locked.hidden = !view?.locked
@@ -108,6 +121,24 @@ export class Law {
 		if (view?.next) say(this.next, t('law.next', { when: new Date(view.next).toLocaleString(language(), { dateStyle: 'full', timeStyle: 'short' }) }))
 		this.showPin(view?.pinned ?? '')
 		this.showMine(view)
+	}
+
+	/**
+	 * Says to all that the room is still, and why; who may ends it there, or where
+	 * it was begun.
+	 * @param {RoomView | undefined} view
+	 * @param {boolean} may
+	 */
+	showStill(view, may) {
+		const [paused, by] = [view?.paused ?? false, view?.muted_all_by ?? '']
+		const focused = this.still.contains(document.activeElement)
+		this.still.hidden = !paused && !by
+		if (this.still.hidden && focused) this.room.ring.focus()
+		say(this.why, paused ? t('law.paused') : t('law.hushed', { name: this.room.nameOf(by) }))
+		this.goOn.hidden = this.calm.hidden = !may
+		say(this.goOn, t(paused ? 'law.resume' : 'law.loud'))
+		say(this.quiet, t(by ? 'law.loud' : 'law.quiet'))
+		say(this.stop, t(paused ? 'law.resume' : 'law.pause.room'))
 	}
 
 	/** The link that all are shown. It is whatever somebody wrote. @param {string} link */
@@ -125,7 +156,8 @@ export class Law {
 	showMine(view) {
 		const you = view?.members.find(m => m.you)
 		const told = you !== undefined && muted(you)
-		say(this.mine, told ? t(you.silenced ? 'law.mine' : 'law.mine.may', { name: this.room.nameOf(you.muted_by) }) : '')
+		const why = !you?.silenced ? 'law.mine.may' : you.muted_by === view?.muted_all_by ? 'law.mine.all' : 'law.mine'
+		say(this.mine, told ? t(why, { name: this.room.nameOf(you.muted_by) }) : '')
 		this.mine.hidden = !told
 	}
 
@@ -136,6 +168,7 @@ export class Law {
 	 */
 	announce(before, now) {
 		if (before.paused !== now.paused) this.room.tell(t(now.paused ? 'law.paused' : 'law.resumed'))
+		if (before.muted_all_by !== now.muted_all_by) this.room.tell(now.muted_all_by ? t('law.hushed', { name: this.room.nameOf(now.muted_all_by) }) : t('law.did.loud'))
 		if (!before.locked && now.locked) this.room.tell(t('law.locked'))
 		const was = before.members.find(m => m.you)?.role
 		const is = now.members.find(m => m.you)?.role
@@ -181,13 +214,6 @@ export class Law {
 		const box = this.open(t('law.menu', { name }), body)
 	}
 
-	/** Turns the microphones of all others off, once that was asked. */
-	quieten() {
-		const box = this.open(t('law.quiet'), h('p', {}, t('law.ask.quiet')), h('div', { class: 'acts' },
-			h('button', { onclick: () => box.close() }, t('cancel')),
-			h('button', { class: 'danger', onclick: () => (box.close(), this.carry({ act: 'mute' }, t('law.did.quiet'), { act: 'unmute' })) }, t('law.quiet'))))
-	}
-
 	/** A dialog; focus stays in the room after what opened it has gone with somebody. @param {string} title @param {...any} children */
 	open(title, ...children) {
 		const box = ask(title, ...children)
@@ -199,9 +225,13 @@ export class Law {
 		if (document.activeElement === document.body) this.room.ring.focus()
 	}
 
+	/** Turns the microphones of all others off, or lets them be turned on again. */
+	hush() {
+		this.carry({ act: this.room.view?.muted_all_by ? 'unmute' : 'mute' })
+	}
+
 	pause() {
-		const on = !this.room.view?.paused
-		this.carry({ act: on ? 'pause' : 'resume' }) // which the bar says that undoes it
+		this.carry({ act: this.room.view?.paused ? 'resume' : 'pause' })
 	}
 
 	turnKey() {
@@ -221,7 +251,7 @@ export class Law {
 	 */
 	async carry(act, sentence, undo) {
 		try {
-			await post(roomPath(this.room.id, 'acts'), act)
+			await does(this.room.id, act)
 			if (sentence) this.report(sentence, undo)
 		} catch (e) {
 			this.report(inWords(e))

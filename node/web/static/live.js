@@ -14,7 +14,7 @@
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
  *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
  * @typedef {{peer: string, source: number, frames: number, lost: number, hot: boolean, level: number}} Source
- * @typedef {RoomLine & {locked: boolean, paused: boolean, pinned: string, next?: string, you_may: string[], term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
+ * @typedef {RoomLine & {locked: boolean, paused: boolean, muted_all_by: string, pinned: string, next?: string, you_may: string[], term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
  *   guests: number, guest_link: string, members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean, has_guest_door?: boolean}} Status

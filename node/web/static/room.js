@@ -76,7 +76,7 @@ export class Room {
 		this.audience = new List(this.people, m => m.peer, () => this.person())
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
-			h('div', { class: 'head' }, this.title, this.facts, this.law.facts, this.recording), this.law.paused,
+			h('div', { class: 'head' }, this.title, this.facts, this.law.facts, this.recording), this.law.still,
 			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.chat.captions),
 			h('aside', {}, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people, this.law.house),
 			this.law.done, this.bar.element, this.network.element)
