@@ -119,7 +119,26 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 	}
 	out := shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{}))
 	out.Door, out.Named = keyText(r.n.self), r.n.named(v)
+	out.Paused = v.Lawful.Paused()
+	out.Shut = out.Paused || v.Lawful.Locked()
 	return out, nil
+}
+
+// Law gives what the door keeps of a room's law.
+func (r reception) Law(ctx context.Context, id protocol.RoomID) (guest.Law, error) {
+	c, err := r.heard(id)
+	if err != nil {
+		return guest.Law{}, err
+	}
+	law, err := c.room.GuestLaw(ctx)
+	return guest.Law(law), err
+}
+
+// sendAway has a guest whom the room takes out hear nothing more of it.
+func (c *carried) sendAway(p protocol.PeerID, banned bool) {
+	if c.n.door != nil {
+		c.n.door.SendAway(c.id, p, banned)
+	}
 }
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.

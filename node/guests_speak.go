@@ -13,7 +13,7 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// What guests say and speak, by their own keys.
+// What guests say, write and speak, by their own keys.
 
 // Say passes on what a guest says.
 func (r reception) Say(ctx context.Context, id protocol.RoomID, m *protocol.Message) error {
@@ -31,6 +31,8 @@ func guestProblem(err error) error {
 		return nil
 	case errors.Is(err, room.ErrHurry), errors.Is(err, protocol.ErrStale):
 		return guest.ErrHurry
+	case errors.Is(err, room.ErrBanned):
+		return &protocol.Problem{Code: protocol.CodeBanned, Message: "this guest is banned from the room", Cause: err}
 	case errors.Is(err, room.ErrGuestsFull), errors.Is(err, protocol.ErrLarge):
 		return &protocol.Problem{Code: protocol.CodeFullRoom, Message: "no more guests may speak here", Cause: err}
 	case errors.Is(err, protocol.ErrNoRight):

@@ -108,7 +108,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile, Noted: n.noted,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
 		New: e.fresh, Speakers: e.speakers, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
-		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id),
+		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id), SendAway: c.sendAway,
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: n.cfg.Wall, Log: n.log,
 		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {

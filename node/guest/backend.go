@@ -1,16 +1,19 @@
 // Package guest is the guest door: a page for people who have a browser and no
 // node, who listen to a room that this node is in. It is apart from the node's own
 // page and API (node/web): another socket, other routes, nothing that a guest could
-// do but listen and, over TLS, ask to speak under a key of their own.
+// do but listen, read along and, over TLS, write and ask to speak under a key of their
+// own. It keeps the room's law.
 //
 //	door.go     the door, open or shut
 //	guests.go   who is in, and how many may be
-//	census.go   what each household takes: connections, requests, offers
+//	law.go      who may be by the room's law, and who comes back
+//	census.go   what each household takes: connections, requests, offers, lines
 //	routes.go   what can be asked
 //	guard.go    what is refused before that
 //	rooms.go    a room, and listening to it
 //	speak.go    what a guest says, and speaking
-//	feed.go     a room's events
+//	talk.go     what is written in it
+//	feed.go     its events
 //	tls.go      certificates
 //	page.go     the page's files
 package guest
@@ -29,14 +32,18 @@ import (
 // is not.
 type Backend interface {
 	Room(ctx context.Context, id protocol.RoomID) (Room, error)
+	// Talk gives what is written there; of many lines the newest are enough.
+	Talk(ctx context.Context, id protocol.RoomID) (Talk, error)
+	// Law gives what the door keeps. Whom the room sends away, Door.SendAway is told.
+	Law(ctx context.Context, id protocol.RoomID) (Law, error)
 	// Changes returns a channel that holds a value whenever something that Room
-	// gives may have changed, until stop is called.
+	// or Talk gives may have changed, until stop is called.
 	Changes() (changed <-chan struct{}, stop func())
 	// Play answers an SDP offer (WHEP). closed is called once, after the session
 	// has ended; if there is an error, never. CodeFullRoom: no upload to spare.
 	Play(ctx context.Context, v Visit, offer string, closed func()) (Session, error)
 	// Say passes on what a guest says under its own key. The error is ErrHurry, or
-	// one whose code tells why not.
+	// one whose code tells why not: CodeBanned, of one whose signature holds.
 	Say(ctx context.Context, room protocol.RoomID, m *protocol.Message) error
 	// Publish answers the SDP offer (WHIP) of a guest who speaks: voice is the
 	// guest's word for it, which names the offer's certificate.
@@ -68,7 +75,9 @@ type Session struct {
 type Room struct {
 	Title     string    `json:"title"`
 	Language  string    `json:"language"`
-	Open      bool      `json:"open"` // whoever comes may speak
+	Open      bool      `json:"open"`   // whoever comes may speak
+	Shut      bool      `json:"shut"`   // locked or paused: nobody new comes in
+	Paused    bool      `json:"paused"` // nobody speaks or writes
 	Stage     []Speaker `json:"stage"`
 	Listeners int       `json:"listeners"` // without those of this door
 	Guests    int       `json:"guests"`    // of this door

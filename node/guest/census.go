@@ -13,12 +13,20 @@ import (
 // a line at home usually is (RFC 6177).
 const (
 	maxHouseholdConns   = 24
-	maxHouseholdStreams = 8 // of events
+	maxHouseholdStreams = 12 // of events
 
 	requestRate  = 20 // a second
 	requestBurst = 80
 	offerRate    = 1 // a second
 	offerBurst   = 8
+
+	// What guests write is passed on under their keys, which are free, by a node that
+	// is somebody: so a household has less than a room would take of one key, and all
+	// together less than it takes of newcomers.
+	chatEach   = 5 * time.Second
+	chatBurst  = 3
+	chatsRate  = 1 // a second, of all
+	chatsBurst = 10
 
 	maxHouseholds = 8192
 	forgetAfter   = time.Minute // without anything
@@ -39,18 +47,21 @@ func householdOf(addr netip.Addr) netip.Prefix {
 
 // household is what one takes.
 type household struct {
-	requests, offers *rate.Limiter
-	conns, streams   int
-	seen             time.Time
+	requests, offers, chats *rate.Limiter
+	conns, streams          int
+	seen                    time.Time
 }
 
 // census counts what households take.
 type census struct {
 	mu    sync.Mutex
 	known map[netip.Prefix]*household
+	chats *rate.Limiter // of all
 }
 
-func newCensus() *census { return &census{known: map[netip.Prefix]*household{}} }
+func newCensus() *census {
+	return &census{known: map[netip.Prefix]*household{}, chats: rate.NewLimiter(chatsRate, chatsBurst)}
+}
 
 // of gives a household, nil if there are too many. It is called with mu held.
 func (c *census) of(addr netip.Addr) *household {
@@ -63,7 +74,8 @@ func (c *census) of(addr netip.Addr) *household {
 		if len(c.known) >= maxHouseholds {
 			return nil
 		}
-		h = &household{requests: rate.NewLimiter(requestRate, requestBurst), offers: rate.NewLimiter(offerRate, offerBurst)}
+		h = &household{requests: rate.NewLimiter(requestRate, requestBurst), offers: rate.NewLimiter(offerRate, offerBurst),
+			chats: rate.NewLimiter(rate.Every(chatEach), chatBurst)}
 		c.known[home] = h
 	}
 	h.seen = now
@@ -92,6 +104,14 @@ func (c *census) offer(addr netip.Addr) bool {
 	defer c.mu.Unlock()
 	h := c.of(addr)
 	return h != nil && h.offers.Allow()
+}
+
+// chat says so of something written, which counts against all guests too.
+func (c *census) chat(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	return h != nil && h.chats.Allow() && c.chats.Allow()
 }
 
 // connect counts a connection, if there may be one more; disconnect takes it back.

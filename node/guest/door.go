@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -48,7 +49,8 @@ type Door struct {
 	log    *slog.Logger
 	guests *guests
 	census *census
-	feed   *feed
+	feed   *feed[[]byte] // rooms, encoded
+	talks  *feed[Talk]
 	mux    *http.ServeMux
 	turn   chan struct{} // holds one value for each offer that is being answered
 }
@@ -76,7 +78,8 @@ func New(cfg Config) *Door {
 	}
 	d := &Door{cfg: cfg, log: cfg.Log, census: newCensus(), turn: make(chan struct{}, maxNegotiating)}
 	d.guests = newGuests(cfg.Max, cfg.Changed)
-	d.feed = newFeed(d.look, cfg.Backend.Changes, d.log)
+	d.feed = newFeed(d.lookEncoded, bytes.Equal, cfg.Backend.Changes, d.log)
+	d.talks = newFeed(d.lookAtTalk, sameTalk, cfg.Backend.Changes, d.log)
 	d.mux = d.routed()
 	return d
 }
@@ -143,7 +146,7 @@ func (d *Door) Run(ctx context.Context) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true) // one is enough for strangers
 	err := server.Run(ctx, &counted{d.cfg.Listener, d.census}, server.Config{Handler: http.HandlerFunc(d.serve), TLS: d.cfg.TLS, Protocols: protocols,
-		Conns: maxConns, HeadBytes: maxHeaderBytes, Patience: answerPatience, Idle: idlePatience, Log: d.log}, d.feed.run)
+		Conns: maxConns, HeadBytes: maxHeaderBytes, Patience: answerPatience, Idle: idlePatience, Log: d.log}, d.feed.run, d.talks.run, d.guests.usher)
 	if err != nil {
 		return fmt.Errorf("serve guests: %w", err)
 	}
@@ -161,6 +164,9 @@ func (d *Door) Max() int { return d.cfg.Max }
 
 // Count gives how many listen to a room.
 func (d *Door) Count(room protocol.RoomID) int { return d.guests.count(room) }
+
+// Has says whether somebody listens to a room here, and has said who they are.
+func (d *Door) Has(room protocol.RoomID, who protocol.PeerID) bool { return d.guests.has(room, who) }
 
 // IsOpen says whether guests may come in.
 func (d *Door) IsOpen() bool { return d.guests.isOpen() }

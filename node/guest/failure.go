@@ -20,6 +20,9 @@ const (
 	codeRate      = "rate"      // too many requests
 	codePlain     = "plain"     // not over TLS, so only listening
 	codeStage     = protocol.CodeNotOnStage
+	codeBanned    = protocol.CodeBanned  // from the room
+	codeLocked    = protocol.CodeLocked  // or paused: the room takes nobody new
+	codeTooFast   = protocol.CodeTooFast // more than a door passes on
 )
 
 // retryAfter is when a guest who finds no place may ask again, in seconds.
@@ -41,7 +44,14 @@ var (
 	errShut    = refuse(http.StatusServiceUnavailable, codeShut, "the door is shut for now")
 	errPlain   = refuse(http.StatusForbidden, codePlain, "this connection is not encrypted: you can only listen")
 	errGone    = refuse(http.StatusNotFound, codeRequest, "there is no such session, or no longer")
-	errRate    = refuse(http.StatusTooManyRequests, codeRate, "too many requests from your address: wait a moment")
+	// Who is sent away by the door's own person stays out for a while; who is removed
+	// from the room may come again, if that is what they want.
+	errRemoved  = refuse(http.StatusForbidden, codeRemoved, "who runs this door has sent you away")
+	errSentAway = refuse(http.StatusForbidden, codeRemoved, "somebody who may has removed you from the room")
+	errBanned   = refuse(http.StatusForbidden, codeBanned, "somebody from your address is banned from this room")
+	errLocked   = refuse(http.StatusForbidden, codeLocked, "this room takes nobody new for now")
+	errTooFast  = refuse(http.StatusTooManyRequests, codeTooFast, "that is more at once than this door passes on: wait a few seconds")
+	errRate     = refuse(http.StatusTooManyRequests, codeRate, "too many requests from your address: wait a moment")
 )
 
 // refusalOf finds what to tell a guest of an error: less than a node's own person is
@@ -61,7 +71,9 @@ func refusalOf(err error) *refusal {
 	case protocol.CodeBadRequest:
 		return &refusal{http.StatusBadRequest, codeRequest, "the request can't be served"}
 	case protocol.CodeNotOnStage:
-		return &refusal{http.StatusForbidden, codeStage, "you are not on this room's stage"}
+		return &refusal{http.StatusForbidden, codeStage, "the room does not let you"}
+	case protocol.CodeBanned:
+		return &refusal{http.StatusForbidden, codeBanned, "you are banned from this room"}
 	case protocol.CodeFullRoom:
 		return &refusal{http.StatusServiceUnavailable, codeFull, "this node has no upload to spare for another guest"}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,14 +30,17 @@ var noRoom = &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this no
 
 // backend is a node with one room, which plays to whoever offers anything.
 type backend struct {
-	acts    atomic.Int64 // offers answered
-	changed chan struct{}
+	acts atomic.Int64 // offers answered
 
 	mu    sync.Mutex
 	room  guest.Room
+	talk  guest.Talk
+	law   guest.Law
 	gone  bool // the room has ended
 	fault error
 	left  map[string]func() // sessions that go on
+
+	watchers []chan struct{}
 
 	said     []*protocol.Message
 	known    []protocol.PeerID
@@ -45,7 +49,7 @@ type backend struct {
 }
 
 func newBackend() *backend {
-	return &backend{changed: make(chan struct{}, 1), left: map[string]func(){},
+	return &backend{left: map[string]func(){},
 		room: guest.Room{Title: "Why the sky is <dark>", Language: "en", Stage: []guest.Speaker{{Name: "ana", Speaking: true, Sources: []uint32{7}}}, Listeners: 3}}
 }
 
@@ -60,7 +64,33 @@ func (b *backend) Room(_ context.Context, id protocol.RoomID) (guest.Room, error
 	return room, nil
 }
 
-func (b *backend) Changes() (<-chan struct{}, func()) { return b.changed, func() {} }
+func (b *backend) Talk(_ context.Context, id protocol.RoomID) (guest.Talk, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id != sky || b.gone {
+		return guest.Talk{}, noRoom
+	}
+	t := b.talk
+	t.Lines = slices.Clone(t.Lines)
+	return t, nil
+}
+
+func (b *backend) Law(_ context.Context, id protocol.RoomID) (guest.Law, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id != sky || b.gone {
+		return guest.Law{}, noRoom
+	}
+	return b.law, nil
+}
+
+func (b *backend) Changes() (<-chan struct{}, func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed := make(chan struct{}, 1)
+	b.watchers = append(b.watchers, changed)
+	return changed, func() {}
+}
 
 func (b *backend) Play(_ context.Context, v guest.Visit, offer string, closed func()) (guest.Session, error) {
 	b.mu.Lock()
@@ -96,6 +126,8 @@ func (b *backend) Say(_ context.Context, id protocol.RoomID, m *protocol.Message
 		return b.fault
 	case m.Verify(sky) != nil:
 		return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "a signature does not fit"}
+	case slices.Contains(b.law.Banned, m.From):
+		return &protocol.Problem{Code: protocol.CodeBanned, Message: "this guest is banned"}
 	}
 	b.acts.Add(1)
 	b.said = append(b.said, m)
@@ -125,11 +157,13 @@ func (b *backend) Gone(_ protocol.RoomID, who protocol.PeerID) {
 // change alters what the node shows, and says so.
 func (b *backend) change(f func()) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	f()
-	b.mu.Unlock()
-	select {
-	case b.changed <- struct{}{}:
-	default:
+	for _, changed := range b.watchers {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
 	}
 }
 

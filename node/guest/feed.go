@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/http"
@@ -16,51 +15,52 @@ const (
 	maxFollowers = 256
 )
 
-// feed tells followers how the room looks that they follow. It looks when something
-// may have changed, once for all who follow a room.
-type feed struct {
-	look    func(context.Context, protocol.RoomID) (Room, error)
+// feed tells followers how what they follow of a room looks. It looks when something
+// may have changed, once for all who follow it in a room.
+type feed[V any] struct {
+	look    func(context.Context, protocol.RoomID) (V, error)
+	same    func(a, b V) bool
 	changes func() (<-chan struct{}, func())
 	log     *slog.Logger
-	follow  chan followRequest
-	leave   chan *follower
+	follow  chan followRequest[V]
+	leave   chan *follower[V]
 	ended   chan struct{}
 
 	// What follows is run's own.
-	rooms map[protocol.RoomID]*circle
+	rooms map[protocol.RoomID]*circle[V]
 	count int
 }
 
 // circle is those who follow one room.
-type circle struct {
-	seen      []byte
-	followers map[*follower]bool
+type circle[V any] struct {
+	seen      V
+	followers map[*follower[V]]bool
 }
 
 // follower is one guest's page. Its channel holds the newest view alone, and is
 // closed when the room can't be heard any more.
-type follower struct {
+type follower[V any] struct {
 	room  protocol.RoomID
-	views chan []byte
+	views chan V
 }
 
-type followRequest struct {
+type followRequest[V any] struct {
 	room  protocol.RoomID
-	reply chan followReply
+	reply chan followReply[V]
 }
 
-type followReply struct {
-	follower *follower
+type followReply[V any] struct {
+	follower *follower[V]
 	err      error
 }
 
-func newFeed(look func(context.Context, protocol.RoomID) (Room, error), changes func() (<-chan struct{}, func()), log *slog.Logger) *feed {
-	return &feed{look: look, changes: changes, log: log, follow: make(chan followRequest), leave: make(chan *follower),
-		ended: make(chan struct{}), rooms: map[protocol.RoomID]*circle{}}
+func newFeed[V any](look func(context.Context, protocol.RoomID) (V, error), same func(a, b V) bool, changes func() (<-chan struct{}, func()), log *slog.Logger) *feed[V] {
+	return &feed[V]{look: look, same: same, changes: changes, log: log, follow: make(chan followRequest[V]), leave: make(chan *follower[V]),
+		ended: make(chan struct{}), rooms: map[protocol.RoomID]*circle[V]{}}
 }
 
 // run looks and tells until ctx ends.
-func (f *feed) run(ctx context.Context) {
+func (f *feed[V]) run(ctx context.Context) {
 	defer close(f.ended)
 	changed, stop := f.changes()
 	defer stop()
@@ -85,7 +85,7 @@ func (f *feed) run(ctx context.Context) {
 			paced = false
 		case request := <-f.follow:
 			follower, err := f.welcome(ctx, request.room)
-			request.reply <- followReply{follower, err}
+			request.reply <- followReply[V]{follower, err}
 		case gone := <-f.leave:
 			f.drop(gone)
 		}
@@ -93,8 +93,8 @@ func (f *feed) run(ctx context.Context) {
 }
 
 // join begins to follow a room; what it looks like now comes first.
-func (f *feed) join(ctx context.Context, room protocol.RoomID) (*follower, error) {
-	request := followRequest{room, make(chan followReply, 1)}
+func (f *feed[V]) join(ctx context.Context, room protocol.RoomID) (*follower[V], error) {
+	request := followRequest[V]{room, make(chan followReply[V], 1)}
 	select {
 	case f.follow <- request:
 		reply := <-request.reply
@@ -107,14 +107,14 @@ func (f *feed) join(ctx context.Context, room protocol.RoomID) (*follower, error
 }
 
 // part ends what join began.
-func (f *feed) part(fo *follower) {
+func (f *feed[V]) part(fo *follower[V]) {
 	select {
 	case f.leave <- fo:
 	case <-f.ended:
 	}
 }
 
-func (f *feed) welcome(ctx context.Context, room protocol.RoomID) (*follower, error) {
+func (f *feed[V]) welcome(ctx context.Context, room protocol.RoomID) (*follower[V], error) {
 	if f.count >= maxFollowers {
 		return nil, refuse(http.StatusServiceUnavailable, codeFull, "too many follow what happens here")
 	}
@@ -124,17 +124,17 @@ func (f *feed) welcome(ctx context.Context, room protocol.RoomID) (*follower, er
 		if err != nil {
 			return nil, err
 		}
-		c = &circle{seen, map[*follower]bool{}}
+		c = &circle[V]{seen, map[*follower[V]]bool{}}
 		f.rooms[room] = c
 	}
-	fo := &follower{room, make(chan []byte, 1)}
+	fo := &follower[V]{room, make(chan V, 1)}
 	fo.views <- c.seen
 	c.followers[fo] = true
 	f.count++
 	return fo, nil
 }
 
-func (f *feed) drop(fo *follower) {
+func (f *feed[V]) drop(fo *follower[V]) {
 	c := f.rooms[fo.room]
 	if c == nil || !c.followers[fo] {
 		return // its room went before it
@@ -146,18 +146,14 @@ func (f *feed) drop(fo *follower) {
 	}
 }
 
-func (f *feed) view(ctx context.Context, room protocol.RoomID) ([]byte, error) {
+func (f *feed[V]) view(ctx context.Context, room protocol.RoomID) (V, error) {
 	ctx, cancel := context.WithTimeout(ctx, feedPatience)
 	defer cancel()
-	seen, err := f.look(ctx, room)
-	if err != nil {
-		return nil, err
-	}
-	return viewOf(seen)
+	return f.look(ctx, room)
 }
 
 // lookAll tells what changed in each room that somebody follows.
-func (f *feed) lookAll(ctx context.Context) {
+func (f *feed[V]) lookAll(ctx context.Context) {
 	for room, c := range f.rooms {
 		seen, err := f.view(ctx, room)
 		switch {
@@ -171,7 +167,7 @@ func (f *feed) lookAll(ctx context.Context) {
 			delete(f.rooms, room)
 		case err != nil:
 			f.log.Debug("guests lack a look at their room", "err", err)
-		case !bytes.Equal(seen, c.seen):
+		case !f.same(seen, c.seen):
 			c.seen = seen
 			for fo := range c.followers {
 				fo.tell(seen)
@@ -181,7 +177,7 @@ func (f *feed) lookAll(ctx context.Context) {
 }
 
 // tell leaves the view for the follower, in place of one that was not taken yet.
-func (fo *follower) tell(view []byte) {
+func (fo *follower[V]) tell(view V) {
 	select {
 	case <-fo.views:
 	default:

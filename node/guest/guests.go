@@ -31,9 +31,14 @@ type Guest struct {
 // seat is a place that a guest has or is about to have.
 type seat struct {
 	Guest
+	before  string // the session with which it comes back; "": it is new
 	session string
 	end     func() // nil: not listening yet
-	gone    bool
+
+	gone      bool
+	why       error         // tells who was sent away; nil: nobody sent it
+	over      chan struct{} // closed when it is gone
+	succeeded bool          // it came back, and has another seat
 
 	known func(protocol.PeerID)
 	hush  func() // ends what it speaks; nil: it does not
@@ -44,37 +49,58 @@ type guests struct {
 	max     int
 	changed func()
 
+	called chan struct{} // for usher
+
 	mu      sync.Mutex
 	closed  bool
 	seats   []*seat
 	removed map[netip.Prefix]time.Time // until when
+	left    map[string]departure       // by session
+	out     map[outcast]bool
+	ending  []func() // sessions; no more than seats
 }
 
 func newGuests(most int, changed func()) *guests {
-	return &guests{max: most, changed: changed, removed: map[netip.Prefix]time.Time{}}
+	return &guests{max: most, changed: changed, called: make(chan struct{}, 1),
+		removed: map[netip.Prefix]time.Time{}, left: map[string]departure{}, out: map[outcast]bool{}}
 }
 
-// admit takes a seat, for a guest who may come in. leave gives it back.
-func (g *guests) admit(room protocol.RoomID, from netip.Addr) (*seat, error) {
+// admit takes a seat, for a guest who may come in, by the room's law too; before is
+// the session with which they come back, "" if they don't. leave gives it back.
+func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law Law) (*seat, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	home, same := householdOf(from), 0
+	home, same, all := householdOf(from), 0, 0
 	for _, s := range g.seats {
+		if before != "" && s.session == before {
+			continue // it is theirs
+		}
+		all++
 		if householdOf(s.From) == home {
 			same++
 		}
 	}
+	back, why := g.returns(before, room)
 	switch {
 	case g.closed:
 		return nil, errShut
 	case time.Now().Before(g.removed[home]):
-		return nil, refuse(http.StatusForbidden, codeRemoved, "who runs this door has sent you away")
-	case len(g.seats) >= g.max:
+		return nil, errRemoved
+	case why != nil:
+		return nil, why
+	case g.isOut(home, room, law.Banned):
+		return nil, errBanned
+	case law.Shut && !back:
+		return nil, errLocked
+	case all >= g.max:
 		return nil, refuse(http.StatusServiceUnavailable, codeFull, fmt.Sprintf("all %d places for guests are taken", g.max))
 	case same >= maxHousehold:
 		return nil, refuse(http.StatusTooManyRequests, codeHousehold, fmt.Sprintf("%d guests listen from your address already", same))
 	}
-	s := &seat{Guest: Guest{ID: g.name(), Room: room, From: from, Since: time.Now()}}
+	s := &seat{Guest: Guest{ID: g.name(), Room: room, From: from, Since: time.Now()}, over: make(chan struct{})}
+	if back {
+		s.before = before
+	}
 	g.seats = append(g.seats, s)
 	return s, nil
 }
@@ -90,14 +116,27 @@ func (g *guests) name() string {
 }
 
 // begin notes how a guest's session ends. One that was sent away meanwhile ends at
-// once.
+// once, and one that comes back takes over from who they were.
 func (g *guests) begin(s *seat, session Session) {
 	g.mu.Lock()
 	s.session, s.end, s.known = session.ID, session.End, session.Known
-	gone := s.gone
+	var ends []func()
+	if s.before != "" && !s.gone {
+		var ok bool
+		if ends, ok = g.succeed(s); !ok {
+			g.expel(s, nil) // one comes back as somebody, not two
+		}
+	}
+	if s.gone {
+		ends = append(ends, session.End)
+	}
+	who := s.Who
 	g.mu.Unlock()
-	if gone {
-		session.End()
+	for _, end := range ends {
+		end()
+	}
+	if who != "" {
+		session.Known(who)
 	}
 	g.changed()
 }
@@ -106,8 +145,10 @@ func (g *guests) begin(s *seat, session Session) {
 func (g *guests) leave(s *seat) (who protocol.PeerID) {
 	g.mu.Lock()
 	g.seats = slices.DeleteFunc(g.seats, func(other *seat) bool { return other == s })
+	g.expel(s, nil)
+	g.depart(s)
 	who, hush := s.Who, s.hush
-	s.Who, s.hush, s.gone = "", nil, true
+	s.Who, s.hush = "", nil
 	g.mu.Unlock()
 	if hush != nil {
 		hush()
@@ -173,9 +214,9 @@ func (g *guests) speaks(s *seat, hush func()) {
 	}
 }
 
-// dismiss ends the sessions of those that fit, and says how many do. The seats come
-// back by leave.
-func (g *guests) dismiss(fits func(*seat) bool) int {
+// dismiss ends the sessions of those that fit, and says how many do; why is for who
+// comes back, nil if they may. The seats come back by leave.
+func (g *guests) dismiss(fits func(*seat) bool, why error) int {
 	g.mu.Lock()
 	var ends []func()
 	count := 0
@@ -184,10 +225,7 @@ func (g *guests) dismiss(fits func(*seat) bool) int {
 			continue
 		}
 		count++
-		s.gone = true
-		if s.end != nil {
-			ends = append(ends, s.end)
-		}
+		ends = append(ends, g.expel(s, why))
 	}
 	g.mu.Unlock()
 	for _, end := range ends {
@@ -198,7 +236,7 @@ func (g *guests) dismiss(fits func(*seat) bool) int {
 
 // hangUp ends the session that a guest names; false: there is none.
 func (g *guests) hangUp(session string) bool {
-	return session != "" && g.dismiss(func(s *seat) bool { return s.session == session }) > 0
+	return session != "" && g.dismiss(func(s *seat) bool { return s.session == session }, nil) > 0
 }
 
 func (g *guests) remove(id string) bool {
@@ -214,7 +252,7 @@ func (g *guests) remove(id string) bool {
 		}
 		g.removed[householdOf(s.From)] = now.Add(removedFor)
 		return true
-	}) > 0
+	}, errRemoved) > 0
 }
 
 func (g *guests) open() {
@@ -228,7 +266,7 @@ func (g *guests) shut() {
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()
-	g.dismiss(func(*seat) bool { return true })
+	g.dismiss(func(*seat) bool { return true }, nil)
 }
 
 func (g *guests) isOpen() bool {
@@ -256,4 +294,11 @@ func (g *guests) count(room protocol.RoomID) (n int) {
 		}
 	}
 	return n
+}
+
+// has says whether somebody who listens to a room has said who they are.
+func (g *guests) has(room protocol.RoomID, who protocol.PeerID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(g.seats, func(s *seat) bool { return s.Who == who && s.Room == room })
 }

@@ -32,6 +32,7 @@ func good() []hostile {
 		{"GET", room + "/events", nil, ""},
 		{"POST", room + "/whep", http.Header{"Content-Type": {"application/sdp"}}, "v=0"},
 		{"DELETE", "/api/sessions/session-1", nil, ""},
+		{"GET", "/api/sessions/session-1/talk", nil, ""},
 		{"POST", "/api/sessions/session-1/say", http.Header{"Content-Type": {"application/x-earshot"}}, "x"},
 		{"POST", "/api/sessions/session-1/whip", http.Header{"Content-Type": {"application/sdp"}}, "v=0"},
 		{"DELETE", "/api/sessions/session-1/whip", nil, ""},

@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -51,6 +50,15 @@ func (d *Door) look(ctx context.Context, id protocol.RoomID) (Room, error) {
 	return room, nil
 }
 
+// lookEncoded gives it on one line.
+func (d *Door) lookEncoded(ctx context.Context, id protocol.RoomID) ([]byte, error) {
+	room, err := d.look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(room)
+}
+
 func (d *Door) room(w http.ResponseWriter, r *http.Request) error {
 	id, err := roomOf(r)
 	if err != nil {
@@ -62,6 +70,9 @@ func (d *Door) room(w http.ResponseWriter, r *http.Request) error {
 	}
 	return answer(w, http.StatusOK, room)
 }
+
+// headBefore names the session that a guest had, when they come back.
+const headBefore = "Earshot-Session"
 
 // play lets a guest listen (draft-ietf-wish-whep). Candidates do not trickle and ICE
 // does not restart.
@@ -76,7 +87,11 @@ func (d *Door) play(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer turn()
-	s, err := d.guests.admit(id, from)
+	law, err := d.cfg.Backend.Law(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	s, err := d.guests.admit(id, from, r.Header.Get(headBefore), law)
 	if err != nil {
 		return err
 	}
@@ -145,47 +160,48 @@ func (d *Door) events(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", typeEvents)
 		return nil
 	}
+	return stream(d, d.feed, id, w, r, nil, func(view []byte) []byte { return event("room", view) })
+}
+
+// stream sends what a feed tells of a room, as text has it (nil: nothing), until its
+// client or the feed is gone, or over is closed.
+func stream[V any](d *Door, f *feed[V], id protocol.RoomID, w http.ResponseWriter, r *http.Request, over <-chan struct{}, text func(V) []byte) error {
 	from := fromOf(r)
 	if !d.census.follow(from) {
 		return errRate
 	}
 	defer d.census.unfollow(from)
-	follower, err := d.feed.join(r.Context(), id)
+	follower, err := f.join(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	defer d.feed.part(follower)
+	defer f.part(follower)
 	w.Header().Set("Content-Type", typeEvents)
 	w.Header().Set("Connection", "close")
 	rc := http.NewResponseController(w)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		text, last := []byte(":\n\n"), false
+		said, last := []byte(":\n\n"), false
 		select {
 		case <-r.Context().Done():
 			return nil
-		case room, keeps := <-follower.views:
-			text, last = eventOf(room), !keeps
+		case <-over:
+			said, last = event("over", []byte("{}")), true
+		case view, keeps := <-follower.views:
+			if said, last = event("over", []byte("{}")), !keeps; keeps {
+				said = text(view)
+			}
 		case <-beat.C:
 		}
 		rc.SetWriteDeadline(time.Now().Add(writePatience))
-		if _, err := w.Write(text); err != nil || rc.Flush() != nil || last {
+		if _, err := w.Write(said); err != nil || rc.Flush() != nil || last {
 			return nil
 		}
 	}
 }
 
-// eventOf gives a view as it goes over the wire; nil: there is none any more.
-func eventOf(view []byte) []byte {
-	if view == nil {
-		return []byte("event: over\ndata: {}\n\n")
-	}
-	return fmt.Appendf(nil, "event: room\ndata: %s\n\n", view)
-}
-
-// viewOf encodes a room on one line.
-func viewOf(room Room) ([]byte, error) {
-	text, err := json.Marshal(room)
-	return bytes.TrimSpace(text), err
+// event is data, on one line, as it goes over the wire.
+func event(name string, data []byte) []byte {
+	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, data)
 }

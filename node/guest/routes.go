@@ -40,6 +40,7 @@ func (d *Door) routes() []route {
 		{method: "GET", path: room + "/events", serve: d.events},
 		{method: "POST", path: room + "/whep", body: typeSDP, serve: d.play},
 		{method: "DELETE", path: session, serve: d.hangUp},
+		{method: "GET", path: session + "/talk", serve: d.talk},
 		{method: "POST", path: session + "/say", body: typeMessage, secure: true, serve: d.say},
 		{method: "POST", path: session + "/whip", body: typeSDP, secure: true, serve: d.speak},
 		{method: "DELETE", path: session + "/whip", secure: true, serve: d.hush},

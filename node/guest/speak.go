@@ -2,13 +2,14 @@ package guest
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// Over TLS a guest may say who they are, raise a hand, and speak once the room lets
-// them. What they say is a RoomMessage signed by a key that their browser made: the
+// Over TLS a guest may say who they are, raise a hand, write, and speak once the room
+// lets them. What they say is a RoomMessage signed by a key that their browser made: the
 // door carries it, and can't make it. Without TLS browsers have neither a microphone
 // nor a way to sign.
 
@@ -36,6 +37,14 @@ func (d *Door) spoken(s *seat, raw []byte) (*protocol.Message, error) {
 	return m, nil
 }
 
+// refused takes out a guest whose own signature shows that they are banned.
+func (d *Door) refused(s *seat, m *protocol.Message, err error) error {
+	if p, ok := errors.AsType[*protocol.Problem](err); ok && p.Code == protocol.CodeBanned {
+		d.guests.banish(s, m.From)
+	}
+	return err
+}
+
 // say passes on what a guest says.
 func (d *Door) say(w http.ResponseWriter, r *http.Request) error {
 	s, err := d.sitting(r)
@@ -50,8 +59,11 @@ func (d *Door) say(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if m.Chat != nil && !d.census.chat(s.From) {
+		return errTooFast
+	}
 	if err := d.cfg.Backend.Say(r.Context(), s.Room, m); err != nil {
-		return err
+		return d.refused(s, m, err)
 	}
 	if !d.guests.know(s, m.From) { // who has left meanwhile
 		d.cfg.Backend.Gone(s.Room, m.From)
@@ -83,7 +95,7 @@ func (d *Door) speak(w http.ResponseWriter, r *http.Request) error {
 	v := Visit{Room: s.Room, From: s.From, At: atOf(r)}
 	session, err := d.cfg.Backend.Publish(r.Context(), v, voice, offer)
 	if err != nil {
-		return err
+		return d.refused(s, voice, err)
 	}
 	d.guests.speaks(s, session.End)
 	accept(w, "/api/sessions/"+s.session+"/whip", session.Answer)

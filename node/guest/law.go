@@ -1,0 +1,185 @@
+package guest
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// The door keeps the law of the rooms that are heard through it. Guests have no link
+// that their node could cut and, unless they say who they are, no key that could be
+// banned: so it keeps what a person is known by here, which is the session that they
+// had, and the household that they came from.
+
+const (
+	// backWithin is how long somebody whose session has ended is nobody new: a page
+	// was loaded anew, or a connection broke.
+	backWithin = time.Minute
+
+	maxDepartures = 1024
+	maxOutcasts   = 1024
+)
+
+// Law is what of a room's law the door keeps.
+type Law struct {
+	Shut   bool              // locked or paused: nobody new comes in
+	Banned []protocol.PeerID // who is kept out
+}
+
+// departure is how somebody left.
+type departure struct {
+	room protocol.RoomID
+	at   time.Time
+	why  error // what tells their page, when it comes again by itself; nil: it may
+}
+
+// outcast is a household from which somebody came who is banned from a room. It stays
+// out of that room for as long as they do.
+type outcast struct {
+	home netip.Prefix
+	room protocol.RoomID
+	who  protocol.PeerID
+}
+
+// returns says whether somebody who had a session in a room may come back to it as
+// who they were, or why not. mu is held.
+func (g *guests) returns(session string, room protocol.RoomID) (back bool, why error) {
+	if session == "" {
+		return false, nil
+	}
+	for _, s := range g.seats {
+		if s.session == session && s.Room == room {
+			return !s.gone, s.why
+		}
+	}
+	d, ok := g.left[session]
+	if !ok || d.room != room || time.Since(d.at) > backWithin {
+		return false, nil
+	}
+	return d.why == nil, d.why
+}
+
+// succeed puts who came back in the place of who they were, once: what ends what they
+// had is for the caller, and false if somebody else came back as them meanwhile. mu is
+// held.
+func (g *guests) succeed(s *seat) (ends []func(), ok bool) {
+	if _, left := g.left[s.before]; left {
+		delete(g.left, s.before)
+		return nil, true
+	}
+	for _, old := range g.seats {
+		if old.session != s.before || old.gone {
+			continue
+		}
+		s.Who, old.Who, old.succeeded = old.Who, "", true
+		ends = append(ends, g.expel(old, nil))
+		if old.hush != nil {
+			ends = append(ends, old.hush)
+			old.hush = nil
+		}
+		return ends, true
+	}
+	return nil, false
+}
+
+// expel takes a guest out, and gives what ends their session. mu is held.
+func (g *guests) expel(s *seat, why error) (end func()) {
+	if !s.gone {
+		s.gone, s.why = true, why
+		close(s.over)
+	}
+	if s.end == nil {
+		return func() {} // begin ends it
+	}
+	return s.end
+}
+
+// depart notes that somebody has left. mu is held.
+func (g *guests) depart(s *seat) {
+	if s.session == "" || s.succeeded {
+		return
+	}
+	if len(g.left) >= maxDepartures {
+		for session, d := range g.left {
+			if len(g.left) >= maxDepartures || time.Since(d.at) > backWithin {
+				delete(g.left, session)
+			}
+		}
+	}
+	g.left[s.session] = departure{s.Room, time.Now(), s.why}
+}
+
+// castOut keeps a household out of a room for as long as somebody from it is banned.
+// mu is held.
+func (g *guests) castOut(o outcast) {
+	for any := range g.out {
+		if len(g.out) < maxOutcasts {
+			break
+		}
+		delete(g.out, any)
+	}
+	g.out[o] = true
+}
+
+// isOut says whether somebody came from a household who is banned from a room now. mu
+// is held.
+func (g *guests) isOut(home netip.Prefix, room protocol.RoomID, banned []protocol.PeerID) bool {
+	for _, who := range banned {
+		if g.out[outcast{home, room, who}] {
+			return true
+		}
+	}
+	return false
+}
+
+// banish takes out who is found to be banned by what they say.
+func (g *guests) banish(s *seat, who protocol.PeerID) {
+	g.mu.Lock()
+	g.castOut(outcast{householdOf(s.From), s.Room, who})
+	g.mu.Unlock()
+	g.dismiss(func(other *seat) bool { return other == s }, errBanned)
+}
+
+// SendAway ends the visit of who is removed or banned from a room. It does not block:
+// Run ends the sessions.
+func (d *Door) SendAway(room protocol.RoomID, who protocol.PeerID, banned bool) {
+	g := d.guests
+	g.mu.Lock()
+	for _, s := range g.seats {
+		if s.Who != who || s.Room != room {
+			continue
+		}
+		why := errSentAway
+		if banned {
+			why = errBanned
+			g.castOut(outcast{householdOf(s.From), room, who})
+		}
+		g.ending = append(g.ending, g.expel(s, why))
+	}
+	g.mu.Unlock()
+	select {
+	case g.called <- struct{}{}:
+	default: // it is on its way
+	}
+}
+
+// usher ends the sessions of those whom SendAway named, until
+// ctx ends.
+func (g *guests) usher(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.called:
+		}
+		g.mu.Lock()
+		ending := g.ending
+		g.ending = nil
+		g.mu.Unlock()
+		for _, end := range ending {
+			end()
+		}
+	}
+}
