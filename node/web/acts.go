@@ -54,20 +54,13 @@ type ActRequest struct {
 }
 
 func (s *Server) doAct(w http.ResponseWriter, r *http.Request) error {
-	room, err := roomOf(r)
-	if err != nil {
-		return err
-	}
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var request ActRequest
-	if err := decode(text, &request); err != nil {
+	room, err := asked(w, r, &request)
+	if err != nil {
 		return err
 	}
 	if request.Act == "" {
 		return malformed("it is not said what to do", `send {"act":"mute","peer":"budi"} or the like`, nil)
 	}
-	return ruled(w, s.backend.Act(r.Context(), room, request))
+	return doneBy(w, s.backend.Act(r.Context(), room, request))
 }

@@ -219,25 +219,6 @@ func (s *Server) allowCaptions(w http.ResponseWriter, r *http.Request) error {
 	return doneBy(w, s.backend.AllowCaptions(r.Context(), room, *request.Allowed))
 }
 
-// asked reads a JSON request about a room.
-func asked(w http.ResponseWriter, r *http.Request, request any) (room string, err error) {
-	if room, err = roomOf(r); err != nil {
-		return "", err
-	}
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return "", err
-	}
-	return room, decode(text, request)
-}
-
-func doneBy(w http.ResponseWriter, err error) error {
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
-}
-
 func (c Chat) whole() Chat {
 	c.Messages, c.Captions = list(c.Messages), list(c.Captions)
 	if c.Reactions == nil {

@@ -29,12 +29,8 @@ type FollowedRoom struct {
 }
 
 func (s *Server) followRoom(w http.ResponseWriter, r *http.Request) error {
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var request FollowRequest
-	if err := decode(text, &request); err != nil {
+	if err := read(w, r, &request); err != nil {
 		return err
 	}
 	if request.On == nil {

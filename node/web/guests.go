@@ -57,11 +57,11 @@ func (s *Server) guests(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) openDoor(w http.ResponseWriter, r *http.Request) error {
-	return ruled(w, s.backend.OpenDoor(r.Context()))
+	return doneBy(w, s.backend.OpenDoor(r.Context()))
 }
 
 func (s *Server) shutDoor(w http.ResponseWriter, r *http.Request) error {
-	return ruled(w, s.backend.ShutDoor(r.Context()))
+	return doneBy(w, s.backend.ShutDoor(r.Context()))
 }
 
 func (s *Server) removeGuest(w http.ResponseWriter, r *http.Request) error {
@@ -69,13 +69,5 @@ func (s *Server) removeGuest(w http.ResponseWriter, r *http.Request) error {
 	if !sane(id) {
 		return refuse(http.StatusNotFound, "there is no such guest", "")
 	}
-	return ruled(w, s.backend.RemoveGuest(r.Context(), id))
-}
-
-// ruled answers that something was done to the door.
-func ruled(w http.ResponseWriter, err error) error {
-	if err == nil {
-		w.WriteHeader(http.StatusNoContent)
-	}
-	return err
+	return doneBy(w, s.backend.RemoveGuest(r.Context(), id))
 }

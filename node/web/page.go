@@ -42,12 +42,8 @@ type Key struct {
 
 // open trades a one-use key for the page's cookie.
 func (s *Server) open(w http.ResponseWriter, r *http.Request) error {
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var k Key
-	if err := decode(text, &k); err != nil {
+	if err := read(w, r, &k); err != nil {
 		return err
 	}
 	if !s.door.take(k.Key, time.Now()) {

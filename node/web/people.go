@@ -76,12 +76,8 @@ func (s *Server) people(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) note(w http.ResponseWriter, r *http.Request) error {
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var request NoteRequest
-	if err := decode(text, &request); err != nil {
+	if err := read(w, r, &request); err != nil {
 		return err
 	}
 	switch {
@@ -112,12 +108,8 @@ func (s *Server) profile(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) describe(w http.ResponseWriter, r *http.Request) error {
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var request ProfileRequest
-	if err := decode(text, &request); err != nil {
+	if err := read(w, r, &request); err != nil {
 		return err
 	}
 	if request == (ProfileRequest{}) {

@@ -3,10 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Reach is how others come to this node, as far as that is known. What is not
@@ -120,10 +117,4 @@ func readMeetRequest(text []byte) (r MeetRequest, err error) {
 		err = malformed("this names no way to meet others, or several", "give one of link, address, local and public", nil)
 	}
 	return r, err
-}
-
-// sane bounds words that people gave. The node knows what they mean.
-func sane(words string) bool {
-	odd := func(c rune) bool { return !unicode.IsPrint(c) }
-	return len(words) <= maxRoomBytes && utf8.ValidString(words) && !strings.ContainsFunc(words, odd)
 }

@@ -5,10 +5,7 @@ import (
 	_ "embed"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/earshot-audio/earshot/protocol"
 )
 
 //go:embed openapi.json
@@ -67,12 +64,8 @@ func (s *Server) rooms(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) openRoom(w http.ResponseWriter, r *http.Request) error {
-	text, err := whole(w, r, maxJSONBytes)
-	if err != nil {
-		return err
-	}
 	var request OpenRequest
-	if err := decode(text, &request); err != nil {
+	if err := read(w, r, &request); err != nil {
 		return err
 	}
 	opened, err := s.backend.Open(r.Context(), request)
@@ -135,30 +128,4 @@ func (s *Server) reopen(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, opened)
-}
-
-// done does something to a room that has no more to say than that it is done.
-func done(w http.ResponseWriter, r *http.Request, do func(context.Context, string) error) error {
-	room, err := roomOf(r)
-	if err != nil {
-		return err
-	}
-	if err := do(r.Context(), room); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// roomOf gives the words that name the room in the path. The node knows what
-// they mean; here they are only bounded.
-func roomOf(r *http.Request) (string, error) {
-	room := r.PathValue("id")
-	if !sane(room) || strings.Trim(room, ".") == "" {
-		return "", &protocol.Problem{
-			Code: protocol.CodeLinkForm, Message: "this is not a room's name",
-			Hint: "give its link, its ID or the beginning of its ID",
-		}
-	}
-	return room, nil
 }

@@ -3,8 +3,6 @@ package web
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -167,31 +165,6 @@ func (rt route) fits(r *http.Request) error {
 		return nil
 	}
 	return refuse(http.StatusUnsupportedMediaType, "the body is of another type", "send it as "+rt.body)
-}
-
-// whole reads a body that is not a stream.
-func whole(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	text, err := server.Whole(w, r, limit)
-	if errors.Is(err, server.ErrLarge) {
-		return nil, refuse(http.StatusRequestEntityTooLarge, "the request's body is too large", "")
-	}
-	if err != nil {
-		return nil, malformed("the request's body was cut", "", err)
-	}
-	return text, nil
-}
-
-// decode reads JSON into v: one value, and no field that v lacks.
-func decode(text []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			return nil
-		}
-	}
-	return malformed("the body is not the JSON that this takes", "see /api/v1/openapi.json", err)
 }
 
 // answer sends v as JSON.
