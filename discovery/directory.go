@@ -1,6 +1,6 @@
-// Package discovery keeps the directory of live rooms: it verifies what peers
-// announce, lets it die when its life ends, and tells watchers. It knows no
-// network; discovery/gossip feeds it.
+// Package discovery keeps the directory of rooms, live and to come: it verifies
+// what peers announce, lets it die when its life ends, and tells watchers. It knows
+// no network; discovery/gossip feeds it.
 package discovery
 
 import (
@@ -135,6 +135,12 @@ func (d *Directory) Rooms() (rooms []Entry) {
 	d.ask(func(now time.Duration) {
 		rooms = d.table.list(now, func(r *room) bool { return !r.closed() })
 	})
+	return rooms
+}
+
+// Coming gives the rooms that are closed until a time, in the same order.
+func (d *Directory) Coming() (rooms []Entry) {
+	d.ask(func(now time.Duration) { rooms = d.table.list(now, (*room).coming) })
 	return rooms
 }
 

@@ -21,7 +21,13 @@ type Entry struct {
 	Announcers          []Announcer       // heard last first; at least one
 	Speakers, Listeners uint32
 	Closed              bool // by its founder
+	// Listing is the room as it is now, by its founder's word while that lives, else by
+	// that of the announcer heard last. With a Next, a closed room is to come.
+	Listing protocol.Listing
 }
+
+// Coming says whether the room is closed until a time that its founder says.
+func (e Entry) Coming() bool { return e.Closed && !e.Listing.Next.IsZero() }
 
 // Announcer is a peer that announces a room, and so relays it or did.
 type Announcer struct {
@@ -40,13 +46,23 @@ type DirectoryEntry struct {
 }
 
 func (r *room) entry(now time.Duration) Entry {
-	e := Entry{Room: r.genesis.Room, Genesis: r.genesis, Closed: r.closed(),
+	e := Entry{Room: r.genesis.Room, Genesis: r.genesis, Closed: r.closed(), Listing: r.listing(),
 		Speakers: r.live[0].Speakers, Listeners: r.live[0].Listeners}
 	for _, n := range r.live {
 		e.Announcers = append(e.Announcers, Announcer{Peer: n.Announcer, Addresses: n.Addresses, Sequence: n.Sequence,
 			Speakers: n.Speakers, Listeners: n.Listeners, Remaining: max(0, n.dies-now)})
 	}
 	return e
+}
+
+// listing gives what the room's founder says of it, or who was heard last.
+func (r *room) listing() protocol.Listing {
+	for _, n := range r.live {
+		if n.Announcer == r.genesis.Founder {
+			return n.Listing
+		}
+	}
+	return r.live[0].Listing
 }
 
 // list gives the rooms that keep holds for, in the order they were first heard of.

@@ -162,7 +162,7 @@ func (t *table) seat(n *announced) bool {
 		t.news = append(t.news, Change{Opened, n.Room})
 		return true
 	}
-	before := r.live[0]
+	before, shown := r.live[0], r.listing()
 	i := slices.IndexFunc(r.live, func(o *announced) bool { return o.Announcer == n.Announcer })
 	if i < 0 && len(r.live) >= protocol.MaxAnnouncersOfARoom {
 		if i = r.leastMissed(n); i < 0 {
@@ -181,7 +181,7 @@ func (t *table) seat(n *announced) bool {
 		t.news = append(t.news, Change{Closed, n.Room})
 	case before.Closed && !n.Closed:
 		t.news = append(t.news, Change{Opened, n.Room})
-	case !alike(before, n):
+	case !alike(before, n) || !shown.Equal(r.listing()):
 		t.news = append(t.news, Change{Changed, n.Room})
 	}
 	return true
@@ -261,8 +261,10 @@ func (t *table) sweep(now time.Duration) {
 	t.certificates.expire(now)
 }
 
-// closed says whether the room's founder closed it.
+// closed says whether the room's founder closed it, coming that it is closed until a
+// time.
 func (r *room) closed() bool { return r.live[0].Closed }
+func (r *room) coming() bool { return r.closed() && !r.listing().Next.IsZero() }
 
 // alike says whether people see no difference between two announcements.
 func alike(a, b *announced) bool {

@@ -8,7 +8,7 @@ type Kind uint8
 const (
 	_       Kind = iota
 	Opened       // heard of for the first time, or again
-	Changed      // its announcers, addresses or counts
+	Changed      // its announcers, addresses, counts or listing
 	Closed       // by its founder
 	Gone         // its last announcement ended
 	Several      // more happened than the watcher took: read Rooms again

@@ -97,10 +97,7 @@ func takeDeed(w *pb.Action) (Deed, error) {
 	case *pb.Action_Pin:
 		return Pin(d.Pin), nil
 	case *pb.Action_NextMs:
-		if d.NextMs == 0 {
-			return Next{}, nil
-		}
-		return Next{time.UnixMilli(int64(min(d.NextMs, maxCreatedMS+1)))}, nil // too late is refused by check
+		return Next{nextAt(d.NextMs)}, nil
 	}
 	return takeDeedOnPeer(w)
 }

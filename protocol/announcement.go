@@ -27,6 +27,7 @@ type Announcement struct {
 	Addresses           []multiaddr.Multiaddr
 	Speakers, Listeners uint32
 	Closed              bool // by the founder
+	Listing             Listing
 }
 
 // announcementRecord is the payload of the signed Envelope (libp2p RFC 0002).
@@ -41,10 +42,18 @@ func (r *announcementRecord) UnmarshalRecord(b []byte) error {
 }
 
 // Seal signs the announcement as its announcer and gives its envelope, at most
-// MaxAnnouncementBytes: addresses that don't fit are left out, last first.
+// MaxAnnouncementBytes. Where it would be larger, topics that are not the genesis'
+// are left out, then addresses, last first. A listing without a title is the
+// genesis'.
 func (a *Announcement) Seal(key crypto.PrivKey) ([]byte, error) {
 	m := &pb.RoomAnnouncement{Genesis: a.Genesis.Signed(), Sequence: a.Sequence, LifeS: uint32(a.Life / time.Second),
 		Addresses: AddressBytes(a.Addresses, MaxAddresses), Speakers: a.Speakers, Listeners: a.Listeners, Closed: a.Closed}
+	if a.Listing.Title != "" {
+		if err := a.Listing.check(); err != nil {
+			return nil, err
+		}
+		m.Listing = a.Listing.wire(a.Genesis)
+	}
 	for i := range a.Chain {
 		m.Chain = append(m.Chain, a.Chain[i].Wire())
 	}
@@ -64,10 +73,14 @@ func (a *Announcement) Seal(key crypto.PrivKey) ([]byte, error) {
 		if len(b) <= MaxAnnouncementBytes {
 			return b, nil
 		}
-		if len(m.Addresses) == 0 {
+		switch {
+		case len(m.GetListing().GetTopics().GetTopics()) > 0:
+			m.Listing.Topics = &pb.Topics{}
+		case len(m.Addresses) > 0:
+			m.Addresses = m.Addresses[:len(m.Addresses)-1]
+		default:
 			return nil, ErrLarge
 		}
-		m.Addresses = m.Addresses[:len(m.Addresses)-1]
 	}
 }
 
@@ -128,6 +141,9 @@ func OpenAnnouncement(envelope []byte) (*Announcement, error) {
 		return nil, ErrMalformed
 	}
 	if a.Genesis, err = OpenGenesis(m.Genesis); err != nil {
+		return nil, err
+	}
+	if a.Listing, err = openListing(m.Listing, a.Genesis); err != nil {
 		return nil, err
 	}
 	a.Room = a.Genesis.Room

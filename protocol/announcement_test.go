@@ -23,6 +23,59 @@ func TestEveryBitOfAnAnnouncementCounts(t *testing.T) {
 	}
 }
 
+// TestLargestListingFits: beside the longest of everything a listing's title and
+// time still fit, and its topics are the first to go. They are not shown as the
+// genesis has them then: none are.
+func TestLargestListingFits(t *testing.T) {
+	c := people()
+	g := c.largest().genesis()
+	must(t, g.Seal(c.founder.key))
+	first := Certificate{Subject: c.delegate.id, Duties: Carry | Speak, Life: MaxCertificate, Serial: 1<<64 - 1}
+	second := Certificate{Subject: c.announcer.id, Duties: Carry | Speak, Life: MaxCertificate, Serial: 1<<64 - 1}
+	must(t, errors.Join(first.Issue(g.Room, c.founder.key), second.Issue(g.Room, c.delegate.key)))
+	listing := Listing{Title: strings.Repeat("月", 40), Language: "zh-Hans-CN-x", Locked: true, Next: time.UnixMilli(maxCreatedMS),
+		Topics: []string{strings.Repeat("d", 20), strings.Repeat("e", 20), strings.Repeat("f", 20)}}
+	without := listing
+	without.Topics = nil
+	for _, f := range []struct {
+		name      string
+		chain     []Certificate
+		key       crypto.PrivKey
+		addresses int
+		kept      int
+		listing   Listing
+	}{
+		{"by a delegate's delegate", []Certificate{first, second}, c.announcer.key, 8, 3, without},
+		{"without addresses", []Certificate{first, second}, c.announcer.key, 0, 0, without},
+		{"by a delegate", []Certificate{first}, c.delegate.key, 1, 1, listing},
+		{"by the founder", nil, c.founder.key, 8, 8, listing},
+	} {
+		a := &Announcement{Genesis: g, Chain: f.chain, Sequence: 1<<63 - 1, Life: MaxLife, Speakers: 1<<32 - 1, Listeners: 1<<32 - 1, Listing: listing}
+		for range f.addresses {
+			a.Addresses = append(a.Addresses, addresses([]string{"/ip4/192.0.2.1/udp/41641/quic-v1"})...)
+		}
+		b, err := a.Seal(f.key)
+		must(t, err)
+		got, err := OpenAnnouncement(b)
+		must(t, err)
+		if len(b) > MaxAnnouncementBytes || len(got.Addresses) != f.kept || !got.Listing.Equal(f.listing) {
+			t.Errorf("%s: %d bytes, %d addresses, %+v", f.name, len(b), len(got.Addresses), got.Listing)
+		}
+	}
+}
+
+func TestSealChecksTheListing(t *testing.T) {
+	c := people()
+	g := c.tea().genesis()
+	must(t, g.Seal(c.founder.key))
+	for _, l := range []Listing{{Title: " x"}, {Title: "x", Topics: []string{""}}, {Title: "x", Next: time.UnixMilli(-1)}} {
+		a := &Announcement{Genesis: g, Sequence: 1, Life: time.Minute, Listing: l}
+		if _, err := a.Seal(c.founder.key); err == nil {
+			t.Errorf("%+v is announced", l)
+		}
+	}
+}
+
 // TestLargestAnnouncementFits: the largest genesis, the longest chain, the
 // largest numbers and eight common addresses; longer ones go, last first.
 func TestLargestAnnouncementFits(t *testing.T) {

@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,6 +18,32 @@ type announcementFields struct {
 	Speakers  uint32     `json:"speakers"`
 	Listeners uint32     `json:"listeners"`
 	Closed    bool       `json:"closed"`
+	Listing   *listing   `json:"listing,omitempty"`
+}
+
+// listing is what an announcement says beside its genesis: what is left out is the
+// genesis'.
+type listing struct {
+	Title    string    `json:"title,omitempty"`
+	Topics   *[]string `json:"topics,omitempty"`
+	Language *string   `json:"language,omitempty"`
+	Locked   bool      `json:"locked,omitempty"`
+	NextMS   uint64    `json:"next_ms,omitempty"`
+}
+
+func (l *listing) wire() message {
+	m := message{}.text(1, l.Title)
+	if l.Topics != nil {
+		topics := message{}
+		for _, t := range *l.Topics {
+			topics = topics.text(1, t)
+		}
+		m = m.part(2, topics)
+	}
+	if l.Language != nil {
+		m = m.part(3, []byte(*l.Language))
+	}
+	return m.flag(4, l.Locked).number(5, l.NextMS)
 }
 
 func (f announcementFields) wire() message {
@@ -23,8 +51,12 @@ func (f announcementFields) wire() message {
 	for _, c := range f.Chain {
 		m = m.part(2, c)
 	}
-	return m.number(3, f.Sequence).number(4, uint64(f.LifeS)).list(5, binaries(f.Addresses...)).
+	m = m.number(3, f.Sequence).number(4, uint64(f.LifeS)).list(5, binaries(f.Addresses...)).
 		number(6, uint64(f.Speakers)).number(7, uint64(f.Listeners)).flag(8, f.Closed)
+	if f.Listing != nil {
+		m = m.part(9, f.Listing.wire())
+	}
+	return m
 }
 
 func (p *person) announce(payload []byte) message {
@@ -48,6 +80,15 @@ func (c cast) goodAnnouncements() (all []accepted[announcementFields]) {
 	closed := f
 	closed.Closed = true
 	add("closed by the founder", c.founder, closed)
+	changed := f
+	changed.Listing = &listing{Title: "Stars, and what is between them", Topics: &[]string{"dust"}, Language: new("de"), Locked: true, NextMS: 1_800_000_000_000}
+	add("with another title, topics and language, locked, and its next time", c.founder, changed)
+	coming := closed
+	coming.Listing = &listing{NextMS: maxCreatedMS}
+	add("closed until the last time that there is", c.founder, coming)
+	bare := f
+	bare.Listing = &listing{Topics: &[]string{}, Language: new("")}
+	add("without topics and language any more", c.founder, bare)
 	delegated := f
 	delegated.Chain = []hexBytes{c.founder.certify(room, c.delegate, Carry)}
 	add("by a delegate", c.delegate, delegated)
@@ -67,6 +108,8 @@ func (c cast) goodAnnouncements() (all []accepted[announcementFields]) {
 	plain := c.founder.announce(f.wire())
 	all = append(all, accepted[announcementFields]{Name: "1024 bytes", Fields: f, ReadOnly: true,
 		Bytes: hexBytes(c.founder.announce(f.wire().bytes(15, make([]byte, MaxAnnouncementBytes-len(plain)-3))))})
+	all = append(all, accepted[announcementFields]{Name: "a listing as the genesis is", Fields: f, ReadOnly: true,
+		Bytes: hexBytes(c.founder.announce(f.wire().part(9, message{}.text(1, c.tea().Title).part(3, []byte(c.tea().Language)))))})
 	newer := f
 	newer.Addresses = f.Addresses[1:]
 	payload := message{}.part(1, f.Genesis).number(3, f.Sequence).number(4, 60).part(5, []byte{0xff, 0xff, 0x7f, 1}).
@@ -112,6 +155,20 @@ func (c cast) badAnnouncements() (all []refused) {
 	add("address of 129 bytes", c.founder.announce(good.wire().part(5, make([]byte, 129))), "ErrLarge")
 	add("addresses of 401 bytes", c.founder.announce(message{}.part(1, good.Genesis).number(3, 1).number(4, 1).
 		list(5, [][]byte{make([]byte, 128), make([]byte, 128), make([]byte, 128), make([]byte, 17)})), "ErrLarge")
+
+	listed := func(name string, l listing, err string) {
+		add(name, by(c.founder, func(f *announcementFields) { f.Listing = &l }), err)
+	}
+	listed("title of 121 bytes", listing{Title: strings.Repeat("x", 121)}, "ErrText")
+	listed("title that begins with a space", listing{Title: " Tea"}, "ErrText")
+	listed("title with an override of its direction", listing{Title: "Tea\u202e"}, "ErrText")
+	listed("four topics", listing{Topics: &[]string{"a", "b", "c", "d"}}, "ErrText")
+	listed("topic of 21 bytes", listing{Topics: &[]string{strings.Repeat("x", 21)}}, "ErrText")
+	listed("language of 13 bytes", listing{Language: new(strings.Repeat("x", 13))}, "ErrText")
+	listed("next time later than dates go", listing{NextMS: maxCreatedMS + 1}, "ErrMalformed")
+	listed("next time of 64 bits", listing{NextMS: 1<<64 - 1}, "ErrMalformed")
+	add("topic without a letter", c.founder.announce(good.wire().part(9, message{}.part(2, message{}.part(1, nil)))), "ErrText")
+	add("listing cut short", c.founder.announce(good.wire().part(9, []byte{0x0a, 9, 'T'})), "ErrMalformed")
 
 	unlisted := c.tea()
 	unlisted.Unlisted = true
@@ -173,5 +230,28 @@ func announced(t testing.TB, a *Announcement) announcementFields {
 	for _, c := range a.Chain {
 		f.Chain = append(f.Chain, marshal(t, c.Wire()))
 	}
+	f.Listing = shown(a.Listing, a.Genesis)
 	return f
+}
+
+// shown gives what is not as the genesis says; nil if all is.
+func shown(l Listing, g *Genesis) *listing {
+	out := listing{Locked: l.Locked}
+	if l.Title != g.Title {
+		out.Title = l.Title
+	}
+	if !slices.Equal(l.Topics, g.Topics) {
+		topics := append([]string{}, l.Topics...)
+		out.Topics = &topics
+	}
+	if l.Language != g.Language {
+		out.Language = &l.Language
+	}
+	if !l.Next.IsZero() {
+		out.NextMS = uint64(l.Next.UnixMilli())
+	}
+	if out == (listing{}) {
+		return nil
+	}
+	return &out
 }

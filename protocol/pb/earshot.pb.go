@@ -174,7 +174,7 @@ func (x Description_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Description_Kind.Descriptor instead.
 func (Description_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39, 0}
 }
 
 type Attach_Mode int32
@@ -223,7 +223,7 @@ func (x Attach_Mode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Attach_Mode.Descriptor instead.
 func (Attach_Mode) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40, 0}
 }
 
 type Refuse_Reason int32
@@ -281,7 +281,7 @@ func (x Refuse_Reason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refuse_Reason.Descriptor instead.
 func (Refuse_Reason) EnumDescriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42, 0}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43, 0}
 }
 
 // Genesis is what a room is; its hash is the room's ID.
@@ -1327,7 +1327,8 @@ type RoomAnnouncement struct {
 	Addresses     [][]byte               `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	Speakers      uint32                 `protobuf:"varint,6,opt,name=speakers,proto3" json:"speakers,omitempty"`
 	Listeners     uint32                 `protobuf:"varint,7,opt,name=listeners,proto3" json:"listeners,omitempty"`
-	Closed        bool                   `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"` // by the founder: silent until reopened
+	Closed        bool                   `protobuf:"varint,8,opt,name=closed,proto3" json:"closed,omitempty"`  // by the founder: silent until reopened
+	Listing       *Listing               `protobuf:"bytes,9,opt,name=listing,proto3" json:"listing,omitempty"` // the room as it is now
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1418,6 +1419,91 @@ func (x *RoomAnnouncement) GetClosed() bool {
 	return false
 }
 
+func (x *RoomAnnouncement) GetListing() *Listing {
+	if x != nil {
+		return x.Listing
+	}
+	return nil
+}
+
+// Listing is what those outside are shown of a room where it is no more as its
+// genesis says, and what that does not say.
+type Listing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`                  // empty: the genesis'
+	Topics        *Topics                `protobuf:"bytes,2,opt,name=topics,proto3" json:"topics,omitempty"`                // left out: the genesis'
+	Language      *string                `protobuf:"bytes,3,opt,name=language,proto3,oneof" json:"language,omitempty"`      // left out: the genesis'
+	Locked        bool                   `protobuf:"varint,4,opt,name=locked,proto3" json:"locked,omitempty"`               // no new listeners
+	NextMs        uint64                 `protobuf:"varint,5,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"` // when the room meets next, Unix; 0: not said
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Listing) Reset() {
+	*x = Listing{}
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Listing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Listing) ProtoMessage() {}
+
+func (x *Listing) ProtoReflect() protoreflect.Message {
+	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Listing.ProtoReflect.Descriptor instead.
+func (*Listing) Descriptor() ([]byte, []int) {
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Listing) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Listing) GetTopics() *Topics {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
+func (x *Listing) GetLanguage() string {
+	if x != nil && x.Language != nil {
+		return *x.Language
+	}
+	return ""
+}
+
+func (x *Listing) GetLocked() bool {
+	if x != nil {
+		return x.Locked
+	}
+	return false
+}
+
+func (x *Listing) GetNextMs() uint64 {
+	if x != nil {
+		return x.NextMs
+	}
+	return 0
+}
+
 type DirectoryRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Most          uint32                 `protobuf:"varint,1,opt,name=most,proto3" json:"most,omitempty"`
@@ -1429,7 +1515,7 @@ type DirectoryRequest struct {
 
 func (x *DirectoryRequest) Reset() {
 	*x = DirectoryRequest{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1527,7 @@ func (x *DirectoryRequest) String() string {
 func (*DirectoryRequest) ProtoMessage() {}
 
 func (x *DirectoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[14]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1540,7 @@ func (x *DirectoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryRequest.ProtoReflect.Descriptor instead.
 func (*DirectoryRequest) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{14}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DirectoryRequest) GetMost() uint32 {
@@ -1488,7 +1574,7 @@ type DirectoryEntry struct {
 
 func (x *DirectoryEntry) Reset() {
 	*x = DirectoryEntry{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1586,7 @@ func (x *DirectoryEntry) String() string {
 func (*DirectoryEntry) ProtoMessage() {}
 
 func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[15]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1599,7 @@ func (x *DirectoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryEntry.ProtoReflect.Descriptor instead.
 func (*DirectoryEntry) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{15}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DirectoryEntry) GetRemainingMs() uint32 {
@@ -1540,7 +1626,7 @@ type DirectoryResponse struct {
 
 func (x *DirectoryResponse) Reset() {
 	*x = DirectoryResponse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1638,7 @@ func (x *DirectoryResponse) String() string {
 func (*DirectoryResponse) ProtoMessage() {}
 
 func (x *DirectoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[16]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1651,7 @@ func (x *DirectoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DirectoryResponse.ProtoReflect.Descriptor instead.
 func (*DirectoryResponse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{16}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DirectoryResponse) GetEntries() []*DirectoryEntry {
@@ -1595,7 +1681,7 @@ type ReachAnswer struct {
 
 func (x *ReachAnswer) Reset() {
 	*x = ReachAnswer{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1693,7 @@ func (x *ReachAnswer) String() string {
 func (*ReachAnswer) ProtoMessage() {}
 
 func (x *ReachAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[17]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1706,7 @@ func (x *ReachAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReachAnswer.ProtoReflect.Descriptor instead.
 func (*ReachAnswer) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{17}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReachAnswer) GetStunPorts() []uint32 {
@@ -1656,7 +1742,7 @@ type RoomMessage struct {
 
 func (x *RoomMessage) Reset() {
 	*x = RoomMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1754,7 @@ func (x *RoomMessage) String() string {
 func (*RoomMessage) ProtoMessage() {}
 
 func (x *RoomMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[18]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1767,7 @@ func (x *RoomMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomMessage.ProtoReflect.Descriptor instead.
 func (*RoomMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{18}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RoomMessage) GetSigner() []byte {
@@ -1733,7 +1819,7 @@ type RoomBody struct {
 
 func (x *RoomBody) Reset() {
 	*x = RoomBody{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1831,7 @@ func (x *RoomBody) String() string {
 func (*RoomBody) ProtoMessage() {}
 
 func (x *RoomBody) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[19]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1844,7 @@ func (x *RoomBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomBody.ProtoReflect.Descriptor instead.
 func (*RoomBody) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{19}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RoomBody) GetBoot() uint64 {
@@ -2021,7 +2107,7 @@ type Key struct {
 
 func (x *Key) Reset() {
 	*x = Key{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2033,7 +2119,7 @@ func (x *Key) String() string {
 func (*Key) ProtoMessage() {}
 
 func (x *Key) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[20]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2046,7 +2132,7 @@ func (x *Key) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Key.ProtoReflect.Descriptor instead.
 func (*Key) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{20}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Key) GetTerm() uint64 {
@@ -2078,7 +2164,7 @@ type Claim struct {
 
 func (x *Claim) Reset() {
 	*x = Claim{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2176,7 @@ func (x *Claim) String() string {
 func (*Claim) ProtoMessage() {}
 
 func (x *Claim) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[21]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2189,7 @@ func (x *Claim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Claim.ProtoReflect.Descriptor instead.
 func (*Claim) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{21}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Claim) GetEra() uint32 {
@@ -2169,7 +2255,7 @@ type Pulse struct {
 
 func (x *Pulse) Reset() {
 	*x = Pulse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2267,7 @@ func (x *Pulse) String() string {
 func (*Pulse) ProtoMessage() {}
 
 func (x *Pulse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[22]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2280,7 @@ func (x *Pulse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pulse.ProtoReflect.Descriptor instead.
 func (*Pulse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{22}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Pulse) GetEra() uint32 {
@@ -2259,7 +2345,7 @@ type Presence struct {
 
 func (x *Presence) Reset() {
 	*x = Presence{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2357,7 @@ func (x *Presence) String() string {
 func (*Presence) ProtoMessage() {}
 
 func (x *Presence) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[23]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2370,7 @@ func (x *Presence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Presence.ProtoReflect.Descriptor instead.
 func (*Presence) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{23}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Presence) GetName() string {
@@ -2382,7 +2468,7 @@ type Voice struct {
 
 func (x *Voice) Reset() {
 	*x = Voice{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2480,7 @@ func (x *Voice) String() string {
 func (*Voice) ProtoMessage() {}
 
 func (x *Voice) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[24]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2493,7 @@ func (x *Voice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voice.ProtoReflect.Descriptor instead.
 func (*Voice) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{24}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Voice) GetSession() []byte {
@@ -2433,7 +2519,7 @@ type Closed struct {
 
 func (x *Closed) Reset() {
 	*x = Closed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2531,7 @@ func (x *Closed) String() string {
 func (*Closed) ProtoMessage() {}
 
 func (x *Closed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[25]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2544,7 @@ func (x *Closed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closed.ProtoReflect.Descriptor instead.
 func (*Closed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{25}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Closed) GetClosed() bool {
@@ -2479,7 +2565,7 @@ type Hand struct {
 
 func (x *Hand) Reset() {
 	*x = Hand{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +2577,7 @@ func (x *Hand) String() string {
 func (*Hand) ProtoMessage() {}
 
 func (x *Hand) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[26]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +2590,7 @@ func (x *Hand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hand.ProtoReflect.Descriptor instead.
 func (*Hand) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{26}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Hand) GetUp() bool {
@@ -2533,7 +2619,7 @@ type Queue struct {
 
 func (x *Queue) Reset() {
 	*x = Queue{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2545,7 +2631,7 @@ func (x *Queue) String() string {
 func (*Queue) ProtoMessage() {}
 
 func (x *Queue) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[27]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2558,7 +2644,7 @@ func (x *Queue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queue.ProtoReflect.Descriptor instead.
 func (*Queue) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{27}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Queue) GetPart() uint32 {
@@ -2595,7 +2681,7 @@ type Stamp struct {
 
 func (x *Stamp) Reset() {
 	*x = Stamp{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2607,7 +2693,7 @@ func (x *Stamp) String() string {
 func (*Stamp) ProtoMessage() {}
 
 func (x *Stamp) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[28]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2620,7 +2706,7 @@ func (x *Stamp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stamp.ProtoReflect.Descriptor instead.
 func (*Stamp) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{28}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Stamp) GetPeer() []byte {
@@ -2664,7 +2750,7 @@ type Chat struct {
 
 func (x *Chat) Reset() {
 	*x = Chat{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2676,7 +2762,7 @@ func (x *Chat) String() string {
 func (*Chat) ProtoMessage() {}
 
 func (x *Chat) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[29]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2689,7 +2775,7 @@ func (x *Chat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chat.ProtoReflect.Descriptor instead.
 func (*Chat) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{29}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Chat) GetOrder() uint64 {
@@ -2734,7 +2820,7 @@ type Hide struct {
 
 func (x *Hide) Reset() {
 	*x = Hide{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2746,7 +2832,7 @@ func (x *Hide) String() string {
 func (*Hide) ProtoMessage() {}
 
 func (x *Hide) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[30]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2759,7 +2845,7 @@ func (x *Hide) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hide.ProtoReflect.Descriptor instead.
 func (*Hide) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{30}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Hide) GetOrder() uint64 {
@@ -2807,7 +2893,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2819,7 +2905,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[31]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2832,7 +2918,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{31}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Reaction) GetEmoji() string {
@@ -2855,7 +2941,7 @@ type Caption struct {
 
 func (x *Caption) Reset() {
 	*x = Caption{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +2953,7 @@ func (x *Caption) String() string {
 func (*Caption) ProtoMessage() {}
 
 func (x *Caption) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[32]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +2966,7 @@ func (x *Caption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caption.ProtoReflect.Descriptor instead.
 func (*Caption) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{32}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Caption) GetUtterance() uint32 {
@@ -2922,7 +3008,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2934,7 +3020,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[33]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2947,7 +3033,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{33}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Profile) GetText() string {
@@ -2997,7 +3083,7 @@ type LinkMessage struct {
 
 func (x *LinkMessage) Reset() {
 	*x = LinkMessage{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3095,7 @@ func (x *LinkMessage) String() string {
 func (*LinkMessage) ProtoMessage() {}
 
 func (x *LinkMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[34]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3108,7 @@ func (x *LinkMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkMessage.ProtoReflect.Descriptor instead.
 func (*LinkMessage) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{34}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LinkMessage) GetWhat() isLinkMessage_What {
@@ -3380,7 +3466,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3478,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[35]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3491,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{35}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Hello) GetVersion() uint32 {
@@ -3463,7 +3549,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3475,7 +3561,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[36]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3488,7 +3574,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{36}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Ping) GetStamp() uint64 {
@@ -3535,7 +3621,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3547,7 +3633,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[37]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3560,7 +3646,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{37}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Pong) GetStamp() uint64 {
@@ -3582,7 +3668,7 @@ type Description struct {
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3594,7 +3680,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[38]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3607,7 +3693,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{38}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Description) GetKind() Description_Kind {
@@ -3643,7 +3729,7 @@ type Attach struct {
 
 func (x *Attach) Reset() {
 	*x = Attach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3655,7 +3741,7 @@ func (x *Attach) String() string {
 func (*Attach) ProtoMessage() {}
 
 func (x *Attach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[39]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3668,7 +3754,7 @@ func (x *Attach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Attach.ProtoReflect.Descriptor instead.
 func (*Attach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{39}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Attach) GetRoom() []byte {
@@ -3712,7 +3798,7 @@ type RoomState struct {
 
 func (x *RoomState) Reset() {
 	*x = RoomState{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3724,7 +3810,7 @@ func (x *RoomState) String() string {
 func (*RoomState) ProtoMessage() {}
 
 func (x *RoomState) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[40]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3737,7 +3823,7 @@ func (x *RoomState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RoomState.ProtoReflect.Descriptor instead.
 func (*RoomState) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{40}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RoomState) GetGenesis() *SignedGenesis {
@@ -3772,7 +3858,7 @@ type Accept struct {
 
 func (x *Accept) Reset() {
 	*x = Accept{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3784,7 +3870,7 @@ func (x *Accept) String() string {
 func (*Accept) ProtoMessage() {}
 
 func (x *Accept) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[41]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3797,7 +3883,7 @@ func (x *Accept) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Accept.ProtoReflect.Descriptor instead.
 func (*Accept) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{41}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Accept) GetRoom() []byte {
@@ -3825,13 +3911,14 @@ type Refuse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Reason        Refuse_Reason          `protobuf:"varint,2,opt,name=reason,proto3,enum=earshot.Refuse_Reason" json:"reason,omitempty"`
+	NextMs        uint64                 `protobuf:"varint,3,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"` // CLOSED: when the room opens, Unix; 0: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3843,7 +3930,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[42]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3856,7 +3943,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{42}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Refuse) GetRoom() []byte {
@@ -3873,6 +3960,13 @@ func (x *Refuse) GetReason() Refuse_Reason {
 	return Refuse_UNKNOWN_ROOM
 }
 
+func (x *Refuse) GetNextMs() uint64 {
+	if x != nil {
+		return x.NextMs
+	}
+	return 0
+}
+
 type Redirect struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
@@ -3884,7 +3978,7 @@ type Redirect struct {
 
 func (x *Redirect) Reset() {
 	*x = Redirect{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3896,7 +3990,7 @@ func (x *Redirect) String() string {
 func (*Redirect) ProtoMessage() {}
 
 func (x *Redirect) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[43]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3909,7 +4003,7 @@ func (x *Redirect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redirect.ProtoReflect.Descriptor instead.
 func (*Redirect) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{43}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Redirect) GetRoom() []byte {
@@ -3943,7 +4037,7 @@ type Address struct {
 
 func (x *Address) Reset() {
 	*x = Address{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3955,7 +4049,7 @@ func (x *Address) String() string {
 func (*Address) ProtoMessage() {}
 
 func (x *Address) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[44]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3968,7 +4062,7 @@ func (x *Address) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Address.ProtoReflect.Descriptor instead.
 func (*Address) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{44}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Address) GetPeer() []byte {
@@ -3994,7 +4088,7 @@ type Detach struct {
 
 func (x *Detach) Reset() {
 	*x = Detach{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4006,7 +4100,7 @@ func (x *Detach) String() string {
 func (*Detach) ProtoMessage() {}
 
 func (x *Detach) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[45]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4019,7 +4113,7 @@ func (x *Detach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Detach.ProtoReflect.Descriptor instead.
 func (*Detach) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{45}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Detach) GetRoom() []byte {
@@ -4042,7 +4136,7 @@ type Bind struct {
 
 func (x *Bind) Reset() {
 	*x = Bind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4054,7 +4148,7 @@ func (x *Bind) String() string {
 func (*Bind) ProtoMessage() {}
 
 func (x *Bind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[46]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4067,7 +4161,7 @@ func (x *Bind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bind.ProtoReflect.Descriptor instead.
 func (*Bind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{46}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Bind) GetRoom() []byte {
@@ -4101,7 +4195,7 @@ type Bound struct {
 
 func (x *Bound) Reset() {
 	*x = Bound{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4113,7 +4207,7 @@ func (x *Bound) String() string {
 func (*Bound) ProtoMessage() {}
 
 func (x *Bound) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[47]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4126,7 +4220,7 @@ func (x *Bound) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bound.ProtoReflect.Descriptor instead.
 func (*Bound) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{47}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Bound) GetHandle() uint32 {
@@ -4152,7 +4246,7 @@ type Unbind struct {
 
 func (x *Unbind) Reset() {
 	*x = Unbind{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4164,7 +4258,7 @@ func (x *Unbind) String() string {
 func (*Unbind) ProtoMessage() {}
 
 func (x *Unbind) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[48]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4177,7 +4271,7 @@ func (x *Unbind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unbind.ProtoReflect.Descriptor instead.
 func (*Unbind) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{48}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Unbind) GetHandle() uint32 {
@@ -4197,7 +4291,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4209,7 +4303,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[49]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4222,7 +4316,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{49}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Resume) GetRoom() []byte {
@@ -4249,7 +4343,7 @@ type Position struct {
 
 func (x *Position) Reset() {
 	*x = Position{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4261,7 +4355,7 @@ func (x *Position) String() string {
 func (*Position) ProtoMessage() {}
 
 func (x *Position) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[50]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4274,7 +4368,7 @@ func (x *Position) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Position.ProtoReflect.Descriptor instead.
 func (*Position) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{50}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Position) GetSource() uint32 {
@@ -4301,7 +4395,7 @@ type Activity struct {
 
 func (x *Activity) Reset() {
 	*x = Activity{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4313,7 +4407,7 @@ func (x *Activity) String() string {
 func (*Activity) ProtoMessage() {}
 
 func (x *Activity) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[51]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4326,7 +4420,7 @@ func (x *Activity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activity.ProtoReflect.Descriptor instead.
 func (*Activity) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{51}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Activity) GetRoom() []byte {
@@ -4353,7 +4447,7 @@ type Feed struct {
 
 func (x *Feed) Reset() {
 	*x = Feed{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4365,7 +4459,7 @@ func (x *Feed) String() string {
 func (*Feed) ProtoMessage() {}
 
 func (x *Feed) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[52]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4378,7 +4472,7 @@ func (x *Feed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Feed.ProtoReflect.Descriptor instead.
 func (*Feed) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{52}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Feed) GetRoom() []byte {
@@ -4403,7 +4497,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4415,7 +4509,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[53]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4428,7 +4522,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{53}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{54}
 }
 
 // Recall asks for the chat of a room that its sender lacks.
@@ -4443,7 +4537,7 @@ type Recall struct {
 
 func (x *Recall) Reset() {
 	*x = Recall{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4455,7 +4549,7 @@ func (x *Recall) String() string {
 func (*Recall) ProtoMessage() {}
 
 func (x *Recall) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[54]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4468,7 +4562,7 @@ func (x *Recall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recall.ProtoReflect.Descriptor instead.
 func (*Recall) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{54}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Recall) GetRoom() []byte {
@@ -4504,7 +4598,7 @@ type Recalled struct {
 
 func (x *Recalled) Reset() {
 	*x = Recalled{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4516,7 +4610,7 @@ func (x *Recalled) String() string {
 func (*Recalled) ProtoMessage() {}
 
 func (x *Recalled) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[55]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4529,7 +4623,7 @@ func (x *Recalled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recalled.ProtoReflect.Descriptor instead.
 func (*Recalled) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{55}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Recalled) GetRoom() []byte {
@@ -4574,7 +4668,7 @@ type LogAsk struct {
 
 func (x *LogAsk) Reset() {
 	*x = LogAsk{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4586,7 +4680,7 @@ func (x *LogAsk) String() string {
 func (*LogAsk) ProtoMessage() {}
 
 func (x *LogAsk) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[56]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4599,7 +4693,7 @@ func (x *LogAsk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogAsk.ProtoReflect.Descriptor instead.
 func (*LogAsk) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{56}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *LogAsk) GetRoom() []byte {
@@ -4648,7 +4742,7 @@ type LogTold struct {
 
 func (x *LogTold) Reset() {
 	*x = LogTold{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4660,7 +4754,7 @@ func (x *LogTold) String() string {
 func (*LogTold) ProtoMessage() {}
 
 func (x *LogTold) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[57]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4673,7 +4767,7 @@ func (x *LogTold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogTold.ProtoReflect.Descriptor instead.
 func (*LogTold) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{57}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LogTold) GetRoom() []byte {
@@ -4709,7 +4803,7 @@ type SealedReport struct {
 
 func (x *SealedReport) Reset() {
 	*x = SealedReport{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4721,7 +4815,7 @@ func (x *SealedReport) String() string {
 func (*SealedReport) ProtoMessage() {}
 
 func (x *SealedReport) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[58]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4734,7 +4828,7 @@ func (x *SealedReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedReport.ProtoReflect.Descriptor instead.
 func (*SealedReport) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{58}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SealedReport) GetRoom() []byte {
@@ -4770,7 +4864,7 @@ type ReportReceipt struct {
 
 func (x *ReportReceipt) Reset() {
 	*x = ReportReceipt{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4782,7 +4876,7 @@ func (x *ReportReceipt) String() string {
 func (*ReportReceipt) ProtoMessage() {}
 
 func (x *ReportReceipt) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[59]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4795,7 +4889,7 @@ func (x *ReportReceipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportReceipt.ProtoReflect.Descriptor instead.
 func (*ReportReceipt) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{59}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ReportReceipt) GetRoom() []byte {
@@ -4830,7 +4924,7 @@ type SignedReport struct {
 
 func (x *SignedReport) Reset() {
 	*x = SignedReport{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4842,7 +4936,7 @@ func (x *SignedReport) String() string {
 func (*SignedReport) ProtoMessage() {}
 
 func (x *SignedReport) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[60]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4855,7 +4949,7 @@ func (x *SignedReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignedReport.ProtoReflect.Descriptor instead.
 func (*SignedReport) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{60}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *SignedReport) GetReporter() []byte {
@@ -4899,7 +4993,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4911,7 +5005,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[61]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4924,7 +5018,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{61}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *Report) GetOf() []byte {
@@ -5007,7 +5101,7 @@ type Spurt struct {
 
 func (x *Spurt) Reset() {
 	*x = Spurt{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5019,7 +5113,7 @@ func (x *Spurt) String() string {
 func (*Spurt) ProtoMessage() {}
 
 func (x *Spurt) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[62]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5032,7 +5126,7 @@ func (x *Spurt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spurt.ProtoReflect.Descriptor instead.
 func (*Spurt) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{62}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Spurt) GetAgoMs() uint32 {
@@ -5059,7 +5153,7 @@ type Saying struct {
 
 func (x *Saying) Reset() {
 	*x = Saying{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5071,7 +5165,7 @@ func (x *Saying) String() string {
 func (*Saying) ProtoMessage() {}
 
 func (x *Saying) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[63]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5084,7 +5178,7 @@ func (x *Saying) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Saying.ProtoReflect.Descriptor instead.
 func (*Saying) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{63}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *Saying) GetAgoMs() uint32 {
@@ -5111,7 +5205,7 @@ type Reacted struct {
 
 func (x *Reacted) Reset() {
 	*x = Reacted{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5123,7 +5217,7 @@ func (x *Reacted) String() string {
 func (*Reacted) ProtoMessage() {}
 
 func (x *Reacted) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[64]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5136,7 +5230,7 @@ func (x *Reacted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reacted.ProtoReflect.Descriptor instead.
 func (*Reacted) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{64}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *Reacted) GetAgoMs() uint32 {
@@ -5163,7 +5257,7 @@ type Hints struct {
 
 func (x *Hints) Reset() {
 	*x = Hints{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5175,7 +5269,7 @@ func (x *Hints) String() string {
 func (*Hints) ProtoMessage() {}
 
 func (x *Hints) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[65]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5188,7 +5282,7 @@ func (x *Hints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hints.ProtoReflect.Descriptor instead.
 func (*Hints) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{65}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *Hints) GetPeers() []*Address {
@@ -5220,7 +5314,7 @@ type LocalFrame struct {
 
 func (x *LocalFrame) Reset() {
 	*x = LocalFrame{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5232,7 +5326,7 @@ func (x *LocalFrame) String() string {
 func (*LocalFrame) ProtoMessage() {}
 
 func (x *LocalFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[66]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5245,7 +5339,7 @@ func (x *LocalFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalFrame.ProtoReflect.Descriptor instead.
 func (*LocalFrame) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{66}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *LocalFrame) GetSource() uint32 {
@@ -5304,7 +5398,7 @@ type LocalEvent struct {
 
 func (x *LocalEvent) Reset() {
 	*x = LocalEvent{}
-	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5316,7 +5410,7 @@ func (x *LocalEvent) String() string {
 func (*LocalEvent) ProtoMessage() {}
 
 func (x *LocalEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_protocol_pb_earshot_proto_msgTypes[67]
+	mi := &file_protocol_pb_earshot_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5329,7 +5423,7 @@ func (x *LocalEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalEvent.ProtoReflect.Descriptor instead.
 func (*LocalEvent) Descriptor() ([]byte, []int) {
-	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{67}
+	return file_protocol_pb_earshot_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *LocalEvent) GetWhat() isLocalEvent_What {
@@ -5446,7 +5540,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06Unmute\x12\x12\n" +
 	"\x04peer\x18\x01 \x01(\fR\x04peer\" \n" +
 	"\x06Topics\x12\x16\n" +
-	"\x06topics\x18\x01 \x03(\tR\x06topics\"\x93\x02\n" +
+	"\x06topics\x18\x01 \x03(\tR\x06topics\"\xbf\x02\n" +
 	"\x10RoomAnnouncement\x120\n" +
 	"\agenesis\x18\x01 \x01(\v2\x16.earshot.SignedGenesisR\agenesis\x12*\n" +
 	"\x05chain\x18\x02 \x03(\v2\x14.earshot.CertificateR\x05chain\x12\x1a\n" +
@@ -5455,7 +5549,15 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\taddresses\x18\x05 \x03(\fR\taddresses\x12\x1a\n" +
 	"\bspeakers\x18\x06 \x01(\rR\bspeakers\x12\x1c\n" +
 	"\tlisteners\x18\a \x01(\rR\tlisteners\x12\x16\n" +
-	"\x06closed\x18\b \x01(\bR\x06closed\"U\n" +
+	"\x06closed\x18\b \x01(\bR\x06closed\x12*\n" +
+	"\alisting\x18\t \x01(\v2\x10.earshot.ListingR\alisting\"\xa7\x01\n" +
+	"\aListing\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12'\n" +
+	"\x06topics\x18\x02 \x01(\v2\x0f.earshot.TopicsR\x06topics\x12\x1f\n" +
+	"\blanguage\x18\x03 \x01(\tH\x00R\blanguage\x88\x01\x01\x12\x16\n" +
+	"\x06locked\x18\x04 \x01(\bR\x06locked\x12\x17\n" +
+	"\anext_ms\x18\x05 \x01(\x04R\x06nextMsB\v\n" +
+	"\t_language\"U\n" +
 	"\x10DirectoryRequest\x12\x12\n" +
 	"\x04most\x18\x01 \x01(\rR\x04most\x12\x10\n" +
 	"\x03own\x18\x02 \x03(\fR\x03own\x12\x1b\n" +
@@ -5638,10 +5740,11 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06Accept\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
 	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12\x12\n" +
-	"\x04hops\x18\x03 \x01(\rR\x04hops\"\xa5\x01\n" +
+	"\x04hops\x18\x03 \x01(\rR\x04hops\"\xbe\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12.\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\"W\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\x12\x17\n" +
+	"\anext_ms\x18\x03 \x01(\x04R\x06nextMs\"W\n" +
 	"\x06Reason\x12\x10\n" +
 	"\fUNKNOWN_ROOM\x10\x00\x12\n" +
 	"\n" +
@@ -5776,7 +5879,7 @@ func file_protocol_pb_earshot_proto_rawDescGZIP() []byte {
 }
 
 var file_protocol_pb_earshot_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
+var file_protocol_pb_earshot_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_protocol_pb_earshot_proto_goTypes = []any{
 	(Stage)(0),                // 0: earshot.Stage
 	(Role)(0),                 // 1: earshot.Role
@@ -5797,60 +5900,61 @@ var file_protocol_pb_earshot_proto_goTypes = []any{
 	(*Unmute)(nil),            // 16: earshot.Unmute
 	(*Topics)(nil),            // 17: earshot.Topics
 	(*RoomAnnouncement)(nil),  // 18: earshot.RoomAnnouncement
-	(*DirectoryRequest)(nil),  // 19: earshot.DirectoryRequest
-	(*DirectoryEntry)(nil),    // 20: earshot.DirectoryEntry
-	(*DirectoryResponse)(nil), // 21: earshot.DirectoryResponse
-	(*ReachAnswer)(nil),       // 22: earshot.ReachAnswer
-	(*RoomMessage)(nil),       // 23: earshot.RoomMessage
-	(*RoomBody)(nil),          // 24: earshot.RoomBody
-	(*Key)(nil),               // 25: earshot.Key
-	(*Claim)(nil),             // 26: earshot.Claim
-	(*Pulse)(nil),             // 27: earshot.Pulse
-	(*Presence)(nil),          // 28: earshot.Presence
-	(*Voice)(nil),             // 29: earshot.Voice
-	(*Closed)(nil),            // 30: earshot.Closed
-	(*Hand)(nil),              // 31: earshot.Hand
-	(*Queue)(nil),             // 32: earshot.Queue
-	(*Stamp)(nil),             // 33: earshot.Stamp
-	(*Chat)(nil),              // 34: earshot.Chat
-	(*Hide)(nil),              // 35: earshot.Hide
-	(*Reaction)(nil),          // 36: earshot.Reaction
-	(*Caption)(nil),           // 37: earshot.Caption
-	(*Profile)(nil),           // 38: earshot.Profile
-	(*LinkMessage)(nil),       // 39: earshot.LinkMessage
-	(*Hello)(nil),             // 40: earshot.Hello
-	(*Ping)(nil),              // 41: earshot.Ping
-	(*Pong)(nil),              // 42: earshot.Pong
-	(*Description)(nil),       // 43: earshot.Description
-	(*Attach)(nil),            // 44: earshot.Attach
-	(*RoomState)(nil),         // 45: earshot.RoomState
-	(*Accept)(nil),            // 46: earshot.Accept
-	(*Refuse)(nil),            // 47: earshot.Refuse
-	(*Redirect)(nil),          // 48: earshot.Redirect
-	(*Address)(nil),           // 49: earshot.Address
-	(*Detach)(nil),            // 50: earshot.Detach
-	(*Bind)(nil),              // 51: earshot.Bind
-	(*Bound)(nil),             // 52: earshot.Bound
-	(*Unbind)(nil),            // 53: earshot.Unbind
-	(*Resume)(nil),            // 54: earshot.Resume
-	(*Position)(nil),          // 55: earshot.Position
-	(*Activity)(nil),          // 56: earshot.Activity
-	(*Feed)(nil),              // 57: earshot.Feed
-	(*Bye)(nil),               // 58: earshot.Bye
-	(*Recall)(nil),            // 59: earshot.Recall
-	(*Recalled)(nil),          // 60: earshot.Recalled
-	(*LogAsk)(nil),            // 61: earshot.LogAsk
-	(*LogTold)(nil),           // 62: earshot.LogTold
-	(*SealedReport)(nil),      // 63: earshot.SealedReport
-	(*ReportReceipt)(nil),     // 64: earshot.ReportReceipt
-	(*SignedReport)(nil),      // 65: earshot.SignedReport
-	(*Report)(nil),            // 66: earshot.Report
-	(*Spurt)(nil),             // 67: earshot.Spurt
-	(*Saying)(nil),            // 68: earshot.Saying
-	(*Reacted)(nil),           // 69: earshot.Reacted
-	(*Hints)(nil),             // 70: earshot.Hints
-	(*LocalFrame)(nil),        // 71: earshot.LocalFrame
-	(*LocalEvent)(nil),        // 72: earshot.LocalEvent
+	(*Listing)(nil),           // 19: earshot.Listing
+	(*DirectoryRequest)(nil),  // 20: earshot.DirectoryRequest
+	(*DirectoryEntry)(nil),    // 21: earshot.DirectoryEntry
+	(*DirectoryResponse)(nil), // 22: earshot.DirectoryResponse
+	(*ReachAnswer)(nil),       // 23: earshot.ReachAnswer
+	(*RoomMessage)(nil),       // 24: earshot.RoomMessage
+	(*RoomBody)(nil),          // 25: earshot.RoomBody
+	(*Key)(nil),               // 26: earshot.Key
+	(*Claim)(nil),             // 27: earshot.Claim
+	(*Pulse)(nil),             // 28: earshot.Pulse
+	(*Presence)(nil),          // 29: earshot.Presence
+	(*Voice)(nil),             // 30: earshot.Voice
+	(*Closed)(nil),            // 31: earshot.Closed
+	(*Hand)(nil),              // 32: earshot.Hand
+	(*Queue)(nil),             // 33: earshot.Queue
+	(*Stamp)(nil),             // 34: earshot.Stamp
+	(*Chat)(nil),              // 35: earshot.Chat
+	(*Hide)(nil),              // 36: earshot.Hide
+	(*Reaction)(nil),          // 37: earshot.Reaction
+	(*Caption)(nil),           // 38: earshot.Caption
+	(*Profile)(nil),           // 39: earshot.Profile
+	(*LinkMessage)(nil),       // 40: earshot.LinkMessage
+	(*Hello)(nil),             // 41: earshot.Hello
+	(*Ping)(nil),              // 42: earshot.Ping
+	(*Pong)(nil),              // 43: earshot.Pong
+	(*Description)(nil),       // 44: earshot.Description
+	(*Attach)(nil),            // 45: earshot.Attach
+	(*RoomState)(nil),         // 46: earshot.RoomState
+	(*Accept)(nil),            // 47: earshot.Accept
+	(*Refuse)(nil),            // 48: earshot.Refuse
+	(*Redirect)(nil),          // 49: earshot.Redirect
+	(*Address)(nil),           // 50: earshot.Address
+	(*Detach)(nil),            // 51: earshot.Detach
+	(*Bind)(nil),              // 52: earshot.Bind
+	(*Bound)(nil),             // 53: earshot.Bound
+	(*Unbind)(nil),            // 54: earshot.Unbind
+	(*Resume)(nil),            // 55: earshot.Resume
+	(*Position)(nil),          // 56: earshot.Position
+	(*Activity)(nil),          // 57: earshot.Activity
+	(*Feed)(nil),              // 58: earshot.Feed
+	(*Bye)(nil),               // 59: earshot.Bye
+	(*Recall)(nil),            // 60: earshot.Recall
+	(*Recalled)(nil),          // 61: earshot.Recalled
+	(*LogAsk)(nil),            // 62: earshot.LogAsk
+	(*LogTold)(nil),           // 63: earshot.LogTold
+	(*SealedReport)(nil),      // 64: earshot.SealedReport
+	(*ReportReceipt)(nil),     // 65: earshot.ReportReceipt
+	(*SignedReport)(nil),      // 66: earshot.SignedReport
+	(*Report)(nil),            // 67: earshot.Report
+	(*Spurt)(nil),             // 68: earshot.Spurt
+	(*Saying)(nil),            // 69: earshot.Saying
+	(*Reacted)(nil),           // 70: earshot.Reacted
+	(*Hints)(nil),             // 71: earshot.Hints
+	(*LocalFrame)(nil),        // 72: earshot.LocalFrame
+	(*LocalEvent)(nil),        // 73: earshot.LocalEvent
 }
 var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	0,  // 0: earshot.Genesis.stage:type_name -> earshot.Stage
@@ -5867,67 +5971,69 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	1,  // 11: earshot.Revoke.role:type_name -> earshot.Role
 	6,  // 12: earshot.RoomAnnouncement.genesis:type_name -> earshot.SignedGenesis
 	7,  // 13: earshot.RoomAnnouncement.chain:type_name -> earshot.Certificate
-	20, // 14: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
-	49, // 15: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
-	26, // 16: earshot.RoomBody.claim:type_name -> earshot.Claim
-	27, // 17: earshot.RoomBody.pulse:type_name -> earshot.Pulse
-	28, // 18: earshot.RoomBody.presence:type_name -> earshot.Presence
-	7,  // 19: earshot.RoomBody.certificate:type_name -> earshot.Certificate
-	29, // 20: earshot.RoomBody.voice:type_name -> earshot.Voice
-	30, // 21: earshot.RoomBody.closed:type_name -> earshot.Closed
-	31, // 22: earshot.RoomBody.hand:type_name -> earshot.Hand
-	32, // 23: earshot.RoomBody.queue:type_name -> earshot.Queue
-	33, // 24: earshot.RoomBody.lowered:type_name -> earshot.Stamp
-	34, // 25: earshot.RoomBody.chat:type_name -> earshot.Chat
-	35, // 26: earshot.RoomBody.hide:type_name -> earshot.Hide
-	36, // 27: earshot.RoomBody.reaction:type_name -> earshot.Reaction
-	37, // 28: earshot.RoomBody.caption:type_name -> earshot.Caption
-	8,  // 29: earshot.RoomBody.action:type_name -> earshot.SignedAction
-	38, // 30: earshot.RoomBody.profile:type_name -> earshot.Profile
-	25, // 31: earshot.Pulse.max:type_name -> earshot.Key
-	33, // 32: earshot.Queue.stamps:type_name -> earshot.Stamp
-	40, // 33: earshot.LinkMessage.hello:type_name -> earshot.Hello
-	41, // 34: earshot.LinkMessage.ping:type_name -> earshot.Ping
-	42, // 35: earshot.LinkMessage.pong:type_name -> earshot.Pong
-	43, // 36: earshot.LinkMessage.description:type_name -> earshot.Description
-	44, // 37: earshot.LinkMessage.attach:type_name -> earshot.Attach
-	46, // 38: earshot.LinkMessage.accept:type_name -> earshot.Accept
-	47, // 39: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
-	48, // 40: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
-	50, // 41: earshot.LinkMessage.detach:type_name -> earshot.Detach
-	51, // 42: earshot.LinkMessage.bind:type_name -> earshot.Bind
-	52, // 43: earshot.LinkMessage.bound:type_name -> earshot.Bound
-	53, // 44: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
-	54, // 45: earshot.LinkMessage.resume:type_name -> earshot.Resume
-	56, // 46: earshot.LinkMessage.activity:type_name -> earshot.Activity
-	57, // 47: earshot.LinkMessage.feed:type_name -> earshot.Feed
-	58, // 48: earshot.LinkMessage.bye:type_name -> earshot.Bye
-	59, // 49: earshot.LinkMessage.recall:type_name -> earshot.Recall
-	60, // 50: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
-	61, // 51: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
-	62, // 52: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
-	63, // 53: earshot.LinkMessage.report:type_name -> earshot.SealedReport
-	64, // 54: earshot.LinkMessage.report_receipt:type_name -> earshot.ReportReceipt
-	2,  // 55: earshot.Description.kind:type_name -> earshot.Description.Kind
-	3,  // 56: earshot.Attach.mode:type_name -> earshot.Attach.Mode
-	6,  // 57: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
-	7,  // 58: earshot.RoomState.certificates:type_name -> earshot.Certificate
-	45, // 59: earshot.Accept.state:type_name -> earshot.RoomState
-	4,  // 60: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	45, // 61: earshot.Redirect.state:type_name -> earshot.RoomState
-	49, // 62: earshot.Redirect.to:type_name -> earshot.Address
-	55, // 63: earshot.Resume.positions:type_name -> earshot.Position
-	8,  // 64: earshot.LogTold.actions:type_name -> earshot.SignedAction
-	67, // 65: earshot.Report.spoke:type_name -> earshot.Spurt
-	68, // 66: earshot.Report.said:type_name -> earshot.Saying
-	69, // 67: earshot.Report.reacted:type_name -> earshot.Reacted
-	49, // 68: earshot.Hints.peers:type_name -> earshot.Address
-	71, // 69: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	70, // [70:70] is the sub-list for method output_type
-	70, // [70:70] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	19, // 14: earshot.RoomAnnouncement.listing:type_name -> earshot.Listing
+	17, // 15: earshot.Listing.topics:type_name -> earshot.Topics
+	21, // 16: earshot.DirectoryResponse.entries:type_name -> earshot.DirectoryEntry
+	50, // 17: earshot.DirectoryResponse.neighbours:type_name -> earshot.Address
+	27, // 18: earshot.RoomBody.claim:type_name -> earshot.Claim
+	28, // 19: earshot.RoomBody.pulse:type_name -> earshot.Pulse
+	29, // 20: earshot.RoomBody.presence:type_name -> earshot.Presence
+	7,  // 21: earshot.RoomBody.certificate:type_name -> earshot.Certificate
+	30, // 22: earshot.RoomBody.voice:type_name -> earshot.Voice
+	31, // 23: earshot.RoomBody.closed:type_name -> earshot.Closed
+	32, // 24: earshot.RoomBody.hand:type_name -> earshot.Hand
+	33, // 25: earshot.RoomBody.queue:type_name -> earshot.Queue
+	34, // 26: earshot.RoomBody.lowered:type_name -> earshot.Stamp
+	35, // 27: earshot.RoomBody.chat:type_name -> earshot.Chat
+	36, // 28: earshot.RoomBody.hide:type_name -> earshot.Hide
+	37, // 29: earshot.RoomBody.reaction:type_name -> earshot.Reaction
+	38, // 30: earshot.RoomBody.caption:type_name -> earshot.Caption
+	8,  // 31: earshot.RoomBody.action:type_name -> earshot.SignedAction
+	39, // 32: earshot.RoomBody.profile:type_name -> earshot.Profile
+	26, // 33: earshot.Pulse.max:type_name -> earshot.Key
+	34, // 34: earshot.Queue.stamps:type_name -> earshot.Stamp
+	41, // 35: earshot.LinkMessage.hello:type_name -> earshot.Hello
+	42, // 36: earshot.LinkMessage.ping:type_name -> earshot.Ping
+	43, // 37: earshot.LinkMessage.pong:type_name -> earshot.Pong
+	44, // 38: earshot.LinkMessage.description:type_name -> earshot.Description
+	45, // 39: earshot.LinkMessage.attach:type_name -> earshot.Attach
+	47, // 40: earshot.LinkMessage.accept:type_name -> earshot.Accept
+	48, // 41: earshot.LinkMessage.refuse:type_name -> earshot.Refuse
+	49, // 42: earshot.LinkMessage.redirect:type_name -> earshot.Redirect
+	51, // 43: earshot.LinkMessage.detach:type_name -> earshot.Detach
+	52, // 44: earshot.LinkMessage.bind:type_name -> earshot.Bind
+	53, // 45: earshot.LinkMessage.bound:type_name -> earshot.Bound
+	54, // 46: earshot.LinkMessage.unbind:type_name -> earshot.Unbind
+	55, // 47: earshot.LinkMessage.resume:type_name -> earshot.Resume
+	57, // 48: earshot.LinkMessage.activity:type_name -> earshot.Activity
+	58, // 49: earshot.LinkMessage.feed:type_name -> earshot.Feed
+	59, // 50: earshot.LinkMessage.bye:type_name -> earshot.Bye
+	60, // 51: earshot.LinkMessage.recall:type_name -> earshot.Recall
+	61, // 52: earshot.LinkMessage.recalled:type_name -> earshot.Recalled
+	62, // 53: earshot.LinkMessage.log_ask:type_name -> earshot.LogAsk
+	63, // 54: earshot.LinkMessage.log_told:type_name -> earshot.LogTold
+	64, // 55: earshot.LinkMessage.report:type_name -> earshot.SealedReport
+	65, // 56: earshot.LinkMessage.report_receipt:type_name -> earshot.ReportReceipt
+	2,  // 57: earshot.Description.kind:type_name -> earshot.Description.Kind
+	3,  // 58: earshot.Attach.mode:type_name -> earshot.Attach.Mode
+	6,  // 59: earshot.RoomState.genesis:type_name -> earshot.SignedGenesis
+	7,  // 60: earshot.RoomState.certificates:type_name -> earshot.Certificate
+	46, // 61: earshot.Accept.state:type_name -> earshot.RoomState
+	4,  // 62: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
+	46, // 63: earshot.Redirect.state:type_name -> earshot.RoomState
+	50, // 64: earshot.Redirect.to:type_name -> earshot.Address
+	56, // 65: earshot.Resume.positions:type_name -> earshot.Position
+	8,  // 66: earshot.LogTold.actions:type_name -> earshot.SignedAction
+	68, // 67: earshot.Report.spoke:type_name -> earshot.Spurt
+	69, // 68: earshot.Report.said:type_name -> earshot.Saying
+	70, // 69: earshot.Report.reacted:type_name -> earshot.Reacted
+	50, // 70: earshot.Hints.peers:type_name -> earshot.Address
+	72, // 71: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }
@@ -5953,7 +6059,8 @@ func file_protocol_pb_earshot_proto_init() {
 		(*Action_Pin)(nil),
 		(*Action_NextMs)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[19].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[14].OneofWrappers = []any{}
+	file_protocol_pb_earshot_proto_msgTypes[20].OneofWrappers = []any{
 		(*RoomBody_Claim)(nil),
 		(*RoomBody_Pulse)(nil),
 		(*RoomBody_Presence)(nil),
@@ -5970,7 +6077,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*RoomBody_Action)(nil),
 		(*RoomBody_Profile)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[34].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[35].OneofWrappers = []any{
 		(*LinkMessage_Hello)(nil),
 		(*LinkMessage_Ping)(nil),
 		(*LinkMessage_Pong)(nil),
@@ -5994,7 +6101,7 @@ func file_protocol_pb_earshot_proto_init() {
 		(*LinkMessage_Report)(nil),
 		(*LinkMessage_ReportReceipt)(nil),
 	}
-	file_protocol_pb_earshot_proto_msgTypes[67].OneofWrappers = []any{
+	file_protocol_pb_earshot_proto_msgTypes[68].OneofWrappers = []any{
 		(*LocalEvent_Frame)(nil),
 		(*LocalEvent_Event)(nil),
 	}
@@ -6004,7 +6111,7 @@ func file_protocol_pb_earshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_protocol_pb_earshot_proto_rawDesc), len(file_protocol_pb_earshot_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   68,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
