@@ -95,7 +95,9 @@ const (
 	FounderActions = 1024                       // the founder's own
 	MaxShares      = 3072                       // what moderators may fill together
 	MaxActions     = FounderActions + MaxShares // that count, of a room
-	MaxAncestors   = MaxActions + 1024          // of an action: also some that don't count
+	MaxBeyond      = 1024                       // that don't count, and come before what one actor did
+	MaxAncestors   = MaxActions + MaxBeyond     // of an action
+	MaxKept        = MaxActions + 4*MaxBeyond   // with what comes before what counts
 	ModeratorShare = 64                         // what one is given if nothing else is said
 	MaxModerators  = 16                         // at a time
 	MaxRank        = 4                          // links of the chain of appointments

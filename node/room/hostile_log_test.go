@@ -201,12 +201,39 @@ func TestLogOfLargeActions(t *testing.T) {
 	}
 }
 
+// What one learns who comes into the room, all others know: it does not say it again.
+// What a node of the room learns from another half of it, it passes on, but not to who
+// told it.
+func TestWhoComesSaysNothingAgain(t *testing.T) {
+	for _, settled := range []bool{false, true} {
+		s := still(t, protocol.StageOpen, 4, 1)
+		s.settled, s.inside = settled, true
+		teller, other := s.nodes[0].id, s.nodes[2].id
+		for _, p := range []protocol.PeerID{teller, other} {
+			s.pathTo(p).child = true
+		}
+		s.askLog(teller, false, s.clock)
+		var told []*pb.SignedAction
+		for i := range 20 {
+			told = append(told, s.deed(0, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}).Signed())
+		}
+		s.takeLogTold(teller, &pb.LogTold{Room: s.cfg.Room[:], Actions: told}, s.clock)
+		want := 0
+		if settled {
+			want = len(told)
+		}
+		if said := s.fed[other]; said != want || s.fed[teller] != 0 || len(s.published) != want {
+			t.Errorf("settled %v: %d said to another, %d to the teller, %d to the topic", settled, said, s.fed[teller], len(s.published))
+		}
+	}
+}
+
 // A moderator who forks its share shows one half of a room the one branch, which the
 // host then builds on, and the other half the other. That half learns the host's word
 // though the branch before it, which no answer holds whole, counts only with it.
 func TestForkThatTheHostBuiltOn(t *testing.T) {
 	knows, lacks := still(t, protocol.StageHost, 3, 0), still(t, protocol.StageHost, 3, 1)
-	const share = 150
+	const share = 1500
 	grant := knows.deed(0, 1, protocol.Grant{Peer: knows.nodes[2].id, Role: protocol.RoleModerator, Share: share})
 	branch := func(s *stillness, at int64) (last protocol.ActionHash) {
 		s.holds(grant)

@@ -23,7 +23,6 @@ import (
 const (
 	logBytes = 12 << 10        // of actions, in one answer: it has to fit into a link's message
 	maxTold  = 128             // actions in it
-	maxSpare = 256             // of earlier answers, that count only with what follows
 	logAgain = 2 * time.Second // unanswered
 	logSoon  = 300 * time.Millisecond
 	maxHeads = 64 // named in a question: the heads, and some older
@@ -66,9 +65,10 @@ type askingLog struct {
 	at      time.Duration
 	asked   int                 // without an answer
 	known   bool                // all that it had is here
-	told    protocol.ActionHash // the last of an answer that promised more: so far it has been told
-	spare   []*protocol.Action  // told, and beyond a share so far: what follows may rely on them
-	answers *rate.Limiter       // to the far side; nil: never asked
+	last    protocol.ActionHash // of an answer that promised more: so far this node has been told
+	told    map[protocol.ActionHash]bool
+	spare   []*protocol.Action // beyond a share so far: it may count with what follows
+	answers *rate.Limiter      // to the far side; nil: never asked
 }
 
 // logHash is what claims say of the log.
@@ -126,7 +126,7 @@ func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, asked bool, n
 		r.drop("action without right")
 		return nil
 	}
-	if len(missing) > 0 {
+	if len(missing) > 0 && !asked {
 		r.askLog(r.whomToAsk(from), false, now)
 	}
 	return added
@@ -248,8 +248,8 @@ func (r *Room) askLog(id protocol.PeerID, again bool, now time.Duration) {
 	p.log.open, p.log.at = true, now
 	p.log.asked++
 	m := &pb.LogAsk{Room: r.cfg.Room[:], Again: again}
-	if p.log.told != (protocol.ActionHash{}) {
-		m.After = p.log.told[:]
+	if p.log.last != (protocol.ActionHash{}) {
+		m.After = p.log.last[:]
 	}
 	for _, h := range r.held() {
 		m.Have = append(m.Have, h[:])
@@ -350,45 +350,77 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 	}
 	p.log.open, p.log.asked, p.log.known = false, 0, p.log.known || !m.More
 	var added []*protocol.Action
-	for _, a := range p.log.spare {
-		again, _, _ := r.log.Add(a) // it was sound
-		added = append(added, again...)
-	}
-	for i, w := range m.Actions {
-		if i >= maxTold {
-			r.drop("malformed")
-			break
+	p.log.spare = r.log.Together(func() {
+		for _, a := range p.log.spare {
+			again, _, _ := r.log.Add(a) // it was sound
+			added = append(added, again...)
 		}
-		added = append(added, r.addAction(w, id, true, now)...)
-	}
-	told := slices.Clone(added)
+		for i, w := range m.Actions {
+			if i >= maxTold {
+				r.drop("malformed")
+				break
+			}
+			added = append(added, r.addAction(w, id, true, now)...)
+		}
+	})
 	added = r.logged(added, false, now)
-	before := len(p.log.spare)
-	p.log.spare = slices.DeleteFunc(told, func(a *protocol.Action) bool { return r.log.Has(a.Hash) })
 	r.settle()
-	// What came by a question is passed on to those who did not ask it.
-	for _, a := range added {
-		r.say(&protocol.Message{Action: a.Signed()})
-	}
-	r.askOn(id, p, m, len(p.log.spare) > before, now)
+	r.passOn(added, id)
+	r.askOn(id, p, m, now)
 }
 
-// askOn asks for what follows an answer that promised more. Each one has to end
-// further on in the log than the one before, whether or not it brought anything new
-// (where too much happened at once to name it all in a question, answers begin with
-// what is known), or to bring more that may count with what follows.
-func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, spared bool, now time.Duration) {
-	told := p.log.told
-	p.log.told = protocol.ActionHash{}
-	if m.More && len(m.Actions) > 0 && len(p.log.spare) <= maxSpare {
-		last, err := protocol.ParseAction(r.cfg.Room, m.Actions[len(m.Actions)-1])
-		if err == nil && (spared || r.log.Follows(last.Hash, told)) {
-			p.log.told = last.Hash
-			r.askLog(id, true, now)
-			return
+// passOn says again what this node learnt by asking, for those who did not ask. Who
+// is only coming learns what all others know already.
+func (r *Room) passOn(added []*protocol.Action, teller protocol.PeerID) {
+	if !r.settled {
+		return
+	}
+	for _, a := range added {
+		r.sayBut(&protocol.Message{Action: a.Signed()}, teller)
+	}
+}
+
+// askOn asks for what follows an answer that promised more, as long as each one brings
+// something that none before it did, be it known here or not: where too much happened
+// at once to name it all in a question, answers begin with what is known. What was
+// beyond a share until then, and may count with what follows, is kept up to what a
+// whole log may hold.
+func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, now time.Duration) {
+	p.log.last = protocol.ActionHash{}
+	if m.More && r.spared(id) <= protocol.MaxKept {
+		for _, w := range m.Actions[:min(len(m.Actions), maxTold)] {
+			a, err := protocol.ParseAction(r.cfg.Room, w)
+			if err != nil || p.log.told[a.Hash] {
+				continue
+			}
+			if p.log.told == nil {
+				p.log.told = map[protocol.ActionHash]bool{}
+			}
+			p.log.told[a.Hash], p.log.last = true, a.Hash
 		}
 	}
-	p.log.spare = nil
+	if p.log.last == (protocol.ActionHash{}) || len(p.log.told) > protocol.MaxKept {
+		p.log.forget()
+		return
+	}
+	r.askLog(id, true, now)
+}
+
+// forget ends an exchange.
+func (l *askingLog) forget() { l.last, l.told, l.spare = protocol.ActionHash{}, nil, nil }
+
+// spared is how much is kept of what was told, over this path; and over those of all
+// whom this node asked only because they asked, together.
+func (r *Room) spared(id protocol.PeerID) (n int) {
+	if r.isParent(id) || r.envoy.to == id {
+		return len(r.paths[id].log.spare)
+	}
+	for other, p := range r.paths {
+		if !r.isParent(other) {
+			n += len(p.log.spare)
+		}
+	}
+	return n
 }
 
 // tendLog asks again where nothing was answered.
@@ -398,7 +430,10 @@ func (r *Room) tendLog(now time.Duration) {
 	for id, p := range r.paths {
 		if p.log.open && now-p.log.at >= logAgain {
 			p.log.open = false
-			if !p.log.known && r.isParent(id) {
+			switch {
+			case !r.isParent(id):
+				p.log.forget()
+			case !p.log.known:
 				r.askLog(id, false, now)
 			}
 		}

@@ -299,7 +299,10 @@ func (r *Room) forget(p protocol.PeerID, now time.Duration) {
 }
 
 // say signs what this node has to say, and sends it out.
-func (r *Room) say(m *protocol.Message) {
+func (r *Room) say(m *protocol.Message) { r.sayBut(m, "") }
+
+// sayBut is say, but not over the link to one.
+func (r *Room) sayBut(m *protocol.Message, to protocol.PeerID) {
 	if m.Boot == 0 {
 		r.sequence++
 		m.Boot, m.Sequence = r.cfg.Boot, r.sequence
@@ -312,7 +315,7 @@ func (r *Room) say(m *protocol.Message) {
 	if r.publishes(now) && r.newsForTopic(m, now) {
 		r.cfg.Topic.Publish(m.Raw)
 	}
-	r.feed(m, "", true)
+	r.feed(m, to, true)
 }
 
 // publishes says whether this node says what it says on the topic. One that is only

@@ -22,6 +22,7 @@ type stillness struct {
 	sent      int
 	lastSent  *pb.LinkMessage
 	told      *pb.LogTold // the last one sent
+	fed       map[protocol.PeerID]int
 	published []*protocol.Message
 	opened    map[protocol.Source]bool
 }
@@ -30,7 +31,7 @@ type stillness struct {
 func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 	t.Helper()
 	w := newWorld(t, 1, stage, nodes)
-	s := &stillness{t: t, nodes: w.nodes, clock: time.Hour, opened: map[protocol.Source]bool{}}
+	s := &stillness{t: t, nodes: w.nodes, clock: time.Hour, fed: map[protocol.PeerID]int{}, opened: map[protocol.Source]bool{}}
 	n := w.nodes[self]
 	s.Room = New(Config{
 		Room: w.genesis.Room, Genesis: w.genesis, Self: n.id, Key: n.key, Boot: 1, Name: "still",
@@ -57,8 +58,11 @@ type nowhere struct{ *stillness }
 
 func (nowhere) Want(peer.AddrInfo)      {}
 func (nowhere) Release(protocol.PeerID) {}
-func (n nowhere) Send(_ protocol.PeerID, m *pb.LinkMessage) bool {
+func (n nowhere) Send(to protocol.PeerID, m *pb.LinkMessage) bool {
 	n.sent++
+	if m.GetFeed() != nil {
+		n.fed[to]++
+	}
 	n.lastSent = m
 	if t := m.GetLogTold(); t != nil {
 		n.told = t

@@ -33,7 +33,7 @@ type dag struct {
 
 // A person is who acts or is acted upon, with the indices of those actions.
 type person struct {
-	actions   []int // their own
+	actions   []int // their own, in the log's order
 	granted   []int // grants to them, of any role
 	appointed []int // those to moderator, in the log's order
 	strips    []int // what others did that ends a moderator: Revoke of it, Remove, Ban
@@ -87,13 +87,13 @@ func (d *dag) put(n *node) {
 	d.index[n.Hash] = i
 	d.order = d.insert(d.order, i)
 	actor := d.enter(n.Actor)
-	actor.actions = append(actor.actions, i)
+	actor.actions = d.insert(actor.actions, i)
 	if n.peer == "" {
 		return
 	}
 	peer := d.enter(n.peer)
 	peer.note(n, i)
-	if g, ok := n.Deed.(protocol.Grant); ok && g.Role == protocol.RoleModerator {
+	if appoints(n) {
 		peer.appointed = d.insert(peer.appointed, i)
 	}
 }

@@ -17,8 +17,10 @@
 //	4  An action costs 1, an appointment the share that it gives away besides. The
 //	   founder has FounderActions of its own and MaxShares to give; a moderator has
 //	   what its appointment gave. What is beyond a share does not count. Of too
-//	   many, those count first that somebody of a higher rank knows of, then those
-//	   with a shorter way to the genesis, then those of lower hash.
+//	   many, those count first that the founder knows of, then those that moderators
+//	   do, rank by rank and in each by their appointments in the log's order: by
+//	   height, then by hash. What does not count is kept only if something that
+//	   counts knows of it, MaxBeyond for one actor; who knows of more does not count.
 //	5  The founder has rank 0; whom a moderator of rank r appoints acts with rank
 //	   r+1, down to MaxRank. A Revoke, Remove or Ban ends an appointment, if its
 //	   author made it, or appointed who made it, and so on; a Remove or Ban also

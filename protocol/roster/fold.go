@@ -109,11 +109,23 @@ func (f *folder) inForce(g int) bool {
 		return false
 	}
 	for i := range f.end(g).back.beyond(nil) {
-		if f.verdicts[i].stands {
+		if f.verdicts[i].stands || f.reliedUpon(i) {
 			return false
 		}
 	}
 	return true
+}
+
+// reliedUpon says whether something that stands knows of an action. Who gave an
+// appointment back may have spent its share beside that, so that it does not count;
+// who was ended since then was no moderator, all the same.
+func (f *folder) reliedUpon(i int) bool {
+	for k := range f.verdicts {
+		if f.verdicts[k].stands && f.before(i, k) {
+			return true
+		}
+	}
+	return false
 }
 
 // reaches says whether what i does to its peer is within its author's power: no

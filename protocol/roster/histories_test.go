@@ -2,6 +2,7 @@ package roster
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -257,27 +259,26 @@ func (w *world) cutOff(p protocol.PeerID) bool {
 // ends nobody who is not below it, and undoes no ban of its equals and betters.
 //
 // EARSHOT_HISTORIES says how many; EARSHOT_SEED replays one of them with a trace.
-func TestHistories(t *testing.T) {
-	if s := os.Getenv("EARSHOT_SEED"); s != "" {
-		seed, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
-			t.Fatalf("EARSHOT_SEED=%s is no seed: %v", s, err)
-		}
+func TestHistories(t *testing.T) { tellAll(t, histories, tell) }
+
+// tellAll plays histories by the seeds from 0, and says each minute how far it is.
+func tellAll(t *testing.T, count int, tell func(seed uint64, trace io.Writer) []string) {
+	if seed, ok := number(t, "EARSHOT_SEED"); ok {
 		var trace bytes.Buffer
 		broken := tell(seed, &trace)
 		t.Logf("history %d\n%s", seed, &trace)
 		judgeHistory(t, seed, broken)
 		return
 	}
-	count := histories
-	if s := os.Getenv("EARSHOT_HISTORIES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatalf("EARSHOT_HISTORIES=%s is no number: %v", s, err)
-		}
-		count = n
+	if n, ok := number(t, "EARSHOT_HISTORIES"); ok {
+		count = int(n)
 	}
 	var next, failed atomic.Int64
+	began := time.Now()
+	defer meanwhile(time.Minute, func() {
+		fmt.Fprintf(os.Stderr, "%s: %d of %d histories, %d failed, after %v\n",
+			t.Name(), min(next.Load(), int64(count)), count, failed.Load(), time.Since(began).Round(time.Second))
+	})()
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
@@ -292,20 +293,54 @@ func TestHistories(t *testing.T) {
 	workers.Wait()
 }
 
+// number reads a variable of the environment, if it is set.
+func number(t *testing.T, name string) (n uint64, set bool) {
+	s := os.Getenv(name)
+	if s == "" {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil {
+		t.Fatalf("%s=%s is no number: %v", name, s, err)
+	}
+	return n, true
+}
+
+// meanwhile has do called again and again until stop is.
+func meanwhile(pause time.Duration, do func()) (stop func()) {
+	ticker, done := time.NewTicker(pause), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				do()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
+}
+
 func judgeHistory(t *testing.T, seed uint64, broken []string) {
 	for _, b := range broken {
-		t.Errorf("%s\n\treplay: EARSHOT_SEED=%d go test -run TestHistories -v ./protocol/roster", b, seed)
+		t.Errorf("history %d: %s\n\treplay: EARSHOT_SEED=%d go test -run '%s$' -v ./protocol/roster", seed, b, seed, t.Name())
 	}
 }
 
 // The same seed gives the same history, to the byte.
 func TestReplay(t *testing.T) {
 	for seed := range uint64(20) {
-		var once, again bytes.Buffer
-		tell(seed, &once)
-		tell(seed, &again)
-		if !bytes.Equal(once.Bytes(), again.Bytes()) {
-			t.Errorf("history %d differs when told again", seed)
+		for _, tell := range []func(uint64, io.Writer) []string{tell, tellForks} {
+			var once, again bytes.Buffer
+			tell(seed, &once)
+			tell(seed, &again)
+			if !bytes.Equal(once.Bytes(), again.Bytes()) {
+				t.Errorf("history %d differs when told again", seed)
+			}
 		}
 	}
 }

@@ -26,85 +26,12 @@ type judge struct {
 	founder  protocol.PeerID
 	verdicts []verdict
 	ends     []*end
-	left     []int // of each appointment's share
-	own      int   // how many actions the founder has left
-	shares   int   // and how much it may give away
+	accounts
 }
 
 func newJudge(d *dag, founder protocol.PeerID) *judge {
 	return &judge{dag: d, founder: founder, verdicts: make([]verdict, len(d.nodes)),
-		ends: make([]*end, len(d.nodes)), left: make([]int, len(d.nodes)),
-		own: protocol.FounderActions, shares: protocol.MaxShares}
-}
-
-// admit decides what counts (rule 4).
-func (j *judge) admit() {
-	for _, i := range j.order {
-		n := j.nodes[i]
-		if n.Actor != j.founder || j.own < 1 || j.shares < handsOut(n) {
-			continue
-		}
-		j.own, j.shares = j.own-1, j.shares-handsOut(n)
-		j.count(i, 0, none)
-	}
-	for rank := 1; rank <= protocol.MaxRank; rank++ {
-		for _, i := range j.queue(rank) {
-			j.spend(i, rank)
-		}
-	}
-}
-
-// queue gives what does not count yet in the order in which a rank pays for it:
-// first what somebody above knew first, so that nobody takes back, by signing more
-// beside it, what was relied upon.
-func (j *judge) queue(rank int) (out []int) {
-	var known set
-	for _, k := range j.order {
-		if v := j.verdicts[k]; !v.counts || v.rank >= rank {
-			continue
-		}
-		from := len(out)
-		for i := range j.nodes[k].past.beyond(known) {
-			if !j.verdicts[i].counts {
-				out = append(out, i)
-			}
-		}
-		slices.SortFunc(out[from:], func(a, b int) int { return j.nodes[a].compare(j.nodes[b]) })
-		known.union(j.nodes[k].past)
-	}
-	for _, i := range j.order {
-		if !j.verdicts[i].counts && !known.has(i) {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// spend counts an action if one of its author's appointments by the rank above
-// has enough left: the first in the log's order that does pays.
-func (j *judge) spend(i, rank int) {
-	n := j.nodes[i]
-	for _, g := range j.of(n.Actor).appointed {
-		v := j.verdicts[g]
-		if v.counts && v.rank == rank-1 && n.past.has(g) && j.left[g] >= 1+handsOut(n) {
-			j.left[g] -= 1 + handsOut(n)
-			j.count(i, rank, g)
-			return
-		}
-	}
-}
-
-func (j *judge) count(i, rank, by int) {
-	j.verdicts[i] = verdict{counts: true, rank: rank, by: by}
-	j.left[i] = handsOut(j.nodes[i])
-}
-
-// handsOut gives the share that an action gives away.
-func handsOut(n *node) int {
-	if g, ok := n.Deed.(protocol.Grant); ok {
-		return int(g.Share)
-	}
-	return 0
+		ends: make([]*end, len(d.nodes)), accounts: open(len(d.nodes))}
 }
 
 // stand decides which of the actions that count stand (rules 5 and 6).

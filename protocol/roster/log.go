@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -107,6 +108,15 @@ func (l *Log) put(n *node) {
 	}
 }
 
+// Together has the log drop nothing until add has returned, which calls Add: an
+// action may count only with one that comes behind it. It gives what the log drops
+// then, ancestors first, which may count with what comes later still.
+func (l *Log) Together(add func()) (dropped []*protocol.Action) {
+	l.limit = math.MaxInt
+	add()
+	return l.settle()
+}
+
 // check holds an action to what its ancestors allow (rules 2 and 3).
 func (l *Log) check(n *node) error {
 	last, appointed := uint32(0), n.Actor == l.genesis.Founder
@@ -190,45 +200,37 @@ func (l *Log) Missing() (out []protocol.ActionHash) {
 	return slices.Compact(out)
 }
 
-// settle judges and folds what the log holds, and drops what does not count and
-// is no ancestor of what does.
-func (l *Log) settle() {
+// settle judges and folds what the log holds, and drops, and gives, what does not
+// count and is no ancestor of what does.
+func (l *Log) settle() (dropped []*protocol.Action) {
 	if l.roster != nil {
-		return
+		return nil
 	}
 	j := newJudge(l.dag, l.genesis.Founder)
 	j.admit()
-	if kept := j.kept(); kept.count() < len(l.nodes) {
-		l.dag = l.only(kept)
+	if j.kept.count() < len(l.nodes) {
+		l.dag, dropped = l.part(j.kept)
 		j = newJudge(l.dag, l.genesis.Founder)
 		j.admit()
 	}
 	j.stand()
 	l.judge, l.roster = j, fold(j, l.genesis)
 	l.limit = len(l.nodes) + slack
+	return dropped
 }
 
-// kept is what counts, and its ancestors.
-func (j *judge) kept() (s set) {
-	for i, v := range j.verdicts {
-		if v.counts {
-			s.add(i)
-			s.union(j.nodes[i].past)
-		}
-	}
-	return s
-}
-
-// only gives a dag of some of the nodes, with all their ancestors.
-func (d *dag) only(kept set) *dag {
-	out := newDAG()
+// part gives a dag of some of the nodes, with all their ancestors, and the rest.
+func (d *dag) part(kept set) (of *dag, rest []*protocol.Action) {
+	of = newDAG()
 	for _, i := range d.order {
-		if kept.has(i) {
-			n, _ := out.place(d.nodes[i].Action)
-			out.put(n)
+		if !kept.has(i) {
+			rest = append(rest, d.nodes[i].Action)
+			continue
 		}
+		n, _ := of.place(d.nodes[i].Action)
+		of.put(n)
 	}
-	return out
+	return of, rest
 }
 
 // Roster gives what the actions come to.
@@ -316,6 +318,9 @@ func (l *Log) Draft(p protocol.PeerID) (*protocol.Action, error) {
 	}
 	a := &protocol.Action{Room: l.genesis.Room, Actor: p}
 	past := l.gather(a, need)
+	if right, ok := l.roster.rights[p]; ok && !past.has(l.index[right.Grant]) { // all heads behind it know of too much
+		a.Parents, past = []protocol.ActionHash{right.Grant}, l.with(right.Grant, nil)
+	}
 	for _, i := range l.of(p).actions {
 		if past.has(i) {
 			a.Sequence = max(a.Sequence, l.nodes[i].Sequence)
@@ -361,11 +366,21 @@ func (l *Log) gather(a *protocol.Action, need set) (past set) {
 			return cmp.Or(cmp.Compare(covers(g), covers(h)), h.Compare(g))
 		})
 		heads = slices.DeleteFunc(heads, func(h protocol.ActionHash) bool { return h == best })
-		if with := l.with(best, past); with.count() <= protocol.MaxAncestors {
+		if with := l.with(best, past); with.count() <= protocol.MaxAncestors && l.beyond(with) <= protocol.MaxBeyond {
 			a.Parents, past = append(a.Parents, best), with
 		}
 	}
 	return past
+}
+
+// beyond counts what of s doesn't count.
+func (l *Log) beyond(s set) (n int) {
+	for i := range s.beyond(nil) {
+		if !l.judge.verdicts[i].counts {
+			n++
+		}
+	}
+	return n
 }
 
 // with gives past with an action and its ancestors.

@@ -309,6 +309,23 @@ func TestResigning(t *testing.T) {
 	s.moderators(alice)
 }
 
+// Who gives a share of one action back, and spends it beside that, is no moderator
+// once somebody has relied upon it, and can't be one and banned.
+func TestResigningBesideTheLastAction(t *testing.T) {
+	s := newScript(t)
+	s.do(founder, moderator(alice))
+	s.do(founder, moderator(erin))
+	early := s.log.Heads()
+	s.do(founder, protocol.Title("Milk"))
+	s.do(erin, demote(erin))
+	resigned := s.log.Heads()
+	s.after(erin, protocol.Pause(true), early...) // nearer to the genesis: this is paid
+	s.moderators(alice, erin)
+	s.after(alice, protocol.Ban{Peer: erin}, resigned...)
+	s.moderators(alice)
+	s.banned(erin)
+}
+
 func TestEra(t *testing.T) {
 	s := newScript(t)
 	era := func(want uint32) {
