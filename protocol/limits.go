@@ -30,6 +30,7 @@ const (
 	MaxChatBytes     = 500
 	MaxChats         = 500 // newest messages of a room that are kept
 	MaxChatsOfOne    = 50  // among them, of one sender
+	VouchedChats     = 250 // among them, of those for whom the log stands, whatever others write
 	MaxHides         = 128 // kept
 	MaxReactionBytes = 32
 	MaxCaptionBytes  = 300

@@ -14,8 +14,8 @@ const (
 	maxCaptions      = 50 // that are kept
 	maxCaptionsOfOne = 20
 
-	// crowdCaptions is how many a second people without a duty have together: where
-	// the stage is open, keys that nobody knows may be captioned.
+	// crowdCaptions is how many a second people have together for whom the room does
+	// not stand: where the stage is open, keys that nobody knows may be captioned.
 	crowdCaptions = 16
 )
 
@@ -26,7 +26,7 @@ type captionTrack struct {
 	utterance uint32 // of this node's own
 	open      bool   // and it goes on
 	own       *rate.Limiter
-	crowd     *rate.Limiter
+	all       allowance
 }
 
 // Caption is what somebody says, as text.
@@ -38,7 +38,7 @@ type Caption struct {
 }
 
 func newCaptions() captionTrack {
-	return captionTrack{own: ownPace(captions), crowd: rate.NewLimiter(crowdCaptions, crowdCaptions*crowdAtOnce)}
+	return captionTrack{own: ownPace(captions), all: newAllowance("captions", crowdCaptions)}
 }
 
 // ownPace is what this node says of a kind: less than others take in any second.
@@ -76,15 +76,6 @@ func (r *Room) caption(language, text string, final bool, now time.Duration) err
 	r.say(m)
 	r.takeCaption(m)
 	return nil
-}
-
-// freshCaption says whether a caption is within what the audience may say in all.
-func (r *Room) freshCaption(m *protocol.Message, now time.Duration) bool {
-	if !r.hasDuty(m.From, now) && !ready(r.captions.crowd, now) {
-		r.drop("more captions than a room takes")
-		return false
-	}
-	return true
 }
 
 // takeCaption puts a caption in the place of what was said of the utterance.

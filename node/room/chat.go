@@ -36,9 +36,8 @@ const (
 	chatEach    = 2 * time.Second
 	chatsLate   = 3
 
-	// People without a duty have these together: keys are free.
-	crowdChats  = 16 // a second
-	crowdAtOnce = 4  // seconds' worth
+	// People for whom the room does not stand have these together: keys are free.
+	crowdChats = 16 // a second
 
 	// orderASecond is how far the order may grow for each second that a chat has
 	// run. It is a million times what people write, so it holds up only those who
@@ -60,9 +59,10 @@ var (
 )
 
 // chat is what people wrote in the room. What is kept is decided by what was
-// written alone (the newest MaxChats in their order, of a sender the newest
-// MaxChatsOfOne), so that all who heard the same keep the same, and what was
-// pushed out does not come back when it is played back.
+// written and the log alone: of a sender the newest MaxChatsOfOne in their order; of
+// those for whom the log stands the newest VouchedChats, which no crowd pushes out;
+// of all else the newest, MaxChats together. So all who heard the same keep the
+// same, and what was pushed out does not come back when it is played back.
 type chat struct {
 	said  []*remark // in order
 	by    map[protocol.MessageID]*remark
@@ -73,9 +73,9 @@ type chat struct {
 	since    time.Duration // it may have grown: since this node came, or as a parent counts
 	revision uint64
 
-	own, crowd *rate.Limiter
-	newcomers  *rate.Limiter // among the crowd
-	recalls    *rate.Limiter // answered
+	own     *rate.Limiter
+	all     allowance
+	recalls *rate.Limiter // answered
 }
 
 // remark is a chat message.
@@ -88,9 +88,8 @@ type remark struct {
 func newChat(now time.Duration) chat {
 	return chat{
 		by: map[protocol.MessageID]*remark{}, of: map[protocol.PeerID]int{}, hides: map[protocol.MessageID]*protocol.Message{}, since: now,
-		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), crowd: rate.NewLimiter(crowdChats, crowdChats*crowdAtOnce),
-		newcomers: rate.NewLimiter(newChats, newChats*crowdAtOnce),
-		recalls:   rate.NewLimiter(recallsASecond, recallsAtOnce),
+		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), all: newAllowance("chat", crowdChats),
+		recalls: rate.NewLimiter(recallsASecond, recallsAtOnce),
 	}
 }
 
@@ -169,7 +168,7 @@ func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool
 	case m.Reaction != nil:
 		return r.freshReaction(m, now)
 	case m.Caption != nil:
-		return r.freshCaption(m, now)
+		return r.within(r.captions.all, m.From, now)
 	case m.Hide != nil && r.chat.ahead(m.Hide.Order, now):
 		r.drop("chat ahead of its order")
 		return false
@@ -178,7 +177,7 @@ func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool
 }
 
 // freshChat says whether a chat message is new, and within its sender's rate and
-// that of all whom the room has given no duty. It changes nothing.
+// that of all for whom the room does not stand. It changes nothing.
 func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool {
 	switch {
 	case r.chat.by[m.ID()] != nil:
@@ -186,38 +185,25 @@ func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool
 		r.drop("chat ahead of its order")
 	case s != nil && s.chat != nil && !ready(s.chat, now):
 		r.drop("chat too often")
-	case !r.hasDuty(m.From, now) && !ready(r.chat.crowd, now):
-		r.drop("more chat than a room takes")
-	case r.isNew(m.From, now) && !ready(r.chat.newcomers, now):
-		r.drop("more chat of newcomers than a room takes")
 	default:
-		return true
+		return r.within(r.chat.all, m.From, now)
 	}
 	return false
 }
 
-// countTalk counts a verified message against its sender, and the audience.
+// countTalk counts a verified message against its sender, and what all have.
 func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
-	var crowd *rate.Limiter
 	switch {
 	case m.Chat != nil:
 		if s.chat == nil {
 			s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
 		}
 		s.chat.AllowN(instant(now), 1)
-		crowd = r.chat.crowd
+		r.spend(r.chat.all, m.From, now)
 	case m.Reaction != nil:
-		crowd = r.reactions.crowd
+		r.spend(r.reactions.all, m.From, now)
 	case m.Caption != nil:
-		crowd = r.captions.crowd
-	default:
-		return
-	}
-	if !r.hasDuty(m.From, now) {
-		crowd.AllowN(instant(now), 1)
-	}
-	if m.Chat != nil && r.isNew(m.From, now) {
-		r.chat.newcomers.AllowN(instant(now), 1)
+		r.spend(r.captions.all, m.From, now)
 	}
 }
 
@@ -242,19 +228,37 @@ func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
 		c.discard(first)
 	}
 	i, _ := slices.BinarySearchFunc(c.said, w, inOrder)
-	if i == 0 && len(c.said) >= protocol.MaxChats {
-		return false
-	}
 	c.said = slices.Insert(c.said, i, w)
 	c.by[m.ID()] = w
 	c.of[m.From]++
 	if len(c.said) > protocol.MaxChats {
-		c.discard(0)
+		c.discard(c.spilled(r.lawful))
+		if c.by[m.ID()] == nil {
+			return false
+		}
 	}
 	c.revision++
 	w.revision = c.revision
 	r.changed()
 	return true
+}
+
+// spilled gives the message for which there is no place any more: the lowest, but for
+// the VouchedChats highest of those for whom the log stands.
+func (c *chat) spilled(law *roster.Roster) int {
+	vouched, others := 0, -1 // how many, and the lowest of the others'
+	for i, w := range c.said {
+		switch {
+		case law.Vouched(w.From):
+			vouched++
+		case others < 0:
+			others = i
+		}
+	}
+	if vouched > protocol.VouchedChats {
+		return 0
+	}
+	return others
 }
 
 func (c *chat) discard(i int) {

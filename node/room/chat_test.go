@@ -288,6 +288,9 @@ func TestWhatIsKeptIsOfWhatWasSaid(t *testing.T) {
 	var want []string
 	for round := range 3 {
 		s := still(t, protocol.StageOpen, 16, 0)
+		for i := 2; i < 6; i++ {
+			s.acts(0, protocol.Grant{Peer: s.nodes[i].id, Role: protocol.RoleSpeaker})
+		}
 		order := slices.Clone(said)
 		if round > 0 {
 			chance := w.chance(slot{0, 0, round})

@@ -32,9 +32,15 @@ type ownHand struct {
 	raised uint64 // the number of the raising
 }
 
-// strangersASecond bounds the hands of people without a duty that a node takes
-// note of anew; who is left out says it again with its next presence.
-const strangersASecond = 8
+// How often a node takes note anew of hands of people for whom the room does not
+// stand: of all together, and of each, so that few who raise and lower theirs as
+// fast as they can leave nothing to the rest. Who is left out says it again with
+// its next presence.
+const (
+	strangersASecond = 8
+	raisingEach      = protocol.PresenceBeat
+	raisingsAtOnce   = 3
+)
 
 var (
 	// ErrSeated is for one who asks to speak and may.
@@ -126,9 +132,9 @@ func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
 	case h != nil:
 		h.at, h.boot, h.raised = now, m.Boot, m.Hand.Raised
 	case r.seated(p, now):
-	case len(r.hands) >= protocol.MaxHands:
+	case len(r.hands) >= protocol.MaxHands || !r.vouched(p, now) && !r.mayQueue(p, now):
 		r.drop("more hands than the queue takes")
-	case !r.hasDuty(p, now) && !r.mayAsk(p, now):
+	case !r.vouched(p, now) && !r.mayAsk(p, now):
 		r.drop("hands too often")
 	default:
 		h := r.noteHand(p, now)
@@ -147,21 +153,6 @@ func (h *hand) anew(m *protocol.Message) bool {
 		return h.lowered
 	}
 	return m.Hand.Raised > h.raised
-}
-
-// mayAsk counts the hands of strangers, and among them of those who are new.
-func (r *Room) mayAsk(p protocol.PeerID, now time.Duration) bool {
-	if now-r.strangersAt >= time.Second {
-		r.strangersAt, r.strangers, r.newHands = now, 0, 0
-	}
-	if r.isNew(p, now) {
-		if r.newHands >= newHandsASecond {
-			return false
-		}
-		r.newHands++
-	}
-	r.strangers++
-	return r.strangers <= strangersASecond
 }
 
 func (r *Room) noteHand(p protocol.PeerID, now time.Duration) *hand {

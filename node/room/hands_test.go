@@ -403,7 +403,7 @@ func TestAFloodOfHands(t *testing.T) {
 		s.clock += time.Second
 		crowd(40+10*i, 50+10*i)
 	}
-	if len(s.hands) != protocol.MaxHands || len(s.stamps(s.clock)) != protocol.MaxHands {
+	if len(s.hands) != newHands+1 || len(s.stamps(s.clock)) != newHands+1 {
 		t.Errorf("%d hands, %d in the queue", len(s.hands), len(s.stamps(s.clock)))
 	}
 	if s.dropped["more hands than the queue takes"] == 0 || s.dropped["hands too often"] == 0 {

@@ -79,9 +79,10 @@ type sender struct {
 	boot   uint64
 	newest [kinds]uint64
 	at     time.Duration
-	since  time.Duration // when they were first heard
+	here   time.Duration // for how long they have been heard, without the pauses
 	name   protocol.Name // as they said last, also when they have gone
 	chat   *rate.Limiter // nil: they wrote nothing
+	hand   *rate.Limiter // nil: it was never up
 
 	second time.Duration // when the counts below began
 	said   [kinds]int
@@ -152,7 +153,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 	s, k := r.senders[m.From], kindOf(m)
 	switch {
-	case s == nil && len(r.members) >= protocol.MaxMembers && !r.hasDuty(m.From, now):
+	case s == nil && len(r.members) >= protocol.MaxMembers && !r.vouched(m.From, now):
 		r.drop("more members than this node remembers")
 		return false
 	case !r.freshTalk(m, s, now):
@@ -186,9 +187,9 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 	s, k := r.senders[m.From], kindOf(m)
 	if s == nil {
 		if len(r.senders) >= maxSenders {
-			r.forgetOldestSender()
+			r.forgetSender(now)
 		}
-		s = &sender{second: now, since: now}
+		s = &sender{second: now, at: now}
 		r.senders[m.From] = s
 	}
 	if m.Boot > s.boot {
@@ -200,18 +201,8 @@ func (r *Room) remember(m *protocol.Message, now time.Duration) {
 	}
 	s.newest[k] = max(s.newest[k], m.Sequence)
 	s.said[k]++
-	s.at = now
+	s.heard(now)
 	r.countTalk(m, s, now)
-}
-
-func (r *Room) forgetOldestSender() {
-	var oldest protocol.PeerID
-	for p, s := range r.senders {
-		if r.members[p] == nil && (oldest == "" || s.at < r.senders[oldest].at) {
-			oldest = p
-		}
-	}
-	delete(r.senders, oldest)
 }
 
 // meet gives the member, new or known.

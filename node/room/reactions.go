@@ -9,8 +9,8 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// People without a duty have this many reactions together; all are shown for a
-// while, and not kept.
+// People for whom the room does not stand have this many reactions together; all are
+// shown for a while, and not kept.
 const (
 	crowdReactions = 32 // a second
 	reactionsFor   = 5 * time.Second
@@ -20,12 +20,12 @@ const (
 type reactionCount struct {
 	counts map[string]int
 	since  time.Duration
-	crowd  *rate.Limiter
+	all    allowance
 	own    *rate.Limiter
 }
 
 func newReactions() reactionCount {
-	return reactionCount{counts: map[string]int{}, crowd: rate.NewLimiter(crowdReactions, crowdReactions*crowdAtOnce), own: ownPace(reactions)}
+	return reactionCount{counts: map[string]int{}, all: newAllowance("reactions", crowdReactions), own: ownPace(reactions)}
 }
 
 // React shows one emoji to all in the room.
@@ -50,18 +50,14 @@ func (r *Room) react(emoji protocol.Reaction, now time.Duration) error {
 	return nil
 }
 
-// freshReaction says whether a reaction is one that is shown, and within what the
-// audience may show in all.
+// freshReaction says whether a reaction is one that is shown, and within what all
+// may show.
 func (r *Room) freshReaction(m *protocol.Message, now time.Duration) bool {
-	switch {
-	case !m.Reaction.Known():
+	if !m.Reaction.Known() {
 		r.drop("reactions that are not known")
-	case !r.hasDuty(m.From, now) && !ready(r.reactions.crowd, now):
-		r.drop("more reactions than a room takes")
-	default:
-		return true
+		return false
 	}
-	return false
+	return r.within(r.reactions.all, m.From, now)
 }
 
 func (r *Room) countReaction(emoji protocol.Reaction, now time.Duration) {

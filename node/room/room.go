@@ -14,7 +14,7 @@
 //	paths.go     sources bound to a link's handles, both ways
 //	voices.go    sources
 //	hands.go     who asks to speak
-//	newcomers.go who is new, and has less of what all share
+//	newcomers.go for whom the room stands, who is new, and what is shared
 //	queue.go     in which order, by the relay's word
 //	guests.go    people with a browser and no node, and whose they are
 //	chat.go      what people write, and who hides it
