@@ -9,6 +9,7 @@ import { Problem, post } from './api.js'
 import { Hallway } from './hallway.js'
 import { keysOn } from './keys.js'
 import { Live } from './live.js'
+import { Notices } from './notify.js'
 import { Presence } from './presence.js'
 import { mark } from './rings.js'
 import { Room } from './room.js'
@@ -47,6 +48,7 @@ class Page {
 		this.shown = null
 		/** @type {string[]} */
 		this.sentences = []
+		this.notices = new Notices(this.live, s => this.tell(s))
 		this.live.addEventListener('change', () => this.show())
 		this.live.addEventListener('standing', () => this.banner())
 		this.presence.addEventListener('change', () => this.show())
@@ -83,8 +85,9 @@ class Page {
 		if (this.shown instanceof Room) {
 			if (this.shown.id === room && this.shown.element.isConnected && this.shown.element.lang === document.documentElement.lang) return
 		}
+		this.notices.see()
 		this.shown?.close()
-		this.shown = room ? new Room(this.live, this.presence, room, s => this.tell(s), () => this.settings()) : new Hallway(this.live, this.presence, to => this.go(to))
+		this.shown = room ? new Room(this.live, this.presence, room, s => this.tell(s), () => this.settings()) : new Hallway(this.live, this.presence, to => this.go(to), this.notices)
 		this.shown.element.lang = document.documentElement.lang
 		at('main').replaceChildren(this.shown.element)
 		this.shown.element.querySelector('h1')?.focus()

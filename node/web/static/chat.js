@@ -5,11 +5,12 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
+import { alike, note, showPerson, whoLeft } from './person.js'
 import { List, h, say, set } from './view.js'
 import { language, t } from './words.js'
 
 /**
- * @typedef {{id: string, order: number, peer: string, name: string, text: string, said: string, hidden: boolean, you: boolean, revision: number, petname?: string, blocked?: boolean}} Line
+ * @typedef {{id: string, order: number, peer: string, name: string, text: string, said: string, hidden: boolean, you: boolean, revision: number, petname?: string, blocked?: boolean, folded?: number}} Line folded: how many of somebody blocked it stands for
  * @typedef {{id: string, peer: string, name: string, language: string, text: string, final: boolean, petname?: string}} Caption
  * @typedef {{room: string, revision: number, messages: Line[], reactions: Record<string, number>, captions: Caption[], may_hide: boolean}} News
  */
@@ -46,6 +47,19 @@ export class Talk {
 	}
 }
 
+/** What those wrote whom one has blocked is folded away: one item for all in a row. @param {Line[]} lines */
+function fold(lines) {
+	/** @type {Line[]} */
+	const out = []
+	for (const line of lines) {
+		const last = out.at(-1)
+		if (!line.blocked) out.push(line)
+		else if (last?.folded && last.peer === line.peer) last.folded++
+		else out.push({ ...line, folded: 1 })
+	}
+	return out
+}
+
 export class Chat {
 	/** @param {import('./room.js').Room} room */
 	constructor(room) {
@@ -55,7 +69,7 @@ export class Chat {
 		this.mayHide = false
 		/** @type {Map<string, {text: string, at: number}>} when a caption was last another */
 		this.heard = new Map()
-		this.lines = h('ol')
+		this.lines = h('ol', { onkeydown: (/** @type {KeyboardEvent} */ e) => this.walk(e) })
 		this.log = h('div', { class: 'lines', role: 'log', tabindex: '0', 'aria-label': t('chat') }, this.lines)
 		this.list = new List(this.lines, l => l.id, () => this.line())
 		this.text = h('textarea', { rows: '1', dir: 'auto', 'aria-label': t('chat.write'), placeholder: t('chat.write'), oninput: (/** @type {InputEvent} */ e) => this.measure(e.isComposing), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) })
@@ -83,12 +97,28 @@ export class Chat {
 		const lines = (talk?.lines ?? []).filter(l => !l.blocked)
 		const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 8
 		this.mayHide = talk?.mayHide ?? false
-		this.list.show(lines)
-		this.log.hidden = lines.length === 0
+		this.list.show(fold(talk?.lines ?? []))
+		this.log.hidden = this.lines.childElementCount === 0
+		for (const name of this.names()) set(name, { tabindex: name.parentElement?.parentElement === this.lines.lastElementChild ? '0' : '-1' })
 		if (atEnd) this.log.scrollTop = this.log.scrollHeight
 		for (const [e, count] of this.counts) say(count, talk?.reactions[e] ? String(talk.reactions[e]) : '')
 		this.showUnread(lines)
 		this.showCaptions()
+	}
+
+	/** @returns {NodeListOf<HTMLElement>} who wrote each line; Tab goes to the last of them, arrows on from there */
+	names() {
+		return this.lines.querySelectorAll('.name')
+	}
+
+	/** @param {KeyboardEvent} e */
+	walk(e) {
+		const step = { ArrowUp: -1, ArrowDown: 1 }[e.key]
+		const names = [...this.names()]
+		const at = names.findIndex(n => n === e.target)
+		if (!step || at < 0) return
+		e.preventDefault()
+		names[at + step]?.focus()
 	}
 
 	/** Counts what was written while the lines were out of view. @param {Line[]} lines */
@@ -111,7 +141,7 @@ export class Chat {
 		const key = JSON.stringify(fresh)
 		if (this.captions.dataset.key === key) return
 		this.captions.dataset.key = key
-		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, c.petname || c.name), ': '), c.text)))
+		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, this.room.view?.members.find(m => m.peer === c.peer)?.name ?? (c.petname || c.name)), ': '), c.text)))
 	}
 
 	open() {
@@ -167,24 +197,33 @@ export class Chat {
 	line() {
 		/** @type {Line} */
 		let line
-		const name = h('bdi', { class: 'name' })
+		const called = h('bdi')
+		const name = h('button', { class: 'name', 'aria-haspopup': 'dialog', onclick: () => this.room.view && showPerson(this.room, writer() ?? whoLeft(line)) }, called)
+		const writer = () => this.room.view?.members.find(m => m.peer === line.peer)
+		const mark = h('span', { class: 'soft' })
 		const at = h('time', { class: 'soft' })
 		const text = h('p', { dir: 'auto' })
 		const hide = h('button', { class: 'quiet', onclick: () => this.ask('chat/hide', { message: line.id, shown: line.hidden }) })
+		const unblock = h('button', { class: 'quiet', onclick: () => note(line.peer, { block: false }).catch(e => say(this.trouble, inWords(e))) }, t('person.unblock'))
 		return {
-			element: h('li', {}, h('span', { class: 'who' }, name, at, hide), text),
+			element: h('li', {}, h('span', { class: 'who' }, name, mark, at, hide, unblock), text),
 			/** @param {Line} l */
 			update: l => {
 				line = l
-				const called = l.petname || l.name
-				say(name, l.you ? `${called} (${t('you')})` : called)
+				const m = writer()
+				const who = m?.name ?? (l.petname || l.name)
+				say(called, l.you ? `${who} (${t('you')})` : who)
+				set(name, { 'aria-label': t('person', { name: who }) })
+				say(mark, m && alike(m) ? t('person.alike') : '')
 				say(at, new Date(l.said).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' }))
 				set(at, { datetime: l.said })
-				say(text, l.hidden ? t('chat.hidden') : l.text)
-				set(text, { class: l.hidden ? 'soft' : null })
-				hide.hidden = !this.mayHide
+				say(text, l.folded ? t('chat.folded', { n: l.folded }) : l.hidden ? t('chat.hidden') : l.text)
+				set(text, { class: l.hidden || l.folded ? 'soft' : null })
+				hide.hidden = !this.mayHide || l.folded !== undefined
+				unblock.hidden = l.folded === undefined
+				set(unblock, { 'aria-label': `${t('person.unblock')}: ${who}` })
 				say(hide, t(l.hidden ? 'chat.show' : 'chat.hide'))
-				set(hide, { 'aria-label': `${t(l.hidden ? 'chat.show' : 'chat.hide')}: ${called}` })
+				set(hide, { 'aria-label': `${t(l.hidden ? 'chat.show' : 'chat.hide')}: ${who}` })
 			},
 		}
 	}

@@ -6,9 +6,11 @@
 
 import { inWords, post } from './api.js'
 import { open } from './opening.js'
+import { showPeople } from './people.js'
+import { showProfile } from './profile.js'
 import { glyph } from './rings.js'
 import { Trial } from './trial.js'
-import { List, h, say } from './view.js'
+import { List, h, say, set } from './view.js'
 import { fold, isolate, language, languageName, span, t } from './words.js'
 
 /** @typedef {import('./live.js').Live} Live */
@@ -17,8 +19,8 @@ import { fold, isolate, language, languageName, span, t } from './words.js'
 /** @typedef {{text: string, language: string, topic: string}} Filter */
 
 /**
- * Rooms that a person may want, best first: those one is in, those in one's own
- * languages, then where most people are, then the newest.
+ * Rooms that a person may want, best first: those one is in, those of people one
+ * follows, those in one's own languages, then where most people are, then the newest.
  * @param {RoomLine[]} rooms
  * @param {readonly string[]} languages
  * @param {Filter} filter
@@ -26,7 +28,7 @@ import { fold, isolate, language, languageName, span, t } from './words.js'
 export function arrange(rooms, languages, filter) {
 	const own = new Set(languages.map(l => l.split('-')[0]))
 	const wanted = fold(filter.text)
-	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
+	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, r.followed?.length ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
 	return rooms
 		.filter(r => !r.closed || r.joined)
 		.filter(r => !filter.language || r.language === filter.language)
@@ -42,9 +44,11 @@ export class Hallway {
 	 * @param {Live} live
 	 * @param {import('./presence.js').Presence} presence
 	 * @param {(room: string) => boolean} go to a room, by ID or link; false: it is neither
+	 * @param {import('./notify.js').Notices} notices
 	 */
-	constructor(live, presence, go) {
+	constructor(live, presence, go, notices) {
 		this.live = live
+		this.notices = notices
 		this.echo = new Trial({ capture: () => presence, start: 'try', stop: 'try.stop', about: 'try.say', echo: 1 })
 		this.go = go
 		/** @type {Filter} */
@@ -52,6 +56,8 @@ export class Hallway {
 		this.rows = h('ul', { class: 'rows' })
 		this.list = new List(this.rows, r => r.room, () => this.row())
 		this.empty = h('div', { class: 'empty' })
+		this.news = h('ul', { class: 'news', hidden: true })
+		this.newsList = new List(this.news, n => n.key, newsItem)
 		this.search = h('input', { type: 'search', 'aria-label': t('search'), placeholder: t('search'), autocomplete: 'off', oninput: () => this.narrow({ text: this.search.value }) })
 		this.tongue = h('select', { 'aria-label': t('language'), onchange: () => this.narrow({ language: this.tongue.value }) })
 		this.topic = h('select', { 'aria-label': t('topics'), onchange: () => this.narrow({ topic: this.topic.value }) })
@@ -60,11 +66,12 @@ export class Hallway {
 		this.element = h('div', { class: 'hallway' },
 			h('section', { class: 'list', 'aria-labelledby': 'live' },
 				h('div', { class: 'head' }, h('h1', { id: 'live', tabindex: '-1' }, t('live')), (this.filters = h('div', { class: 'filters' }, this.search, this.tongue, this.topic))),
-				this.rows, this.empty),
+				this.news, this.rows, this.empty),
 			h('aside', {},
 				h('button', { class: 'main', onclick: () => open(room => this.go(room)) }, t('open')),
 				this.pasting(),
-				h('section', { class: 'me' }, h('h2', {}, t('node')), h('p', {}, this.name, ' ', this.near))))
+				h('section', { class: 'me' }, h('h2', {}, t('node')), h('p', {}, this.name, ' ', this.near),
+					h('div', { class: 'choices' }, h('button', { onclick: showProfile }, t('profile')), h('button', { onclick: showPeople }, t('people'))))))
 		this.show()
 	}
 
@@ -97,6 +104,8 @@ export class Hallway {
 		const all = [...this.live.rooms.values()]
 		const rooms = arrange(all, [language(), ...navigator.languages], this.filter)
 		this.list.show(rooms)
+		this.newsList.show(this.notices.shown)
+		this.news.hidden = this.news.childElementCount === 0
 		this.filters.hidden = all.length === 0
 		choices(this.tongue, t('language.any'), [...new Set(all.map(r => r.language).filter(Boolean))].map(l => [l, languageName(l)]), this.filter.language)
 		choices(this.topic, t('topic.any'), [...new Map(all.flatMap(r => r.topics).map(x => [fold(x), x]))], this.filter.topic)
@@ -168,6 +177,7 @@ export class Hallway {
 					sign.replaceChildren(glyph(r, lit))
 				}
 				say(facts, [
+					...(r.followed ?? []).map(f => t('follow.why', { name: f.petname || f.peer.slice(-6) })),
 					t('onstage', { n: r.speakers }), t('listening', { n: r.listeners }),
 					r.language && languageName(r.language), ...r.topics.map(isolate),
 					span(Date.now() - Date.parse(r.started)),
@@ -175,6 +185,19 @@ export class Hallway {
 				].filter(Boolean).join(' · '))
 			},
 		}
+	}
+}
+
+/** What has happened, and where. */
+function newsItem() {
+	const link = h('a')
+	return {
+		element: h('li', {}, link),
+		/** @param {import('./notify.js').Notice} n */
+		update: n => {
+			say(link, n.sentence)
+			set(link, { href: '#room/' + n.room })
+		},
 	}
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
+import { about, marks } from './person.js'
 import { avatar } from './rings.js'
 import { List, h, say, set } from './view.js'
 import { span, t } from './words.js'
@@ -67,7 +68,7 @@ export class Hands {
 		const was = new Map(before.members.map(m => [m.peer, m]))
 		for (const m of now.members) {
 			const old = was.get(m.peer)
-			if (!m.you && m.hand > 0 && !old?.hand) this.room.tell(t('hand.raised', { name: m.name }))
+			if (!m.you && !m.blocked && m.hand > 0 && !old?.hand) this.room.tell(t('hand.raised', { name: m.name }))
 			if (m.you && m.hand > 0 && m.hand !== old?.hand) this.room.tell(t('hand.place', { n: m.hand }))
 			if (m.you && m.role === 'speaker' && old && !seated(old) && !m.speaking) this.invite(now)
 		}
@@ -112,19 +113,19 @@ export class Hands {
 		const face = h('span', { class: 'face' })
 		const name = h('bdi')
 		const waits = h('span', { class: 'soft' })
-		const menu = this.room.law.menu()
+		const card = about(this.room)
 		const invite = h('button', { onclick: () => this.ask('members/' + encodeURIComponent(peer), { role: 'speaker' }) }, t('hand.invite'))
-		const acts = h('span', { class: 'acts' }, invite, menu.element)
+		const acts = h('span', { class: 'acts' }, invite)
 		return {
-			element: h('li', {}, face, h('span', { class: 'who' }, name, waits), acts),
+			element: h('li', {}, face, h('span', { class: 'who' }, name, waits), acts, card.element),
 			/** @param {Member} m */
 			update: m => {
-				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name))
+				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name, m.colour))
 				peer = m.peer
 				say(name, m.name)
-				say(waits, [m.you && t('you'), t('hand.waits', { time: span(Date.now() - (this.since.get(peer) ?? Date.now())) })].filter(Boolean).join(' · '))
+				say(waits, [m.you && t('you'), ...marks(m), t('hand.waits', { time: span(Date.now() - (this.since.get(peer) ?? Date.now())) })].filter(Boolean).join(' · '))
 				acts.hidden = !this.hosts
-				menu.update(m)
+				card.update(m)
 				set(invite, { 'aria-label': `${t('hand.invite')}: ${m.name}` })
 			},
 		}

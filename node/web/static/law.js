@@ -176,42 +176,30 @@ export class Law {
 		else if (was === 'moderator' && was !== is) this.report(t('law.you.member'))
 	}
 
-	/** A button for what can be done about somebody, where anything can. */
-	menu() {
-		/** @type {Member} */
-		let member
-		const element = h('button', { class: 'about', hidden: true, 'aria-haspopup': 'dialog', onclick: () => this.about(member) }, icon('M-6 0 h.01 M0 0 h.01 M6 0 h.01'))
-		return {
-			element,
-			/** @param {Member} m */
-			update: m => {
-				member = m
-				element.hidden = choices(m, this.room.view?.stage ?? '').length === 0
-				set(element, { 'aria-label': t('law.menu', { name: m.name }) })
-			},
-		}
-	}
-
-	/** Shows what can be done about somebody. @param {Member} m */
-	about(m) {
+	/**
+	 * Buttons for what can be done about somebody here, for their card; undefined:
+	 * nothing can. A question takes the card's place.
+	 * @param {Member} m
+	 * @param {HTMLElement} card
+	 * @param {() => void} close
+	 */
+	choicesAbout(m, card, close) {
 		const { name, peer } = m
 		/** @param {Choice} c @param {{act: Act, undo?: Act}} does */
 		const go = (c, does) => {
-			box.close()
+			close()
 			this.carry({ ...does.act, peer }, t('law.did.' + c.name, { name }), does.undo && { ...does.undo, peer })
 		}
 		/** @param {Choice} c */
 		const chosen = c => {
 			if (c.act) return go(c, { act: c.act, undo: c.undo })
-			body.replaceChildren(h('p', {}, t('law.ask.' + c.name, { name })),
-				h('div', { class: 'choices' }, (c.answers ?? []).map(a => h('button', { class: 'danger', onclick: () => go(c, a) }, t(a.word))),
-					h('button', { onclick: () => box.close() }, t('cancel'))))
-			body.querySelector('button:last-child')?.focus()
+			const cancel = h('button', { onclick: close }, t('cancel'))
+			card.replaceChildren(h('p', {}, t('law.ask.' + c.name, { name })),
+				h('div', { class: 'choices' }, (c.answers ?? []).map(a => h('button', { class: 'danger', onclick: () => go(c, a) }, t(a.word))), cancel))
+			cancel.focus()
 		}
-		const body = h('div', {}, h('div', { class: 'choices' },
-			choices(m, this.room.view?.stage ?? '').map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name }))),
-			h('button', { onclick: () => box.close() }, t('close'))))
-		const box = this.open(t('law.menu', { name }), body)
+		const all = choices(m, this.room.view?.stage ?? '')
+		return all.length === 0 ? undefined : h('div', { class: 'choices' }, all.map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name }))))
 	}
 
 	/** A dialog; focus stays in the room after what opened it has gone with somebody. @param {string} title @param {...any} children */

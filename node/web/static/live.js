@@ -7,9 +7,9 @@
  */
 
 /**
- * @typedef {{room: string, title: string, link: string, host: string, speakers: number, listeners: number,
+ * @typedef {{room: string, title: string, link: string, host: string, host_petname: string, followed: {peer: string, petname: string, host: boolean}[], speakers: number, listeners: number,
  *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean}} RoomLine
- * @typedef {{peer: string, name: string, role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
+ * @typedef {{peer: string, name: string, self_name: string, petname: string, text: string, colour: string, followed: boolean, blocked: boolean, similar_to: string[], role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
  *   listening: boolean, recording: boolean, you: boolean, muted_by: string, silenced: boolean, you_may: string[], live_parent: string, warm_parent: string, lost: boolean, guests: number, guest_of: string}} Member
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
  *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
@@ -33,6 +33,7 @@
  */
 
 import { Talk } from './chat.js'
+import { shownName } from './person.js'
 
 const pace = 40 // ms between two changes
 const retry = 2000 // ms
@@ -119,7 +120,10 @@ export class Live extends EventTarget {
 				this.takeRooms(data)
 				break
 			case 'room':
-				for (const m of data.members) m.name = m.petname || m.name
+				for (const m of data.members) {
+					m.self_name ??= m.name // another tab may have done this
+					m.name = shownName(m)
+				}
 				this.views.set(data.room, data)
 				break
 			case 'chat':

@@ -55,11 +55,13 @@ export function mark() {
 const hues = 8
 
 /**
- * Somebody's face: arcs that their key decides, and the first letter of the name.
+ * Somebody's face: arcs that their key decides, and the first letter of the name. The
+ * colour is theirs, if they chose one, else their key's.
  * @param {string} peer
  * @param {string} name
+ * @param {string} [colour]
  */
-export function avatar(peer, name) {
+export function avatar(peer, name, colour) {
 	const key = sum(peer)
 	const arcs = 2 + (key % 3)
 	const turn = ((key >>> 4) % 16) / 16
@@ -69,7 +71,7 @@ export function avatar(peer, name) {
 		const r = 26
 		return h('path', { d: `M${r * Math.cos(a)} ${r * Math.sin(a)} A${r} ${r} 0 0 1 ${r * Math.cos(b)} ${r * Math.sin(b)}` })
 	})
-	return h('svg', { class: `avatar hue${key % hues}`, viewBox: '-36 -36 72 72', 'aria-hidden': 'true' },
+	return h('svg', { class: `avatar hue${colour ? '-' + colour : key % hues}`, viewBox: '-36 -36 72 72', 'aria-hidden': 'true' },
 		h('circle', { r: 30, class: 'face' }), ...drawn, h('text', { y: 1 }, initial(name)))
 }
 

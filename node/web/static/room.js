@@ -13,6 +13,7 @@ import { keys } from './keys.js'
 import { Law, whyAway } from './law.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
+import { about, marks } from './person.js'
 import { avatar, circle } from './rings.js'
 import { List, h, say, set } from './view.js'
 import { span, t } from './words.js'
@@ -210,8 +211,8 @@ export class Room {
 		const role = h('span', { class: 'role' })
 		const loud = h('input', { type: 'range', min: '0', max: '1', step: '0.05', value: '1' })
 		const off = h('span', { class: 'off', 'aria-hidden': 'true', hidden: true }, icon('off'))
-		const menu = this.law.menu()
-		const element = h('li', { class: 'seat' }, face, off, name, role, loud, menu.element)
+		const card = about(this)
+		const element = h('li', { class: 'seat' }, face, off, name, role, loud, card.element)
 		face.addEventListener('click', () => element.toggleAttribute('data-open')) // where nothing hovers
 		let peer = ''
 		loud.addEventListener('input', () => {
@@ -222,18 +223,18 @@ export class Room {
 			/** @param {Member} m */
 			update: m => {
 				if (peer !== m.peer) {
-					face.replaceChildren(avatar(m.peer, m.name))
 					loud.value = String(this.presence.hearing?.volumes.get(m.peer) ?? 1)
 				}
 				peer = m.peer
+				draw(face, m)
 				this.seats.set(peer, element)
 				say(name, m.name)
-				say(role, [!(m.muted && m.role === 'speaker') && t(m.role), m.you && t('you'), m.silenced ? t('law.silenced') : m.muted && t('muted'), ...this.guestWords(m)].filter(Boolean).join(' · '))
+				say(role, this.wordsOf(m))
 				set(loud, { 'aria-label': t('volume', { name: m.name }) })
-				loud.hidden = m.you
+				loud.hidden = m.you || m.blocked
 				off.hidden = !m.muted
-				menu.update(m)
-				set(element, { 'data-speaking': m.speaking })
+				card.update(m)
+				set(element, { 'data-speaking': m.speaking, 'data-blocked': m.blocked })
 			},
 		}
 	}
@@ -243,23 +244,29 @@ export class Room {
 		const face = h('span', { class: 'face' })
 		const name = h('bdi')
 		const role = h('span', { class: 'soft' })
-		const menu = this.law.menu()
+		const card = about(this)
+		const element = h('li', {}, face, name, role, card.element)
 		return {
-			element: h('li', {}, face, name, role, menu.element),
+			element,
 			/** @param {Member} m */
 			update: m => {
-				if (!face.firstChild) face.append(avatar(m.peer, m.name))
-				menu.update(m)
+				draw(face, m)
+				card.update(m)
 				say(name, m.name)
-				say(role, [m.role === 'carrier' && t('carrier'), m.you && t('you'), m.silenced && t('law.silenced'), ...this.guestWords(m)].filter(Boolean).join(' · '))
+				say(role, this.wordsOf(m))
+				set(element, { 'data-blocked': m.blocked })
 			},
 		}
 	}
 
-	/** Whose guest somebody is, or how many they have. @param {Member} m */
-	guestWords(m) {
+	/** What is said beside somebody's name. @param {Member} m */
+	wordsOf(m) {
 		const n = nameless(m, this.view?.members ?? [])
-		return [m.guest_of && t('guest.of', { name: this.nameOf(m.guest_of) }), n > 0 && t('guests', { n })]
+		const role = onStage(m) ? !(m.muted && m.role === 'speaker') && t(m.role) : m.role === 'carrier' && t('carrier')
+		return [
+			...marks(m), role, m.you && t('you'), m.silenced ? t('law.silenced') : m.muted && onStage(m) && t('muted'),
+			m.guest_of && t('guest.of', { name: this.nameOf(m.guest_of) }), n > 0 && t('guests', { n }),
+		].filter(Boolean).join(' · ')
 	}
 
 	/** Up to eight sit on the ring, three where it is small; more in rows. @param {number} n */
@@ -319,10 +326,10 @@ export class Room {
 	announce(before, now) {
 		const was = new Set(before.members.filter(onStage).map(m => m.peer))
 		const is = new Set(now.members.filter(onStage).map(m => m.peer))
-		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you) this.tell(t('came', { name: m.name }))
+		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you && !m.blocked) this.tell(t('came', { name: m.name }))
 		this.hands.announce(before, now)
 		this.law.announce(before, now)
-		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you) this.tell(t('went', { name: m.name }))
+		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you && !m.blocked) this.tell(t('went', { name: m.name }))
 		if (before.relay && now.relay && before.relay !== now.relay) {
 			const old = before.members.find(m => m.peer === before.relay)?.name ?? before.relay.slice(-6)
 			const stays = now.members.some(m => m.peer === before.relay && !m.lost)
@@ -412,6 +419,14 @@ class Bar {
 		document.body.append(dialog)
 		dialog.showModal()
 	}
+}
+
+/** Draws somebody's face, once, and as often as it changes. @param {HTMLElement} face @param {Member} m */
+function draw(face, m) {
+	const drawn = [m.peer, m.name, m.colour].join('\n')
+	if (face.dataset.drawn === drawn) return
+	face.dataset.drawn = drawn
+	face.replaceChildren(avatar(m.peer, m.name, m.colour))
 }
 
 /** @type {Record<string, string>} */

@@ -5,6 +5,9 @@
  */
 
 import { keysOn, setKeys } from './keys.js'
+import { tellMe } from './notify.js'
+import { showPeople } from './people.js'
+import { showProfile } from './profile.js'
 import { Trial } from './trial.js'
 import { h, set } from './view.js'
 import { language, languages, setLanguage, t } from './words.js'
@@ -31,6 +34,7 @@ export async function settings(presence, translated) {
 	const check = new Trial({ capture: () => ({ device: device.value, music: music.checked }), start: 'mic.check', stop: 'mic.check.stop', about: 'mic.check.say' })
 	const dialog = h('dialog', { class: 'settings', 'aria-labelledby': 'settings' },
 		h('h2', { id: 'settings' }, t('settings')),
+		h('div', { class: 'pair' }, h('button', { onclick: showProfile }, t('profile')), h('button', { onclick: showPeople }, t('people'))), tellMe(),
 		h('label', {}, t('mic.device'), device), check.element,
 		h('label', { class: 'option' }, music, t('mic.music')), h('label', { class: 'option' }, push, t('mic.push')),
 		h('h3', {}, t('keys')), h('label', { class: 'option' }, single, t('keys.on')),

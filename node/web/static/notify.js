@@ -1,0 +1,131 @@
+// @ts-check
+/**
+ * Being told of what happens elsewhere: by a line in the hallway, and, for whoever
+ * wants it, by their system while a page is open.
+ * @module
+ */
+
+import { h, say, set } from './view.js'
+import { t } from './words.js'
+
+/** @typedef {import('./live.js').Live} Live */
+/** @typedef {import('./live.js').RoomLine} RoomLine */
+/** @typedef {{key: string, room: string, sentence: string}} Notice */
+
+const wanted = 'told' // in what the browser keeps: on, or nothing
+const looked = 'earshot looks at ' // and a room: the lock of who sees it
+const mostShown = 3 // in the hallway
+
+/** Whether this person wants to be told by their system, and the browser lets it. */
+function willing() {
+	return localStorage.getItem(wanted) === 'on' && 'Notification' in window && Notification.permission === 'granted'
+}
+
+/** What has happened, as long as the page is open. */
+export class Notices {
+	/**
+	 * @param {Live} live
+	 * @param {(sentence: string) => void} tell the polite voice of the page
+	 */
+	constructor(live, tell) {
+		this.live = live
+		this.tell = tell
+		/** @type {Notice[]} the newest first */
+		this.list = []
+		/** @type {Map<string, boolean> | null} whether it is so, as it was last seen */
+		this.known = null
+		this.looking = ''
+		this.lookAway = () => {}
+		live.addEventListener('change', () => this.look())
+		document.addEventListener('visibilitychange', () => this.see())
+	}
+
+	/** Compares what is with what was. What is there at first is no news. */
+	look() {
+		if (!this.live.node) return
+		const first = this.known === null
+		const known = (this.known ??= new Map())
+		for (const { key, is, room, words } of this.facts()) {
+			const news = is && !known.get(key) && !first
+			known.set(key, is)
+			if (news) this.add({ key, room, sentence: words() })
+		}
+	}
+
+	/**
+	 * All that somebody may be told of: whether it is so, and how it is said. What is
+	 * out of sight is not said to be otherwise.
+	 */
+	*facts() {
+		for (const r of this.live.rooms.values()) {
+			const host = r.followed?.find(f => f.host)
+			yield { key: 'open ' + r.room, is: !r.closed && host !== undefined, room: r.room, words: () => t('told.opened', { name: host?.petname || r.host.slice(-6), title: r.title }) }
+		}
+		for (const v of this.live.views.values()) {
+			const you = v.members.find(m => m.you)
+			yield { key: 'seat ' + v.room, is: you?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
+		}
+	}
+
+	/** @param {Notice} notice */
+	add(notice) {
+		if (this.looking === notice.room) return
+		this.list = [notice, ...this.list.filter(n => n.key !== notice.key)].slice(0, mostShown)
+		this.tell(notice.sentence)
+		if (this.live.holds) this.show(notice)
+	}
+
+	/** By the system, unless another tab shows the room. @param {Notice} notice */
+	async show({ key, room, sentence }) {
+		const { held = [] } = await navigator.locks.query()
+		if (!willing() || held.some(l => l.name === looked + room)) return
+		try {
+			const shown = new Notification('Earshot', { body: sentence, tag: key, icon: '/static/mark.svg' })
+			shown.onclick = () => {
+				window.focus()
+				location.hash = 'room/' + room
+				shown.close()
+			}
+		} catch {
+			localStorage.removeItem(wanted) // some have it for service workers alone
+		}
+	}
+
+	/** Takes note of the room that is looked at here, and lets all tabs know by a lock. */
+	see() {
+		const room = (document.visibilityState === 'visible' && location.hash.match(/^#room\/(\w+)/)?.[1]) || ''
+		this.list = this.list.filter(n => n.room !== room)
+		if (room === this.looking) return
+		this.looking = room
+		this.lookAway()
+		if (room) navigator.locks.request(looked + room, { mode: 'shared' }, () => new Promise(done => (this.lookAway = () => done(undefined))))
+	}
+
+	/** Those of which the hallway tells: where there still is something to go to. */
+	get shown() {
+		return this.list.filter(n => this.live.rooms.get(n.room)?.closed === false)
+	}
+}
+
+/** A button that asks to be told, or to be told no more, and says how it stands. */
+export function tellMe() {
+	const button = h('button', { type: 'button', onclick: turn })
+	const state = h('span', { class: 'soft', role: 'status' })
+	show()
+	return h('div', { class: 'deed' }, button, state)
+
+	async function turn() {
+		const on = willing()
+		localStorage.removeItem(wanted)
+		if (!on && 'Notification' in window && (await Notification.requestPermission()) === 'granted') localStorage.setItem(wanted, 'on')
+		show()
+	}
+
+	function show() {
+		const can = 'Notification' in window
+		const refused = can && Notification.permission === 'denied'
+		set(button, { disabled: !can })
+		say(button, t(willing() ? 'told.stop' : 'told'))
+		say(state, t(!can ? 'told.never' : refused ? 'told.refused' : willing() ? 'told.is' : 'told.say'))
+	}
+}
