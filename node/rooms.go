@@ -249,6 +249,7 @@ func (c *carried) event(e relay.Event) {
 	case relay.Hot:
 		c.room.Hot(e.Hot)
 	case relay.Speaking:
+		c.room.Spoke(e.Source, e.Speaking)
 		c.n.changed()
 	}
 }

@@ -51,7 +51,7 @@ type Reacted struct {
 	Emoji string
 }
 
-// ReportID names a report: the SHA-256 of what its signature covers.
+// ReportID names a report: the SHA-256 of its reporter and of what was signed.
 type ReportID [sha256.Size]byte
 
 // CleanWhy trims and normalises what a person says of why they report. ErrText:
@@ -83,7 +83,7 @@ func (r *Report) Sign(room RoomID, key crypto.PrivKey) error {
 
 // ID gives the name of a report that was signed or opened.
 func (r *Report) ID(room RoomID) ReportID {
-	return sha256.Sum256(covered(domainReport, room[:], r.body))
+	return sha256.Sum256(covered(string(r.Reporter), room[:], r.body))
 }
 
 // reportRoom is what a SignedReport leaves for the Report in it: beside that are

@@ -56,6 +56,10 @@ func (r *Room) linkMessage(id protocol.PeerID, m *pb.LinkMessage, now time.Durat
 		r.takeLogAsk(id, w.LogAsk, now)
 	case *pb.LinkMessage_LogTold:
 		r.takeLogTold(id, w.LogTold, now)
+	case *pb.LinkMessage_Report:
+		r.takeReport(id, w.Report, now)
+	case *pb.LinkMessage_ReportReceipt:
+		r.takeReceipt(id, w.ReportReceipt, now)
 	}
 }
 

@@ -3,6 +3,7 @@ package room
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -352,6 +353,9 @@ func (l *links) Send(p protocol.PeerID, m *pb.LinkMessage) bool {
 		return false
 	}
 	l.of.said++
+	if m.GetReport() != nil {
+		w.letters += fmt.Sprintf("%v%v ", l.node, w.nodes[j])
+	}
 	if w.loud && m.GetFeed() == nil {
 		w.note("%v>%v %v", l.node, w.nodes[j], describe(m))
 	}

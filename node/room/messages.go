@@ -115,6 +115,7 @@ func (r *Room) hear(m *protocol.Message, from protocol.PeerID, now time.Duration
 	}
 	r.remember(m, now)
 	if r.take(m, from, now) {
+		r.noteShown(m, now)
 		r.pass(m, from)
 	} else if s, k := r.senders[m.From], kindOf(m); s != nil && k >= queues {
 		s.said[k]-- // said before: others may repeat it, and not at its sender's cost

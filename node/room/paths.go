@@ -24,10 +24,13 @@ type path struct {
 	beats  *binding
 	recall recall // of chat
 	log    askingLog
-	mode   Mode
-	out    map[protocol.Source]*binding
-	in     map[protocol.Handle]protocol.Source
-	later  map[protocol.Handle]*pb.Bind // refused for now
+
+	letters *rate.Limiter // sealed reports passed on for the far side; nil: none yet
+
+	mode  Mode
+	out   map[protocol.Source]*binding
+	in    map[protocol.Handle]protocol.Source
+	later map[protocol.Handle]*pb.Bind // refused for now
 }
 
 // binding is a source that is named to the far side.

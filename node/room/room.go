@@ -22,6 +22,9 @@
 //	reactions.go emoji, counted
 //	captions.go  what speakers say, as text
 //	talk.go      what is shown of these
+//	witness.go   what was heard of each in the last minute
+//	reports.go   that, for who moderates, from this node's person
+//	letters.go   and from others
 //	announce.go  the directory
 //	view.go      what is shown of it
 package room
@@ -268,6 +271,8 @@ type Room struct {
 	chat      chat
 	reactions reactionCount
 	captions  captionTrack
+	reports   reports
+	minutes   map[protocol.PeerID]*minute
 }
 
 // New makes a room; Run starts it.
@@ -277,7 +282,7 @@ func New(cfg Config) *Room {
 		cfg: cfg, inbox: make(chan func(*Room), inboxSize), saved: make(chan error, 1), done: make(chan struct{}),
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
-		chat: newChat(now), reactions: newReactions(), captions: newCaptions(),
+		chat: newChat(now), reactions: newReactions(), captions: newCaptions(), reports: newReports(), minutes: map[protocol.PeerID]*minute{},
 		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, describedAt: now - time.Hour, certifiedAt: now,
 	}
 	return r
@@ -358,6 +363,7 @@ func (r *Room) beat(now time.Duration) {
 		r.tendLeases(now)
 		r.tendRecalls(now)
 		r.tendReactions(now)
+		r.tendReports(now)
 	}
 	r.steer(now)
 	r.bindAgain(now)

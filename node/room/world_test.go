@@ -45,6 +45,7 @@ type world struct {
 	deaf    float64 // share of the gossip that is lost
 	misuses []string
 	log     []string
+	letters string // sealed reports: from whom to whom they went
 	loud    bool
 }
 
