@@ -393,6 +393,7 @@ func (n *node) receive(l *life, from *node, raw []byte) {
 	r := l.room
 	n.w.mu.Unlock()
 	switch {
+	case n.wild && wouldMove(&m):
 	case r == nil:
 		if a := m.GetAttach(); a != nil {
 			(&links{n, l}).Send(from.id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: a.Room, Reason: pb.Refuse_UNKNOWN_ROOM}}})
@@ -523,6 +524,9 @@ func (p *topic) Publish(raw []byte) {
 			m, err := protocol.ParseMessage(bytes.Clone(raw))
 			if err != nil {
 				w.t.Error(err)
+				return
+			}
+			if o.wild && wouldMoveAll(m) {
 				return
 			}
 			r.Gossip(m)

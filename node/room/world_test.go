@@ -238,6 +238,7 @@ type node struct {
 	clock time.Duration // its clock's lead over the world's
 	lends bool
 	aloof bool // the topic's messages don't reach it: a node that nobody but the relay knows
+	wild  bool // its program was changed: it hears of no law any more, and of no other relay
 
 	boot, sequence uint64
 	term           protocol.Key
