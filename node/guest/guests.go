@@ -31,7 +31,8 @@ type Guest struct {
 // seat is a place that a guest has or is about to have.
 type seat struct {
 	Guest
-	before  string // the session with which it comes back; "": it is new
+	before  string          // the session with which it comes back; "": it is new
+	was     protocol.PeerID // who it was then, if it had said
 	session string
 	end     func() // nil: not listening yet
 
@@ -80,14 +81,17 @@ func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law
 			same++
 		}
 	}
-	back, why := g.returns(before, room)
+	formerly, back := g.formerly(before, room)
 	switch {
 	case g.closed:
 		return nil, errShut
 	case time.Now().Before(g.removed[home]):
 		return nil, errRemoved
-	case why != nil:
-		return nil, why
+	case formerly.why != nil && back:
+		return nil, formerly.why
+	case back && slices.Contains(law.Banned, formerly.who):
+		g.castOut(outcast{home, room, formerly.who})
+		return nil, errBanned
 	case g.isOut(home, room, law.Banned):
 		return nil, errBanned
 	case law.Shut && !back:

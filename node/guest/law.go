@@ -32,7 +32,8 @@ type Law struct {
 type departure struct {
 	room protocol.RoomID
 	at   time.Time
-	why  error // what tells their page, when it comes again by itself; nil: it may
+	who  protocol.PeerID // as they had said; "": they had not
+	why  error           // what tells their page, when it comes again by itself; nil: it may
 }
 
 // outcast is a household from which somebody came who is banned from a room. It stays
@@ -43,37 +44,44 @@ type outcast struct {
 	who  protocol.PeerID
 }
 
-// returns says whether somebody who had a session in a room may come back to it as
-// who they were, or why not. mu is held.
-func (g *guests) returns(session string, room protocol.RoomID) (back bool, why error) {
+// formerly gives how somebody left who had a session in a room, or that they are still
+// in it; false: nobody did, or too long ago. mu is held.
+func (g *guests) formerly(session string, room protocol.RoomID) (departure, bool) {
 	if session == "" {
-		return false, nil
+		return departure{}, false
 	}
 	for _, s := range g.seats {
 		if s.session == session && s.Room == room {
-			return !s.gone, s.why
+			return s.departure(), !s.gone || s.why != nil
 		}
 	}
 	d, ok := g.left[session]
-	if !ok || d.room != room || time.Since(d.at) > backWithin {
-		return false, nil
+	return d, ok && d.room == room && time.Since(d.at) <= backWithin
+}
+
+// departure is how they would leave, or did.
+func (s *seat) departure() departure {
+	who := s.Who
+	if who == "" {
+		who = s.was
 	}
-	return d.why == nil, d.why
+	return departure{s.Room, time.Now(), who, s.why}
 }
 
 // succeed puts who came back in the place of who they were, once: what ends what they
 // had is for the caller, and false if somebody else came back as them meanwhile. mu is
 // held.
 func (g *guests) succeed(s *seat) (ends []func(), ok bool) {
-	if _, left := g.left[s.before]; left {
+	if d, left := g.left[s.before]; left {
 		delete(g.left, s.before)
+		s.was = d.who
 		return nil, true
 	}
 	for _, old := range g.seats {
 		if old.session != s.before || old.gone {
 			continue
 		}
-		s.Who, old.Who, old.succeeded = old.Who, "", true
+		s.Who, s.was, old.Who, old.succeeded = old.Who, old.was, "", true
 		ends = append(ends, g.expel(old, nil))
 		if old.hush != nil {
 			ends = append(ends, old.hush)
@@ -108,7 +116,7 @@ func (g *guests) depart(s *seat) {
 			}
 		}
 	}
-	g.left[s.session] = departure{s.Room, time.Now(), s.why}
+	g.left[s.session] = s.departure()
 }
 
 // castOut keeps a household out of a room for as long as somebody from it is banned.
@@ -148,7 +156,7 @@ func (d *Door) SendAway(room protocol.RoomID, who protocol.PeerID, banned bool) 
 	g := d.guests
 	g.mu.Lock()
 	for _, s := range g.seats {
-		if s.Who != who || s.Room != room {
+		if s.Room != room || s.Who != who && s.was != who {
 			continue
 		}
 		why := errSentAway

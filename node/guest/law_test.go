@@ -135,6 +135,41 @@ func TestBanned(t *testing.T) {
 	}
 }
 
+// Who comes back without saying again who they are, is who they were to a ban.
+func TestBannedAfterComingBack(t *testing.T) {
+	for name, banned := range map[string]func(b *backend, d *guest.Door, who protocol.PeerID, back func() int){
+		"before": func(b *backend, _ *guest.Door, who protocol.PeerID, back func() int) {
+			b.rules(guest.Law{Banned: []protocol.PeerID{who}})
+			if status := back(); status != http.StatusForbidden {
+				t.Errorf("who was banned meanwhile comes back: %d", status)
+			}
+		},
+		"after": func(b *backend, d *guest.Door, who protocol.PeerID, back func() int) {
+			if status := back(); status != http.StatusCreated {
+				t.Errorf("who comes back: %d", status)
+			}
+			b.rules(guest.Law{Banned: []protocol.PeerID{who}})
+			d.SendAway(sky, who, true)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend()
+			d, comes := secure(t, b)
+			gita, elsewhere := comes(1), comes(2)
+			gita.listens()
+			wants(t, "gita says who she is", gita.says(gita.here()), http.StatusNoContent)
+			who := d.Guests()[0].Who
+			wants(t, "her page is gone", gita.ask("DELETE", gita.session, nil, ""), http.StatusOK)
+			banned(b, d, who, func() int {
+				return elsewhere.ask("POST", "/api/rooms/"+sky.String()+"/whep",
+					http.Header{"Content-Type": {"application/sdp"}, "Earshot-Session": {gita.session[len("/api/sessions/"):]}}, "v=0\r\n").StatusCode
+			})
+			eventually(t, "she hears on", func() bool { return b.playing() == 0 })
+			refused(t, "somebody from there", elsewhere.ask("POST", "/api/rooms/"+sky.String()+"/whep", typeSDP, "v=0\r\n"), http.StatusForbidden, "banned")
+		})
+	}
+}
+
 // Whom the room removes goes, and comes again only if they want to.
 func TestRemovedFromTheRoom(t *testing.T) {
 	b := newBackend()

@@ -1,26 +1,32 @@
 // @ts-check
 /**
- * The guests' page: one room, and a button to hear it.
+ * The guests' page: one room, a button to hear it, and what is written there.
  * @module
  */
 
+import { keep, kept } from './keeping.js'
 import { signer } from './signing.js'
 import { Hearing, Refused, ask } from './sound.js'
 import { Guest } from './speaking.js'
+import { Talk, clean } from './talk.js'
 import { chosen, t } from './words.js'
 
 /** @typedef {{name: string, speaking: boolean, sources: number[]}} Speaker */
 /** @typedef {{key: string, hand: number, may_speak: boolean}} Named */
 /**
- * @typedef {{title: string, language: string, open: boolean, stage: Speaker[], listeners: number, guests: number,
+ * @typedef {{title: string, language: string, open: boolean, shut: boolean, paused: boolean, stage: Speaker[], listeners: number, guests: number,
  *   door: string, named: Named[]}} Room
  */
 
 const ringPace = 100 // ms between two looks at who is heard
-const secure = location.protocol === 'https:' // else the door lets nobody speak
+const mostBytes = 500 // of a line
+const secure = location.protocol === 'https:' // else the door lets nobody speak or write
 
 /** Words for what it answers to who asks to speak. @type {Record<string, string>} */
 const answers = { full_room: 'many', not_on_stage: 'notyet', bad_request: 'noname', rate: 'rate' }
+
+/** Words for what it answers to who writes. @type {Record<string, string>} */
+const replies = { full_room: 'many', bad_request: 'nowords', rate: 'rate', too_fast: 'toofast' }
 
 /** Words for what the door refuses. @type {Record<string, string>} */
 const refusals = { unknown_room: 'over', door_shut: 'shut', full_room: 'full', removed: 'removed', household: 'household', rate: 'rate' }
@@ -52,6 +58,11 @@ class Page {
 		this.guest = null
 		this.said = '' // why something failed
 		this.placed = false // in the queue of hands
+		this.talk = new Talk(() => this.guest?.signer.name ?? '')
+		at('write').addEventListener('submit', (/** @type {SubmitEvent} */ e) => {
+			e.preventDefault()
+			this.write()
+		})
 		at('ask').addEventListener('submit', (/** @type {SubmitEvent} */ e) => {
 			e.preventDefault()
 			this.act(e.submitter === at('mic'))
@@ -95,7 +106,7 @@ class Page {
 		say(at('title'), room.title)
 		at('title').lang = room.language
 		const facts = t('facts', { listeners: room.listeners + room.guests, guests: room.guests })
-		say(at('facts'), room.stage.length ? facts : `${t('quiet')} ${facts}`)
+		say(at('facts'), [room.stage.length ? '' : t('quiet'), facts, room.paused ? t('paused') : room.shut ? t('shutroom') : ''].filter(Boolean).join(' · '))
 		this.faces.clear()
 		at('stage').replaceChildren(...room.stage.map(s => this.face(s)))
 		at('listen').hidden = false
@@ -147,9 +158,14 @@ class Page {
 		const hearing = (this.hearing = new Hearing(this.id))
 		hearing.addEventListener('state', () => {
 			if (this.hearing !== hearing) return
-			if (hearing.left.signal.aborted) this.hearing = null
+			if (hearing.left.signal.aborted) { // who comes again only listens
+				this.hearing = null
+				this.guest?.leave()
+				this.guest = null
+			}
 			this.button()
 			say(at('state'), t(hearing.state === 'silenced' ? 'play' : hearing.state))
+			this.talk.follow(hearing.session)
 			this.move(hearing.session)
 		})
 		say(at('state'), t('joining'))
@@ -162,6 +178,7 @@ class Page {
 		hearing?.leave()
 		this.guest?.leave()
 		this.guest = null
+		this.talk.follow('')
 		say(at('state'), '')
 		this.button()
 		this.turn()
@@ -187,13 +204,20 @@ class Page {
 		return this.room?.named.find(n => n.key === this.guest?.signer.name)
 	}
 
+	/** Says who one is. @param {Guest} guest */
+	async present(guest) {
+		const name = at('name').value.normalize('NFC').trim()
+		await guest.present(name)
+		keep('name', name)
+	}
+
 	/** Raises or lowers the hand, or turns the microphone on or off. @param {boolean} mic */
 	async act(mic) {
 		const { guest } = this
 		if (!guest?.session) return
 		for (const button of [at('hand'), at('mic')]) button.disabled = true
 		try {
-			await guest.present(at('name').value.normalize('NFC').trim())
+			await this.present(guest)
 			if (!mic) await guest.raise(!guest.up)
 			else if (guest.voice) await guest.hush()
 			else await guest.speak()
@@ -206,11 +230,31 @@ class Page {
 		this.turn()
 	}
 
+	/** Writes to all in the room. */
+	async write() {
+		const { guest } = this
+		const text = clean(at('text').value)
+		if (!guest?.session || !text || !at('name').reportValidity()) return
+		if (new TextEncoder().encode(text).length > mostBytes) return say(at('wrote'), t('long'))
+		at('send').disabled = true
+		try {
+			await this.present(guest)
+			await guest.write(text, this.talk.next())
+			at('text').value = ''
+			say(at('wrote'), '')
+		} catch (e) {
+			say(at('wrote'), t(e instanceof Refused ? replies[e.code] ?? 'failed' : 'failed'))
+		}
+		at('send').disabled = false
+		this.turn()
+	}
+
 	/** Shows what one may do now, and says how it stands. */
 	turn() {
 		const { guest, room } = this
 		const own = this.own()
-		at('ask').hidden = !guest?.session
+		at('me').hidden = at('ask').hidden = !guest?.session
+		at('write').hidden = !guest?.session || (room?.paused ?? false)
 		if (!guest || !room) return
 		const may = room.open || (own?.may_speak ?? false)
 		if (this.placed && own?.hand === 0 && guest.up) guest.raise(false).catch(() => {}) // let on stage, or taken down
@@ -235,6 +279,10 @@ function start() {
 	document.documentElement.lang = chosen()
 	say(at('note'), t(secure ? 'tls' : 'plain'))
 	say(at('who'), t('name'))
+	say(at('chat'), t('chat'))
+	say(at('send'), t('send'))
+	at('name').value = kept('name')
+	at('text').placeholder = at('text').ariaLabel = t('write')
 	const room = location.hash.match(/^#room\/(\w+)/)?.[1]
 	if (room) new Page(room)
 	else say(at('state'), t('none'))

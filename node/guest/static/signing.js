@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What a guest says, under a key of their own: a RoomMessage of Earshot's protocol
- * (docs/protocol.md, sections 4, 9 and 24), signed with Ed25519. This browser makes
+ * (docs/protocol.md, sections 4, 9, 24 and 25), signed with Ed25519. This browser makes
  * the key, keeps it, and gives it to nobody.
  * @module
  */
@@ -23,6 +23,8 @@ export const presence = (name, speaking, door) => part(5, [...part(1, utf8.encod
 export const voice = (session, ended) => part(7, [...part(1, session), ...number(2, ended)])
 /** @param {boolean} up @param {number} raised which raising */
 export const hand = (up, raised) => part(9, [...number(1, up), ...number(2, raised)])
+/** @param {number} order @param {string} name @param {string} text */
+export const chat = (order, name, text) => part(12, [...number(1, order), ...part(2, utf8.encode(name)), ...part(3, utf8.encode(text)), ...number(4, Date.now())])
 
 /** @param {string} hex */
 export const unhex = hex => Uint8Array.from(hex.match(/../g) ?? [], b => parseInt(b, 16))

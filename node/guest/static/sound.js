@@ -6,6 +6,8 @@
  * @module
  */
 
+import { keep, kept } from './keeping.js'
+
 const slots = 3
 const pauses = [500, 1000, 2000, 4000, 8000] // ms before another try
 const fullPause = 10_000 // ms before another try where all places are taken
@@ -75,8 +77,10 @@ export class Hearing extends EventTarget {
 			} catch (e) {
 				const code = e instanceof Refused ? e.code : ''
 				if (code === 'full_room') pause = fullPause
-				if (!signal.aborted) this.become(code === 'full_room' ? 'full' : final[code] ?? 'lost')
+				const here = !signal.aborted
 				if (code in final) this.left.abort()
+				if (here) this.become(code === 'full_room' ? 'full' : final[code] ?? 'lost')
+				if (code === 'removed' || code === 'banned') keep(this.room, '') // whoever comes again, comes anew
 			}
 			if (session && signal.aborted) await ask(session, { method: 'DELETE', keepalive: true }).catch(() => {}) // it ended with the node
 			pc.close()
@@ -92,10 +96,12 @@ export class Hearing extends EventTarget {
 		// The door finds a guest by what comes from there: candidates are not waited for.
 		await pc.setLocalDescription()
 		const answer = await ask(`/api/rooms/${this.room}/whep`, {
-			method: 'POST', headers: { 'Content-Type': 'application/sdp' }, body: pc.localDescription?.sdp,
+			method: 'POST', headers: { 'Content-Type': 'application/sdp', 'Earshot-Session': kept(this.room) }, body: pc.localDescription?.sdp,
 		})
+		const session = answer.headers.get('Location')
+		keep(this.room, session?.split('/').pop() ?? '')
 		await pc.setRemoteDescription({ type: 'answer', sdp: await answer.text() })
-		return answer.headers.get('Location')
+		return session
 	}
 
 	/** Plays; a browser that wants a gesture first leaves it `silenced`. */
@@ -127,7 +133,7 @@ export class Hearing extends EventTarget {
 }
 
 /** Refusals that no other try mends, and the state that each leads to. @type {Record<string, string>} */
-const final = { unknown_room: 'over', door_shut: 'shut', removed: 'removed', household: 'household', bad_request: 'silent' }
+const final = { unknown_room: 'over', door_shut: 'shut', removed: 'removed', banned: 'banned', locked: 'locked', household: 'household', bad_request: 'silent' }
 
 /**
  * Resolves when a connection is over, or the guest has left.

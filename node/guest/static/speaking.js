@@ -1,12 +1,12 @@
 // @ts-check
 /**
- * A guest who asks to speak, and speaks: words to the door, each signed, and sound to
+ * A guest who asks to speak, speaks, and writes: words to the door, each signed, and sound to
  * it by WHIP.
  * @module
  */
 
 import { Refused, ask } from './sound.js'
-import { hand, presence, sessionOf, unhex, voice } from './signing.js'
+import { chat, hand, presence, sessionOf, unhex, voice } from './signing.js'
 
 /** @typedef {import('./signing.js').Signer} Signer */
 
@@ -17,7 +17,7 @@ const tries = 4
 /** @param {number} ms */
 const wait = ms => new Promise(done => setTimeout(done, ms))
 
-/** Who asks and speaks. Event: `state`. */
+/** Who asks, speaks and writes. Event: `state`. */
 export class Guest extends EventTarget {
 	/**
 	 * @param {Signer} signer
@@ -76,6 +76,11 @@ export class Guest extends EventTarget {
 		await this.say(() => hand(up, this.raised))
 		this.up = up
 		this.become()
+	}
+
+	/** @param {string} text @param {number} order above that of what has been written */
+	async write(text, order) {
+		await this.say(() => chat(order, this.name, text))
 	}
 
 	/** What has to be said again, or the room forgets one. */
