@@ -16,7 +16,10 @@ import (
 
 // Act does one thing in a room that its log keeps.
 func (n *Node) Act(ctx context.Context, name string, r web.ActRequest) error {
-	c, _, err := n.carriedRoom(name)
+	c, e, err := n.carriedRoom(name)
+	if c == nil && e.genesis != nil && e.genesis.Founder == n.self {
+		return n.actWhileClosed(e.id, r)
+	}
 	if err != nil {
 		return err
 	}

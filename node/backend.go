@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -45,7 +46,8 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 	return s, nil
 }
 
-// Rooms gives what is live in the directory, and what this node is in.
+// Rooms gives what is live in the directory, what this node is in, and what is to
+// come.
 func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
 	seen := map[protocol.RoomID]bool{}
@@ -54,13 +56,13 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 			continue
 		}
 		seen[e.Room] = true
-		l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
+		l := n.lineOf(e)
 		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)
-		l.Speakers, l.Listeners, l.Listed = int(e.Speakers), int(e.Listeners), true
+		l.Speakers, l.Listeners = int(e.Speakers), int(e.Listeners)
 		if c := n.room(e.Room); c != nil {
 			l.Joined = true
 			if v, err := c.room.View(ctx); err == nil {
-				asIs(&l, v.Lawful)
+				n.asIs(&l, v.Lawful)
 				maps.Copy(names, v.Names)
 			}
 		}
@@ -74,7 +76,7 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
 		n.addFollowed(&l, v.Genesis.Founder, nil)
 		l.Joined = true
-		asIs(&l, v.Lawful)
+		n.asIs(&l, v.Lawful)
 		maps.Copy(names, v.Names)
 		for _, m := range v.Members {
 			if m.Presence.Speaking || m.Role == "host" {
@@ -85,8 +87,44 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		}
 		lines = append(lines, l)
 	}
+	lines = append(lines, n.comingLines()...)
 	n.addKnown(lines, names)
 	return lines, nil
+}
+
+// comingLines gives the rooms that are closed until a time.
+func (n *Node) comingLines() (lines []web.RoomLine) {
+	add := func(l web.RoomLine) {
+		l.State, l.Closed = web.StateComing, true
+		lines = append(lines, l)
+	}
+	own := n.calendar.all()
+	for _, e := range n.directory.Coming() {
+		if _, ours := own[e.Room]; ours || n.room(e.Room) != nil {
+			continue
+		}
+		l := n.lineOf(e)
+		n.addFollowed(&l, e.Genesis.Founder, nil)
+		add(l)
+	}
+	for id, a := range own {
+		l := n.roomLine(a.genesis, n.linkOf(id, discovery.Entry{}))
+		n.addFollowed(&l, n.self, nil)
+		show(&l, a.listing)
+		add(l)
+	}
+	slices.SortFunc(lines, func(a, b web.RoomLine) int {
+		return cmp.Or(a.Next.Compare(*b.Next), strings.Compare(a.Room, b.Room))
+	})
+	return lines
+}
+
+// lineOf gives a room as the directory has it.
+func (n *Node) lineOf(e discovery.Entry) web.RoomLine {
+	l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
+	show(&l, e.Listing)
+	l.Listed = true
+	return l
 }
 
 func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
@@ -94,18 +132,42 @@ func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
 		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted, State: web.StateLive, Following: n.followed.Follows(g.Room)}
 }
 
+// show shows what is announced of a room.
+func show(l *web.RoomLine, as protocol.Listing) {
+	l.Title, l.Language, l.Topics, l.Locked, l.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+}
+
+// said gives a time as JSON shows it; nil if it is not said.
+func said(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
 // asIs shows what the log has made of a room since its genesis.
-func asIs(l *web.RoomLine, lawful *roster.Roster) {
+func (n *Node) asIs(l *web.RoomLine, lawful *roster.Roster) {
 	if lawful != nil {
-		l.Title, l.Language, l.Stage, l.Topics = lawful.Title(), lawful.Language(), lawful.Stage().String(), slices.Concat([]string{}, lawful.Topics())
+		show(l, n.ahead(lawful.Listing()))
+		l.Stage = lawful.Stage().String()
 	}
 }
 
-// linkOf makes a link to a room: its hints are this node, if it is in the room,
-// those who announce it, and neighbours that anybody can reach.
+// ahead leaves out a next time that is over by now.
+func (n *Node) ahead(l protocol.Listing) protocol.Listing {
+	if !l.Next.After(n.cfg.Wall()) {
+		l.Next = time.Time{}
+	}
+	return l
+}
+
+// linkOf makes a link to a room: its hints are this node, if it is in the room or
+// is to open it, those who announce it, and neighbours that anybody can reach.
 func (n *Node) linkOf(id protocol.RoomID, e discovery.Entry) string {
 	l := protocol.Link{Room: id, Network: n.cfg.Network}
-	if n.room(id) != nil && !n.cfg.RelayOnly {
+	_, coming := n.calendar.listing(id)
+	if (n.room(id) != nil || coming) && !n.cfg.RelayOnly {
 		l.Peers = append(l.Peers, peer.AddrInfo{ID: n.self, Addrs: n.addresses()})
 	}
 	for _, a := range e.Announcers {
@@ -147,6 +209,13 @@ func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) 
 		}
 		g.Topics = append(g.Topics, t)
 	}
+	next, err := n.timeToCome(r.At)
+	if err != nil {
+		return web.Opened{}, err
+	}
+	if !next.IsZero() {
+		g.Created = next // it is shown as since when the room is live
+	}
 	var speakers []protocol.PeerID
 	for _, s := range r.Speakers {
 		p, err := n.peerNamed(ctx, s)
@@ -159,8 +228,20 @@ func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) 
 	if err := g.Seal(n.key); err != nil {
 		return web.Opened{}, badRequest("title, language and topics must be short printable text (at most 3 topics)", err)
 	}
-	n.keepFounded(g, speakers)
-	return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
+	kept, err := n.keepFounded(g, speakers, next)
+	if next.IsZero() {
+		return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
+	}
+	if err != nil {
+		return web.Opened{}, err
+	}
+	n.desk.Lock()
+	defer n.desk.Unlock()
+	if err := n.schedule(kept); err != nil {
+		return web.Opened{}, err
+	}
+	n.changed()
+	return n.opened(g, said(next)), nil
 }
 
 // mayHost says whether this node may have rooms of its own: who hides can't.
@@ -182,13 +263,18 @@ func (n *Node) enterOwn(ctx context.Context, e entry) (web.Opened, error) {
 	if err := c.room.Joined(wait); err != nil {
 		return web.Opened{}, err
 	}
-	o := web.Opened{Room: e.id.String(), Link: n.linkOf(e.id, discovery.Entry{})}
+	return n.opened(e.genesis, nil), nil
+}
+
+// opened tells who opened a room of it.
+func (n *Node) opened(g *protocol.Genesis, next *time.Time) web.Opened {
+	o := web.Opened{Room: g.Room.String(), Link: n.linkOf(g.Room, discovery.Entry{}), Next: next}
 	o.GuestLink = n.guestLink(o.Link)
 	o.Notice = "Anyone can see this room and your Internet address."
-	if e.genesis.Unlisted {
+	if g.Unlisted {
 		o.Notice = "Only people with the link find this room; they can see your Internet address."
 	}
-	return o, nil
+	return o
 }
 
 func badRequest(message string, cause error) error {
@@ -249,14 +335,38 @@ func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomVi
 		return web.RoomView{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this room is not known here", Hint: "earshot listen joins it by its link"}
 	}
 	out := emptyView(e.genesis)
-	out.Link, out.Closed, out.State, out.Following = n.linkOf(e.id, d), n.isClosed(e.id), web.StateLive, n.followed.Follows(e.id)
-	if out.Closed {
-		out.State = web.StateClosed
+	out.Link, out.Following, out.State = n.linkOf(e.id, d), n.followed.Follows(e.id), web.StateLive
+	next, closed := n.closedUntil(e.id)
+	switch {
+	case closed && next.IsZero():
+		out.Closed, out.State = true, web.StateClosed
+	case closed:
+		out.Closed, out.State = true, web.StateComing
 	}
-	if listed && len(d.Announcers) > 0 {
+	if as, ok := n.listing(e.id, d, listed); ok {
+		out.Title, out.Language, out.Topics, out.Locked, out.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+	}
+	if closed && e.genesis.Founder == n.self {
+		out.YouMay = append([]string{"reopen"}, actsWhileClosed...)
+	}
+	if listed && len(d.Announcers) > 0 && !closed {
 		out.Relay = d.Announcers[0].Peer.String()
 	}
 	return out, nil
+}
+
+// listing gives what a room that this node is not in is now: its own by its log,
+// another's by the directory.
+func (n *Node) listing(id protocol.RoomID, d discovery.Entry, listed bool) (protocol.Listing, bool) {
+	if l, coming := n.calendar.listing(id); coming {
+		return l, true
+	}
+	if r, ok := n.stored(id); ok && r.Mine && r.Closed {
+		if log, err := n.shelvedLog(r); err == nil {
+			return n.ahead(log.Roster().Listing()), true
+		}
+	}
+	return d.Listing, listed
 }
 
 func emptyView(g *protocol.Genesis) web.RoomView {
@@ -267,7 +377,7 @@ func emptyView(g *protocol.Genesis) web.RoomView {
 
 func (n *Node) viewOf(ctx context.Context, c *carried, v room.View, d discovery.Entry) web.RoomView {
 	out := emptyView(v.Genesis)
-	addLaw(&out, n.self, v)
+	n.addLaw(&out, v)
 	out.Link, out.State, out.Following = n.linkOf(c.id, d), web.StateLive, n.followed.Follows(c.id)
 	out.Guests, out.GuestLink = n.guestsIn(c.id), n.guestLink(out.Link)
 	out.Term, out.TermSinceMS, out.Independent = v.Term, v.TermFor.Milliseconds(), v.Independent
@@ -380,16 +490,30 @@ func (c *carried) wait(ctx context.Context) error {
 	}
 }
 
-// Close closes a room of this node's own.
+// Close closes a room of this node's own, until next, or else until the time that its
+// log says. One that is closed already gets another time.
 func (n *Node) Close(ctx context.Context, name string, next time.Time) error {
+	if !next.IsZero() {
+		var err error
+		if next, err = n.timeToCome(&next); err != nil {
+			return err
+		}
+	}
 	c, e, err := n.carriedRoom(name)
 	if c == nil {
-		if r, ok := n.stored(e.id); ok && r.Mine && r.Closed {
-			return closedProblem(nil)
+		r, ok := n.stored(e.id)
+		switch {
+		case !ok || !r.Mine || !r.Closed:
+			return err
+		case next.IsZero():
+			return n.closedProblem(r.Next, nil)
 		}
-		return err
+		return n.actWhileClosed(e.id, web.ActRequest{Act: web.ActNext, At: &next})
 	}
-	if err := c.room.Close(ctx); errors.Is(err, protocol.ErrNoRight) {
+	if _, lawful, err := c.room.Log(ctx); err == nil && lawful != nil && next.IsZero() {
+		next = n.ahead(lawful.Listing()).Next
+	}
+	if err := c.room.Close(ctx, next); errors.Is(err, protocol.ErrNoRight) {
 		return notHost(err)
 	} else if err != nil && !errors.Is(err, room.ErrClosed) {
 		return err
@@ -411,15 +535,16 @@ func (n *Node) Reopen(ctx context.Context, name string) (web.Opened, error) {
 	if !ok || !r.Mine {
 		return web.Opened{}, notHost(nil)
 	}
-	g, err := storedGenesis(r)
-	if err == nil {
-		err = n.mayHost()
+	if err := n.mayHost(); err != nil {
+		return web.Opened{}, err
 	}
+	n.desk.Lock()
+	e, err = n.unshelve(ctx, r)
+	n.desk.Unlock()
 	if err != nil {
 		return web.Opened{}, err
 	}
-	n.keepClosed(e.id, false)
-	return n.enterOwn(ctx, entry{id: e.id, genesis: g, seeds: n.announcers(e.id), speakers: r.Speakers})
+	return n.enterOwn(ctx, e)
 }
 
 var _ web.Backend = (*Node)(nil)

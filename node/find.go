@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -24,7 +25,7 @@ func (n *Node) find(name string) (entry, error) {
 	for _, c := range n.carriedRooms() {
 		known[c.id] = true
 	}
-	for _, e := range n.directory.Rooms() {
+	for _, e := range append(n.directory.Rooms(), n.directory.Coming()...) {
 		known[e.Room] = true
 	}
 	stored, err := n.store.Rooms()
@@ -104,8 +105,8 @@ func (n *Node) join(ctx context.Context, name string) (*carried, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.isClosed(e.id) {
-		return nil, closedProblem(nil)
+	if next, closed := n.closedUntil(e.id); closed {
+		return nil, n.closedProblem(next, nil)
 	}
 	c, err := n.enter(e)
 	if err != nil {
@@ -123,16 +124,33 @@ func (n *Node) join(ctx context.Context, name string) (*carried, error) {
 	return c, nil
 }
 
-func (n *Node) isClosed(id protocol.RoomID) bool {
+// closedUntil says whether a room is closed, as far as this node knows, and until
+// when; zero: until its host reopens it.
+func (n *Node) closedUntil(id protocol.RoomID) (next time.Time, closed bool) {
+	if l, coming := n.calendar.listing(id); coming {
+		return l.Next, true
+	}
+	if c := n.room(id); c != nil && c.mine {
+		return next, false // the directory may not have heard yet
+	}
 	if e, ok := n.directory.Room(id); ok && e.Closed {
-		return true
+		return e.Listing.Next, true
 	}
 	r, ok := n.stored(id)
-	return ok && r.Closed
+	return r.Next, ok && r.Closed
 }
 
-func closedProblem(cause error) error {
-	return &protocol.Problem{Code: protocol.CodeClosedRoom, Message: "the room is closed", Hint: "its host can reopen it under the same link", Cause: cause}
+// closedProblem says to a person that a room is closed, and until when.
+func (n *Node) closedProblem(next time.Time, cause error) error {
+	switch {
+	case next.IsZero():
+		return &protocol.Problem{Code: protocol.CodeClosedRoom, Message: "the room is closed", Hint: "its host can reopen it under the same link", Cause: cause}
+	case next.After(n.cfg.Wall()):
+		return &protocol.Problem{Code: protocol.CodeOpensLater, Message: fmt.Sprintf("the room opens at %s", shownTime(next)),
+			Hint: "earshot follow --room ROOM marks it in earshot rooms --watch", Cause: cause}
+	}
+	return &protocol.Problem{Code: protocol.CodeOpensLater, Message: fmt.Sprintf("the room was to open at %s, and its host has not opened it yet", shownTime(next)),
+		Hint: "try again in a moment", Cause: cause}
 }
 
 func unknownRoom(cause error) error {
@@ -145,7 +163,9 @@ func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error)
 		c.uses(func(*room.Use) {}) // leave soon, unless somebody else uses it
 	}
 	if errors.Is(err, room.ErrClosed) {
-		return closedProblem(err)
+		var until room.ClosedUntil
+		errors.As(err, &until)
+		return n.closedProblem(until.Next, err)
 	}
 	if away := keptAway(err); away != nil {
 		return away

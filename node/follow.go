@@ -52,3 +52,17 @@ func (n *Node) Following(ctx context.Context) ([]web.FollowedRoom, error) {
 	}
 	return out, nil
 }
+
+// noteTitle notes a followed room's title as the directory has it now, for when the
+// directory has the room no more.
+func (n *Node) noteTitle(id protocol.RoomID) {
+	title, follows := n.followed.Title(id)
+	if !follows {
+		return
+	}
+	if e, ok := n.directory.Room(id); ok && e.Listing.Title != title {
+		if err := n.followed.Follow(id, e.Listing.Title); err != nil {
+			n.log.Warn("note a room's title", "err", err)
+		}
+	}
+}

@@ -98,8 +98,10 @@ func (r reception) Changes() (<-chan struct{}, func()) { return r.n.changes.watc
 
 // heard gives a room that guests may hear: one that this node is in.
 func (r reception) heard(id protocol.RoomID) (*carried, error) {
-	if c := r.n.room(id); c != nil && !r.n.isClosed(id) {
-		return c, nil
+	if _, closed := r.n.closedUntil(id); !closed {
+		if c := r.n.room(id); c != nil {
+			return c, nil
+		}
 	}
 	return nil, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "this node is in no such room"}
 }

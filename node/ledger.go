@@ -29,6 +29,16 @@ func (l *ledger) Post(write func()) {
 	}
 }
 
+// settle waits until what was posted so far is written, or ctx ends.
+func (l *ledger) settle(ctx context.Context) {
+	written := make(chan struct{})
+	l.Post(func() { close(written) })
+	select {
+	case <-written:
+	case <-ctx.Done():
+	}
+}
+
 // Run writes until ctx ends, and then what is left.
 func (l *ledger) Run(ctx context.Context) error {
 	for {

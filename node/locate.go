@@ -51,7 +51,7 @@ func (n *Node) locate(ctx context.Context, id protocol.RoomID, unknown error) (e
 }
 
 // locatable has this node's rooms found by their IDs: as long as it announces
-// them, which it does while it relays them and they are listed.
+// them, which it does while it relays them, or they are to come, and are listed.
 func (n *Node) locatable(ctx context.Context) error {
 	if n.dht == nil {
 		return nil
@@ -78,6 +78,9 @@ func (n *Node) locatable(ctx context.Context) error {
 				for _, r := range n.carriedRooms() {
 					n.provide(r.id, provided)
 				}
+				for id := range n.calendar.all() {
+					n.provide(id, provided)
+				}
 			}
 		}
 	}
@@ -85,11 +88,12 @@ func (n *Node) locatable(ctx context.Context) error {
 
 // provide provides a room, or no longer, as the directory has it.
 func (n *Node) provide(id protocol.RoomID, provided map[protocol.RoomID]bool) {
-	if n.room(id) == nil && !provided[id] {
+	_, coming := n.calendar.listing(id)
+	if n.room(id) == nil && !coming && !provided[id] {
 		return
 	}
 	e, live := n.directory.Room(id)
-	ours := live && !e.Closed && slices.ContainsFunc(e.Announcers, func(a discovery.Announcer) bool { return a.Peer == n.self })
+	ours := live && (!e.Closed || e.Coming()) && slices.ContainsFunc(e.Announcers, func(a discovery.Announcer) bool { return a.Peer == n.self })
 	switch {
 	case ours && !provided[id]:
 		n.dht.Provide(id)

@@ -56,24 +56,20 @@ func (n *Node) logOf(ctx context.Context, name string) (l *roster.Log, v room.Vi
 }
 
 // addLaw shows what the log makes of a room.
-func addLaw(out *web.RoomView, self protocol.PeerID, v room.View) {
+func (n *Node) addLaw(out *web.RoomView, v room.View) {
 	lawful := v.Lawful
 	if lawful == nil {
 		return
 	}
-	out.Title, out.Language, out.Stage = lawful.Title(), lawful.Language(), lawful.Stage().String()
-	out.Topics = slices.Concat([]string{}, lawful.Topics())
-	out.Locked, out.Paused, out.Pinned = lawful.Locked(), lawful.Paused(), lawful.Pin()
+	as := n.ahead(lawful.Listing())
+	out.Title, out.Language, out.Topics, out.Locked, out.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+	out.Stage, out.Paused, out.Pinned = lawful.Stage().String(), lawful.Paused(), lawful.Pin()
 	if m, all := lawful.MutedAll(); all {
 		out.MutedAllBy = m.By.String()
 	}
-	if next := lawful.Next(); !next.IsZero() {
-		next = next.UTC()
-		out.Next = &next
-	}
 	out.Log, out.LogActions = hex.EncodeToString(v.LogHash[:]), v.LogLength
-	out.YouMay = youMay(lawful, self)
-	if !lawful.Paused() && slices.ContainsFunc(v.Members, func(m room.Member) bool { return m.Peer == self && m.MaySpeak }) {
+	out.YouMay = youMay(lawful, n.self)
+	if !lawful.Paused() && slices.ContainsFunc(v.Members, func(m room.Member) bool { return m.Peer == n.self && m.MaySpeak }) {
 		out.YouMay = append([]string{"speak"}, out.YouMay...)
 	}
 }

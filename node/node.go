@@ -10,6 +10,8 @@
 //	meet.go       first neighbours, when a person asks for them
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
+//	calendar.go   its own rooms that are to come
+//	shelf.go      and those that are closed
 //	locate.go     rooms of which only the ID is known
 //	forwarder.go  a room's forwarder, as the room sees it
 //	listen.go     programs on this machine that listen
@@ -97,6 +99,7 @@ type Node struct {
 	people    *people.Book  // of its person
 	followed  *people.Rooms // by them
 	ledger    *ledger
+	calendar  *calendar
 	host      host.Host
 	sockets   sockets // of host
 	capacity  *capacity
@@ -124,6 +127,7 @@ type Node struct {
 	listeners atomic.Uint64 // so far; numbers their sinks
 	listed    atomic.Int64  // rooms in the directory
 
+	desk       sync.Mutex // held while a room of this node's own opens, or changes while it is closed; before mu
 	describing sync.Mutex // held while the person's profile changes
 
 	mu       sync.Mutex
@@ -143,6 +147,7 @@ func New(cfg Config) (n *Node, err error) {
 	}
 	n = &Node{cfg: cfg, log: cfg.Log, started: time.Now(), ready: make(chan struct{}), killed: make(chan struct{}), rooms: map[protocol.RoomID]*carried{}, removed: map[protocol.RoomID]time.Duration{},
 		sessions: map[string]func(){}, changes: newFanout[struct{}](1), ledger: newLedger()}
+	n.calendar = newCalendar(n)
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -303,7 +308,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run, n.calendar.Run} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -157,8 +157,8 @@ func (p *pairs) LinkMessage(id protocol.PeerID, m *pb.LinkMessage) bool {
 			return c.room.LinkMessage(id, m)
 		}
 	}
-	if a, ok := m.What.(*pb.LinkMessage_Attach); ok {
-		p.n.links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: a.Attach.Room, Reason: p.n.whyNot(protocol.RoomID(name))}}})
+	if _, ok := m.What.(*pb.LinkMessage_Attach); ok {
+		p.n.links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: p.n.whyNot(protocol.RoomID(name))}})
 	}
 	return true
 }

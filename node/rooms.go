@@ -203,6 +203,7 @@ func (c *carried) run(ctx context.Context) {
 	<-done
 	c.topic.Leave()
 	c.cancel()
+	c.n.desk.Lock()
 	c.n.mu.Lock()
 	delete(c.n.rooms, c.id)
 	if errors.Is(err, room.ErrRemoved) {
@@ -210,8 +211,11 @@ func (c *carried) run(ctx context.Context) {
 	}
 	c.n.mu.Unlock()
 	if errors.Is(err, room.ErrClosed) && c.mine {
-		c.n.keepClosed(c.id, true)
+		var until room.ClosedUntil
+		errors.As(err, &until)
+		c.n.closedHere(c.id, until.Next)
 	}
+	c.n.desk.Unlock()
 	c.relayed.close()
 	close(c.ended)
 	c.n.changed()
@@ -268,26 +272,16 @@ func (n *Node) announce(envelope []byte) {
 
 // keepFounded stores a room of this node's own, so that it is there again after
 // a restart, and those whom its founder lets speak there.
-func (n *Node) keepFounded(g *protocol.Genesis, speakers []protocol.PeerID) {
+func (n *Node) keepFounded(g *protocol.Genesis, speakers []protocol.PeerID, next time.Time) (r store.Room, err error) {
 	signed, err := proto.Marshal(g.Signed())
 	if err == nil {
-		err = n.store.SaveRoom(store.Room{ID: g.Room, Mine: true, Genesis: signed, Title: g.Title, Speakers: speakers})
+		r = store.Room{ID: g.Room, Mine: true, Genesis: signed, Title: g.Title, Speakers: speakers, Closed: !next.IsZero(), Next: next}
+		err = n.store.SaveRoom(r)
 	}
 	if err != nil {
 		n.log.Error("store a room", "err", err)
 	}
-}
-
-// keepClosed stores whether a room of this node's own is closed.
-func (n *Node) keepClosed(id protocol.RoomID, closed bool) {
-	r, ok := n.stored(id)
-	if !ok {
-		return
-	}
-	r.Closed = closed
-	if err := n.store.SaveRoom(r); err != nil {
-		n.log.Error("store a room", "err", err)
-	}
+	return r, err
 }
 
 func (n *Node) stored(id protocol.RoomID) (store.Room, bool) {
@@ -319,11 +313,20 @@ func (n *Node) resume() {
 		n.log.Error("read the rooms", "err", err)
 	}
 	for _, r := range rooms {
-		if !r.Mine || r.Closed {
+		if !r.Mine || r.Closed && r.Next.IsZero() {
 			continue
 		}
 		if n.cfg.RelayOnly {
 			n.warn(fmt.Sprintf("your room %s is not carried: with --relay-only this node carries none", r.ID.Short()))
+			continue
+		}
+		if r.Closed {
+			n.desk.Lock()
+			err := n.schedule(r)
+			n.desk.Unlock()
+			if err != nil {
+				n.log.Error("await a room's time", "room", r.ID.Short(), "err", err)
+			}
 			continue
 		}
 		g, err := storedGenesis(r)
@@ -337,11 +340,14 @@ func (n *Node) resume() {
 }
 
 // whyNot says why this node does not carry a room that a neighbour asks for.
-func (n *Node) whyNot(id protocol.RoomID) pb.Refuse_Reason {
-	if r, ok := n.stored(id); ok && r.Closed {
-		return pb.Refuse_CLOSED
+func (n *Node) whyNot(id protocol.RoomID) *pb.Refuse {
+	m := &pb.Refuse{Room: id[:], Reason: pb.Refuse_UNKNOWN_ROOM}
+	if l, coming := n.calendar.listing(id); coming {
+		m.Reason, m.NextMs = pb.Refuse_CLOSED, protocol.NextMS(l.Next)
+	} else if r, ok := n.stored(id); ok && r.Closed {
+		m.Reason = pb.Refuse_CLOSED
 	}
-	return pb.Refuse_UNKNOWN_ROOM
+	return m
 }
 
 // announcers gives who announces a room, from the directory.
@@ -366,10 +372,11 @@ func (n *Node) watchDirectory(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case _, ok := <-changed:
+		case change, ok := <-changed:
 			if !ok {
 				return nil
 			}
+			n.noteTitle(change.Room)
 			for _, c := range n.carriedRooms() {
 				if e, ok := n.directory.Room(c.id); ok {
 					n.tellRoom(c, e)

@@ -149,7 +149,8 @@ func (c *carried) over() error {
 	if away := keptAway(c.room.Err()); away != nil {
 		return away
 	}
-	return closedProblem(nil)
+	next, _ := c.n.closedUntil(c.id)
+	return c.n.closedProblem(next, nil)
 }
 
 // Close lets the rest be spoken, unless ctx ends first.

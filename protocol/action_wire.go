@@ -26,11 +26,7 @@ func fillDeed(w *pb.Action, deed Deed) error {
 	case Pin:
 		w.Deed = &pb.Action_Pin{Pin: string(d)}
 	case Next:
-		n := &pb.Action_NextMs{}
-		if !d.At.IsZero() {
-			n.NextMs = uint64(d.At.UnixMilli())
-		}
-		w.Deed = n
+		w.Deed = &pb.Action_NextMs{NextMs: NextMS(d.At)}
 	default:
 		return fillDeedOnPeer(w, deed)
 	}
@@ -97,7 +93,11 @@ func takeDeed(w *pb.Action) (Deed, error) {
 	case *pb.Action_Pin:
 		return Pin(d.Pin), nil
 	case *pb.Action_NextMs:
-		return Next{nextAt(d.NextMs)}, nil
+		at, ok := NextAt(d.NextMs)
+		if !ok {
+			return nil, ErrMalformed
+		}
+		return Next{at}, nil
 	}
 	return takeDeedOnPeer(w)
 }

@@ -42,7 +42,7 @@ func (l Listing) wire(g *Genesis) *pb.Listing {
 	if l.Equal(g.Listing()) {
 		return nil
 	}
-	m := &pb.Listing{Locked: l.Locked}
+	m := &pb.Listing{Locked: l.Locked, NextMs: NextMS(l.Next)}
 	if l.Title != g.Title {
 		m.Title = l.Title
 	}
@@ -51,9 +51,6 @@ func (l Listing) wire(g *Genesis) *pb.Listing {
 	}
 	if l.Language != g.Language {
 		m.Language = &l.Language
-	}
-	if !l.Next.IsZero() {
-		m.NextMs = uint64(l.Next.UnixMilli())
 	}
 	return m
 }
@@ -73,15 +70,27 @@ func openListing(m *pb.Listing, g *Genesis) (Listing, error) {
 	if m.Language != nil {
 		l.Language = *m.Language
 	}
-	l.Locked, l.Next = m.Locked, nextAt(m.NextMs)
+	var ok bool
+	if l.Next, ok = NextAt(m.NextMs); !ok {
+		return l, ErrMalformed
+	}
+	l.Locked = m.Locked
 	return l, l.check()
 }
 
-// nextAt reads a time to come from the wire; 0 is none. One that is too late for
-// dates is refused by Next's check.
-func nextAt(ms uint64) time.Time {
-	if ms == 0 {
-		return time.Time{}
+// NextAt reads from the wire when a room meets next, zero if that is not said; false
+// if it is too late for dates.
+func NextAt(ms uint64) (time.Time, bool) {
+	if ms == 0 || ms > maxCreatedMS {
+		return time.Time{}, ms == 0
 	}
-	return time.UnixMilli(int64(min(ms, maxCreatedMS+1)))
+	return time.UnixMilli(int64(ms)), true
+}
+
+// NextMS is NextAt's number.
+func NextMS(next time.Time) uint64 {
+	if next.IsZero() {
+		return 0
+	}
+	return uint64(next.UnixMilli())
 }

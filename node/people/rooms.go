@@ -62,6 +62,12 @@ func (r *Rooms) Follows(id protocol.RoomID) bool {
 	return ok
 }
 
+// Title gives a followed room's, as it was last heard; false: it is not followed.
+func (r *Rooms) Title(id protocol.RoomID) (string, bool) {
+	f, ok := (*r.rooms.Load())[id]
+	return f.Title, ok
+}
+
 // All gives the followed rooms, by title.
 func (r *Rooms) All() []FollowedRoom {
 	return slices.SortedFunc(maps.Values(*r.rooms.Load()), func(a, b FollowedRoom) int {

@@ -13,37 +13,54 @@ func (r *Room) announce(now time.Duration) {
 		return
 	}
 	refresh := max(protocol.RefreshFloor, time.Duration(r.cfg.Rooms())*time.Second/protocol.RoomsASecond)
-	var here audience
-	here.speakers, here.listeners = r.counts(now)
+	here := r.outside(now)
 	due := refresh
-	if here != r.audience {
+	if !here.alike(r.shown) {
 		due = announceSoon
 	}
 	if now-r.announced < due && r.announcing {
 		return
 	}
-	r.announced, r.announcing, r.audience = now, true, here
-	r.sendAnnouncement(false, min(protocol.Misses*refresh, protocol.MaxLife), now)
+	r.announced, r.announcing, r.shown = now, true, here
+	r.sendAnnouncement(here, false, min(protocol.Misses*refresh, protocol.MaxLife), now)
 }
 
-// audience is how many are here, as it was announced.
-type audience struct{ speakers, listeners int }
+// outside is what those outside are shown of the room.
+type outside struct {
+	speakers, listeners int
+	listing             protocol.Listing
+}
 
-// announceClosed tells the directory that the founder closed the room.
-func (r *Room) announceClosed() {
+func (o outside) alike(p outside) bool {
+	return o.speakers == p.speakers && o.listeners == p.listeners && o.listing.Equal(p.listing)
+}
+
+func (r *Room) outside(now time.Duration) (o outside) {
+	o.speakers, o.listeners = r.counts(now)
+	o.listing = r.lawful.Listing()
+	if !o.listing.Next.After(r.cfg.Wall()) {
+		o.listing.Next = time.Time{}
+	}
+	return o
+}
+
+// announceClosed tells the directory that the founder closed the room, until next
+// if that is not zero.
+func (r *Room) announceClosed(next time.Time) {
 	if !r.genesis.Unlisted {
-		r.sendAnnouncement(true, protocol.MaxLife, r.cfg.Now())
+		here := r.outside(r.cfg.Now())
+		here.listing.Next = next
+		r.sendAnnouncement(here, true, protocol.MaxLife, r.cfg.Now())
 	}
 }
 
-func (r *Room) sendAnnouncement(closed bool, life, now time.Duration) {
+func (r *Room) sendAnnouncement(here outside, closed bool, life, now time.Duration) {
 	chain, ok := r.ownChain(now)
 	if !ok {
 		return
 	}
-	speakers, listeners := r.counts(now)
 	a := &protocol.Announcement{Genesis: r.genesis, Chain: chain, Sequence: r.cfg.Sequence(), Life: life,
-		Addresses: r.cfg.Addresses(), Speakers: uint32(speakers), Listeners: uint32(listeners), Closed: closed}
+		Addresses: r.cfg.Addresses(), Speakers: uint32(here.speakers), Listeners: uint32(here.listeners), Closed: closed, Listing: here.listing}
 	envelope, err := a.Seal(r.cfg.Key)
 	if err != nil {
 		r.cfg.Log.Error("sign an announcement", "err", err)

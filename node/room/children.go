@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -100,7 +101,12 @@ func (r *Room) takeAttach(id protocol.PeerID, m *pb.Attach) {
 }
 
 func (r *Room) refuse(id protocol.PeerID, why pb.Refuse_Reason) {
-	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: &pb.Refuse{Room: r.cfg.Room[:], Reason: why}}})
+	m := &pb.Refuse{Room: r.cfg.Room[:], Reason: why}
+	var until ClosedUntil
+	if why == pb.Refuse_CLOSED && errors.As(r.end, &until) {
+		m.NextMs = protocol.NextMS(until.Next)
+	}
+	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: m}})
 }
 
 // hasPlace takes a place for a child, if there is one: those who speak or carry

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -146,14 +147,15 @@ func (r *Room) Leave() {
 	r.post(func(r *Room) { r.end = ErrLeft })
 }
 
-// Close closes the room for everyone; only its founder may.
-func (r *Room) Close(ctx context.Context) (err error) {
+// Close closes the room for everyone, until next if that is not zero; only its
+// founder may.
+func (r *Room) Close(ctx context.Context, next time.Time) (err error) {
 	if e := r.ask(ctx, func(r *Room) {
 		if !r.hosting() {
 			err = protocol.ErrNoRight
 			return
 		}
-		r.close(r.cfg.Now())
+		r.close(next)
 	}); e != nil {
 		return e
 	}

@@ -440,11 +440,14 @@ func (r *Room) expire(now time.Duration) {
 	}
 }
 
-// close is the founder's: everyone is told, and the room ends here.
-func (r *Room) close(now time.Duration) {
+// close is the founder's: everyone is told, and the room ends here; until next, if
+// that is not zero.
+func (r *Room) close(next time.Time) {
 	r.sayClosed(true)
-	r.announceClosed()
-	r.end = ErrClosed
+	r.announceClosed(next)
+	if r.end = ErrClosed; !next.IsZero() {
+		r.end = ClosedUntil{next}
+	}
 }
 
 // sayClosed is the founder's. That the room is open is said by every later life

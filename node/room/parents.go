@@ -210,8 +210,8 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 		s.refused, s.closed, s.why = true, closed, m.Reason
 	}
 	if closed && (r.genesis == nil && r.closedByAll() || r.genesis != nil && id == r.genesis.Founder) {
-		r.joinErr = ErrClosed
-		r.end = ErrClosed
+		r.end = closedUntil(m)
+		r.joinErr = r.end
 	}
 	p := r.parents[id]
 	if p != nil {
@@ -227,6 +227,14 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 			r.switchTo(other, nil, now)
 		}
 	}
+}
+
+// closedUntil reads when a room opens again, of which a node says that it is closed.
+func closedUntil(m *pb.Refuse) error {
+	if next, ok := protocol.NextAt(m.NextMs); ok && !next.IsZero() {
+		return ClosedUntil{next}
+	}
+	return ErrClosed
 }
 
 // takeState takes a newcomer's lesson; each part proves itself.

@@ -195,6 +195,14 @@ type RelayChange struct {
 // ErrClosed ends Run when the founder closed the room.
 var ErrClosed = errors.New("the room was closed by its host")
 
+// ClosedUntil is an ErrClosed that says when the founder's node opens the room.
+type ClosedUntil struct{ Next time.Time }
+
+func (e ClosedUntil) Error() string { return ErrClosed.Error() + " until " + e.Next.String() }
+
+// Is makes it an ErrClosed.
+func (e ClosedUntil) Is(target error) bool { return target == ErrClosed }
+
 // ErrLeft ends Run when this node left.
 var ErrLeft = errors.New("left the room")
 
@@ -256,7 +264,7 @@ type Room struct {
 	inside      bool // some parent has, since Run began
 	announced   time.Duration
 	announcing  bool // since it relays
-	audience    audience
+	shown       outside
 	presentAt   time.Duration
 	presented   protocol.Presence // as said last
 	described   protocol.Profile  // the same

@@ -379,10 +379,10 @@ func TestCloseAndReopen(t *testing.T) {
 	inWorld(t, 2, protocol.StageOpen, 4, func(w *world) {
 		w.party()
 		founder := w.nodes[0]
-		if err := w.nodes[1].room.Close(context.Background()); err == nil {
+		if err := w.nodes[1].room.Close(context.Background(), time.Time{}); err == nil {
 			t.Error("another than the founder closes the room")
 		}
-		if err := founder.room.Close(context.Background()); err != nil {
+		if err := founder.room.Close(context.Background(), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range w.nodes {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"go.etcd.io/bbolt"
@@ -18,6 +19,7 @@ type Room struct {
 	Title    string          `json:"title"`
 	Mine     bool            `json:"mine,omitempty"` // this node founded it
 	Closed   bool            `json:"closed,omitempty"`
+	Next     time.Time       `json:"next,omitzero"`      // until when, if that is said
 	Speakers []peer.ID       `json:"speakers,omitempty"` // whom its founder named
 }
 

@@ -214,6 +214,11 @@ func (r *Roster) Stage() protocol.Stage { return r.stage }
 func (r *Roster) Pin() string           { return r.pin }
 func (r *Roster) Next() time.Time       { return r.next }
 
+// Listing gives what those outside are shown of the room.
+func (r *Roster) Listing() protocol.Listing {
+	return protocol.Listing{Title: r.title, Topics: r.Topics(), Language: r.language, Locked: r.locked, Next: r.next}
+}
+
 // Locked says that the room takes no new listeners; Paused, that microphones are
 // off, nobody new comes and nobody chats; Closed, that its founder closed it.
 func (r *Roster) Locked() bool { return r.locked }

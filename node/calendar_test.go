@@ -1,0 +1,127 @@
+package node
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+)
+
+// line gives a room as a node lists it, nil if it does not.
+func (r *running) line(room string) *web.RoomLine {
+	lines, err := r.Rooms(context.Background())
+	must(r.t, err)
+	for i := range lines {
+		if lines[i].Room == room {
+			return &lines[i]
+		}
+	}
+	return nil
+}
+
+// lists waits until a node lists a room in a state, and gives it; "": not at all.
+func (r *running) lists(room, state string) (l *web.RoomLine) {
+	r.t.Helper()
+	r.eventually(8*time.Second, "the room is listed as "+state, func() bool {
+		l = r.line(room)
+		return l == nil && state == "" || l != nil && l.State == state
+	})
+	return l
+}
+
+// TestRoomToCome has a room opened that is to come, changed while it is, opened by
+// itself, and closed until another time, as another node sees all of it.
+func TestRoomToCome(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ana := start(t, "ana")
+	budi := start(t, "budi", ana)
+	at := time.Now().Add(4 * time.Second)
+	o, err := ana.Open(ctx, web.OpenRequest{Title: "Tomorow", Stage: "open", Topics: []string{"time"}, At: &at})
+	must(t, err)
+	if o.Next == nil || !o.Next.Equal(at.Truncate(time.Millisecond)) {
+		t.Errorf("it opens at %v, should at %v", o.Next, at)
+	}
+	if l := budi.lists(o.Room, web.StateComing); l.Title != "Tomorow" || !l.Closed || l.Joined || !l.Next.Equal(*o.Next) {
+		t.Errorf("%+v", l)
+	}
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActTitle, Text: "Tomorrow"}))
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActLock}))
+	budi.eventually(5*time.Second, "the changed title", func() bool { l := budi.line(o.Room); return l != nil && l.Title == "Tomorrow" && l.Locked })
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActUnlock}))
+	if err := ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActPause}); codeOf(err) != protocol.CodeOpensLater {
+		t.Errorf("a pause of nobody: %v", err)
+	}
+	must(t, budi.FollowRoom(ctx, o.Room[:10], true))
+	for _, name := range []string{o.Room, o.Link} {
+		_, err = budi.Listen(ctx, name, false)
+		if codeOf(err) != protocol.CodeOpensLater || !strings.Contains(err.Error(), shownTime(at)) {
+			t.Errorf("before its time: %v", err)
+		}
+	}
+	if v := budi.view(o.Room); v.State != web.StateComing || !v.Closed || !v.Next.Equal(*o.Next) || v.Title != "Tomorrow" || !v.Following || len(v.YouMay) > 0 {
+		t.Errorf("%+v", v)
+	}
+
+	if l := budi.lists(o.Room, web.StateLive); time.Now().Before(at) || l.Title != "Tomorrow" || l.Closed || !l.Following {
+		t.Errorf("%v: %+v", time.Now(), l)
+	}
+	budi.listen(ctx, o.Room)
+	next := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &next}))
+	budi.eventually(8*time.Second, "its next time is shown", func() bool {
+		l := budi.line(o.Room)
+		return l != nil && l.Next != nil && l.Next.Equal(next) && l.State == web.StateLive
+	})
+	must(t, ana.Close(ctx, o.Room, time.Time{}))
+	if l := budi.lists(o.Room, web.StateComing); !l.Next.Equal(next) {
+		t.Errorf("closed, it opens at %v, should at %v", l.Next, next)
+	}
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext}))
+	budi.lists(o.Room, "")
+	if f, err := budi.Following(ctx); err != nil || len(f) != 1 || f[0].State != web.StateClosed || f[0].Title != "Tomorrow" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	must(t, ana.Close(ctx, o.Room, next))
+	budi.lists(o.Room, web.StateComing)
+	_, err = ana.Reopen(ctx, o.Room)
+	must(t, err)
+	if l := budi.lists(o.Room, web.StateLive); l.Next != nil {
+		t.Errorf("opened early, it is still to open at %v", l.Next)
+	}
+}
+
+// TestRoomOpensAfterRestart: a room opens at its time though its founder's node was
+// started again since; at its start, if that is not too late; and else stays closed.
+func TestRoomOpensAfterRestart(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, c := range []struct {
+		name  string
+		after time.Duration
+		state string
+	}{
+		{"before its time", 59 * time.Minute, web.StateComing},
+		{"half an hour late", 90 * time.Minute, web.StateLive},
+		{"more than an hour late", 121 * time.Minute, web.StateClosed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ana := start(t, "ana")
+			at := time.Now().Add(time.Hour)
+			o, err := ana.Open(ctx, web.OpenRequest{Title: "Later", Stage: "open", At: &at})
+			must(t, err)
+			ana.stop()
+			again := startWith(t, "ana", func(cfg *Config) {
+				cfg.Home, cfg.Wall = ana.home, func() time.Time { return time.Now().Add(c.after) }
+			})
+			again.eventually(5*time.Second, c.state, func() bool { return again.view(o.Room).State == c.state })
+			s, err := again.Status(ctx)
+			if warned := strings.Contains(strings.Join(s.Warnings, "\n"), "stays closed"); err != nil || warned != (c.state == web.StateClosed) {
+				t.Errorf("warned of %q, %v", s.Warnings, err)
+			}
+		})
+	}
+}
