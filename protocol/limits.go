@@ -102,6 +102,7 @@ const (
 	ModeratorShare = 64                         // what one is given if nothing else is said
 	MaxModerators  = 16                         // at a time
 	MaxRank        = 4                          // links of the chain of appointments
+	MaxEras        = 16                         // by one whom the founder appointed, and all below
 	MaxPinBytes    = 200
 	MaxBan         = 366 * 24 * time.Hour // a ban's life, if it has one
 )

@@ -263,6 +263,7 @@ type life struct {
 	use        Use
 	spoken     []protocol.Session
 	changes    []RelayChange
+	earlier    int // changes of eras before the stored one
 	said       int // messages sent
 }
 
@@ -446,7 +447,10 @@ func (n *node) save(l *life, era uint32, k protocol.Key) error {
 	if l.gone {
 		return nil
 	}
-	for _, c := range l.changes {
+	if era != n.era {
+		l.earlier = len(l.changes)
+	}
+	for _, c := range l.changes[l.earlier:] {
 		if c.Relay == n.id && k.Term < c.Term {
 			n.w.misuse("%v stores term %d, and has claimed %d", n, k.Term, c.Term)
 		}

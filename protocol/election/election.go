@@ -42,7 +42,9 @@
 //	14  Who relays and does not yield renews each Beat; every candidate pulses each
 //	    Beat.
 //	15  A start has neither best nor max; it listens for Suspect. A founder
-//	    who opens a new room claims term 1 at once.
+//	    who opens a new room claims term 1 at once. Who stored a later era than its
+//	    log gives sends nothing until the log catches up, for two leases at most:
+//	    then it begins anew in the log's era, above term Jump/2.
 //
 // The invariants, which the tests hold against random histories:
 //
@@ -80,6 +82,8 @@ const (
 	// spacing keeps two claims of one signer far enough apart for receivers
 	// that take one each 250 ms.
 	spacing = 300 * time.Millisecond
+	// catchUp is how long a node that once claimed by a later log waits for it.
+	catchUp = 2 * Lease
 	// termLimit is the first term that nobody may claim.
 	termLimit = uint64(1) << 63
 )
@@ -101,7 +105,8 @@ type Config struct {
 
 	// Persisted and PersistedEra are what an earlier life stored last (see
 	// Out.Keep). A later era than the roster's means that the log is
-	// behind: the machine only observes until the log has caught up.
+	// behind: the machine only observes until the log has caught up, for two
+	// leases at most.
 	Persisted    protocol.Key
 	PersistedEra uint32
 

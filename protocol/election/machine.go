@@ -49,8 +49,8 @@ type Machine struct {
 
 	stored    protocol.Key
 	storedEra uint32
-	floor     uint64 // terms up to it an earlier life may have claimed, in floorEra
-	floorEra  uint32
+	floors    map[uint32]uint64 // terms up to that an earlier life may have claimed, by era
+	began     time.Duration
 
 	heard []protocol.PeerID // scratch of alive
 }
@@ -70,11 +70,12 @@ func New(cfg Config, now time.Duration) *Machine {
 	m := &Machine{
 		room: cfg.Room, self: cfg.Self, boot: cfg.Boot, class: cfg.Class, apart: cfg.Apart,
 		peers:  map[protocol.PeerID]*life{},
+		floors: map[uint32]uint64{}, began: now,
 		bestAt: never, maxAt: now, lowAt: never, metAt: never, beatAt: never, claimedAt: never,
 	}
 	if cfg.Persisted.Term < termLimit {
 		m.stored, m.storedEra = cfg.Persisted, cfg.PersistedEra
-		m.floor, m.floorEra = cfg.Persisted.Term, cfg.PersistedEra
+		m.floors[cfg.PersistedEra] = cfg.Persisted.Term
 	}
 	m.enrol(cfg.Roster)
 	m.listen(now)
@@ -101,12 +102,7 @@ func (m *Machine) enrol(r Roster) {
 
 // reached gives the highest term that anybody is known to have claimed in this
 // era, or that an earlier life of this node may have.
-func (m *Machine) reached() uint64 {
-	if m.floorEra == m.roster.Era {
-		return max(m.max.Term, m.floor)
-	}
-	return m.max.Term
-}
+func (m *Machine) reached() uint64 { return max(m.max.Term, m.floors[m.roster.Era]) }
 
 // SetRoster takes what the log says now (rule 8). Only who signs beyond a share, in
 // forks, has the era fall. Then it is entered again, without a memory: those who hold
@@ -128,6 +124,18 @@ func (m *Machine) SetRoster(r Roster, now time.Duration) {
 		m.doubt(now, true)
 	}
 	if !stood && m.candidate() && m.suspecting(now) && !m.free {
+		m.listen(now)
+	}
+}
+
+// startOver stands in the era that the log has, earlier than what was stored, where the
+// log has not caught up in all that time: its era fell while this node was off, or it
+// lost actions. How far its earlier lives got in that era is not stored any more; half
+// a Jump is further.
+func (m *Machine) startOver(now time.Duration) {
+	m.stored, m.storedEra = protocol.Key{}, m.roster.Era
+	m.floors[m.roster.Era] = max(m.floors[m.roster.Era], Jump/2)
+	if m.suspecting(now) && !m.free {
 		m.listen(now)
 	}
 }

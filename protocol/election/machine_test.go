@@ -211,14 +211,44 @@ func TestTermsAreKeptAhead(t *testing.T) {
 // A node whose log is behind what it claimed by says nothing until it catches up.
 func TestLogBehind(t *testing.T) {
 	m := New(Config{Self: alice, Boot: 11, Roster: three(1), Persisted: key(41, alice), PersistedEra: 2}, 0)
-	for now := time.Duration(0); now < 10*time.Second; now += 100 * ms {
+	const soon = catchUp - 100*ms
+	for now := time.Duration(0); now < soon; now += 100 * ms {
 		if out := m.Tick(now); out.Claim != nil || out.Pulse != nil || out.Keep.Term > 0 {
 			t.Fatalf("with a log behind: %+v", out)
 		}
 	}
-	m.SetRoster(three(2), 10*time.Second)
-	if out := m.Tick(10*time.Second + Suspect); out.Claim == nil || out.Claim.Key != key(42, alice) {
+	m.SetRoster(three(2), soon)
+	if out := m.Tick(soon + Suspect); out.Claim == nil || out.Claim.Key != key(42, alice) {
 		t.Errorf("after catching up: %+v", out)
+	}
+}
+
+// A log that does not catch up with what was stored, since its era fell while the node
+// was off, leaves no room without a relay: the node begins anew in the era that there
+// is, under a term that no earlier life of its can have claimed, and stores that.
+func TestLogBehindForGood(t *testing.T) {
+	m := New(Config{Self: alice, Boot: 11, Roster: three(1), Persisted: key(41, alice), PersistedEra: 2}, 0)
+	var kept, claimed protocol.Key
+	for now := time.Duration(0); now < catchUp+Suspect+100*ms; now += 100 * ms {
+		out := m.Tick(now)
+		if out.Keep.Term > 0 {
+			kept = out.Keep
+		}
+		if out.Claim != nil {
+			claimed = out.Claim.Key
+		}
+	}
+	if claimed != key(Jump/2+1, alice) || kept.Term < claimed.Term {
+		t.Errorf("it claims %v and stores %v", claimed, kept)
+	}
+	other := New(Config{Self: bob, Boot: 1, Roster: three(1)}, 0)
+	other.Claim(m.Best(), Suspect)
+	if other.Best().Key != claimed {
+		t.Error("nobody follows it")
+	}
+	m.SetRoster(three(2), catchUp+2*Suspect) // the log after all
+	if m.reached() != 41 {
+		t.Errorf("in the era of its earlier life it is at term %d", m.reached())
 	}
 }
 

@@ -19,8 +19,11 @@ func (m *Machine) Tick(now time.Duration) Out {
 }
 
 // age does what silence does: it makes the relay a suspect (rule 7) and ends solo
-// and yielding (rule 12).
+// and yielding (rule 12), and the wait for a log that does not catch up (rule 15).
 func (m *Machine) age(now time.Duration) {
+	if m.roster.Era < m.storedEra && now-m.began >= catchUp {
+		m.startOver(now)
+	}
 	if m.best.Term == 0 {
 		return
 	}

@@ -48,16 +48,39 @@ func fold(j *judge, g *protocol.Genesis) *Roster {
 		mutes: map[protocol.PeerID]Mute{}, unmuted: map[protocol.PeerID]bool{},
 	}}
 	f.seat()
+	eras := map[int]int{} // by the founder's appointment that the actions go back to
 	for _, i := range f.order {
 		if f.verdicts[i].counts && f.ends(i) {
-			f.roster.era++
+			eras[f.root(i)]++
 		}
 		if f.verdicts[i].stands {
 			f.take(i)
 		}
 	}
+	for by, n := range eras {
+		if by != none {
+			n = min(n, protocol.MaxEras)
+		}
+		f.roster.era += uint32(n)
+	}
 	f.settle()
 	return f.roster
+}
+
+// root gives the founder's appointment that an action goes back to: by its actor's
+// first appointment that it knows of, that one's author's, and so on; so it is the
+// same whatever else there is. none: it is the founder's own.
+func (f *folder) root(i int) (by int) {
+	by = none
+	for n := f.nodes[i]; n.Actor != f.founder; n = f.nodes[by] {
+		for _, g := range f.of(n.Actor).appointed {
+			if n.past.has(g) {
+				by = g
+				break
+			}
+		}
+	}
+	return by
 }
 
 // ends says whether an action takes something from a peer who had been given a

@@ -225,7 +225,8 @@ func (r *Roster) Locked() bool { return r.locked }
 func (r *Roster) Paused() bool { return r.paused }
 func (r *Roster) Closed() bool { return r.closed }
 
-// Era counts the actions that took a role, removed or banned somebody who had
-// been given a role. It is the election's: more actions never lessen it, but for
-// what an actor signed beyond its share.
+// Era counts the actions that took a role, removed or banned somebody who had been
+// given a role; of one whom the founder appointed and all below, MaxEras at most. It is
+// the election's: more actions never lessen it, but for what an actor signed beyond
+// its share.
 func (r *Roster) Era() uint32 { return r.era }

@@ -309,21 +309,28 @@ func TestResigning(t *testing.T) {
 	s.moderators(alice)
 }
 
-// Who gives a share of one action back, and spends it beside that, is no moderator
-// once somebody has relied upon it, and can't be one and banned.
+// Who gives the last action of its share to resigning, and spends it beside that on
+// something else, is no moderator once somebody has relied upon it, whatever counts:
+// it can't be one and banned.
 func TestResigningBesideTheLastAction(t *testing.T) {
-	s := newScript(t)
-	s.do(founder, moderator(alice))
-	s.do(founder, moderator(erin))
-	early := s.log.Heads()
-	s.do(founder, protocol.Title("Milk"))
-	s.do(erin, demote(erin))
-	resigned := s.log.Heads()
-	s.after(erin, protocol.Pause(true), early...) // nearer to the genesis: this is paid
-	s.moderators(alice, erin)
-	s.after(alice, protocol.Ban{Peer: erin}, resigned...)
-	s.moderators(alice)
-	s.banned(erin)
+	for _, counts := range []bool{true, false} {
+		s := newScript(t)
+		s.do(founder, moderator(alice))
+		appointed := s.do(founder, moderator(erin))
+		s.log.Together(func() {
+			resigned := s.after(erin, demote(erin), appointed)
+			instead := s.after(erin, protocol.Pause(true), appointed)
+			if !counts { // what the founder knows of is paid first
+				s.after(founder, protocol.Title("Milk"), instead)
+			}
+			s.after(alice, protocol.Ban{Peer: erin}, resigned)
+		})
+		s.moderators(alice)
+		s.banned(erin)
+		if s.log.Roster().Paused() == counts {
+			t.Errorf("paused %v", !counts)
+		}
+	}
 }
 
 func TestEra(t *testing.T) {
@@ -344,4 +351,25 @@ func TestEra(t *testing.T) {
 	s.after(alice, protocol.Ban{Peer: bob}, heads...)
 	s.after(founder, protocol.Remove{Peer: alice}, heads...) // voids the ban, which counts all the same
 	era(3)
+}
+
+// Nobody but the founder can void what is claimed in an election without end.
+func TestErasAreBounded(t *testing.T) {
+	s := newScript(t)
+	s.do(founder, moderator(alice))
+	s.do(alice, moderator(bob))
+	for i := range 30 {
+		p := []protocol.PeerID{alice, bob}[i%2]
+		s.do(p, speaker(carol))
+		s.do(p, protocol.Revoke{Peer: carol, Role: protocol.RoleSpeaker})
+	}
+	if era := s.log.Roster().Era(); era != protocol.MaxEras {
+		t.Errorf("alice and whom she appointed make %d eras", era)
+	}
+	s.do(founder, moderator(erin))
+	s.do(erin, demote(erin)) // of her own
+	s.do(founder, protocol.Remove{Peer: alice})
+	if era := s.log.Roster().Era(); era != protocol.MaxEras+2 {
+		t.Errorf("era %d when others ended somebody", era)
+	}
 }
