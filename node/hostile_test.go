@@ -20,6 +20,7 @@ import (
 
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/rtc"
+	"github.com/earshot-audio/earshot/node/stall"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 	"github.com/earshot-audio/earshot/protocol/roster"
@@ -350,7 +351,7 @@ func newStage(t testing.TB, kind string) *stage {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	ana := start(t, "ana")
-	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: standstill(t)}
+	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: stall.Watch(t)}
 	o := ana.open(ctx, "Why the sky is dark", kind)
 	s.room, s.link = o.Room, o.Link
 	var err error

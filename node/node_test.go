@@ -11,13 +11,13 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/multiformats/go-multiaddr"
 	"go.uber.org/goleak"
 
+	"github.com/earshot-audio/earshot/node/stall"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -320,33 +320,8 @@ func (r *running) attached(room string) func() bool {
 	}
 }
 
-// standstill measures how long this machine stood still at the most: a gap in
-// the sound that is the machine's own says nothing of the room.
-func standstill(t testing.TB) func() time.Duration {
-	const beat = 5 * time.Millisecond
-	var most atomic.Int64
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(beat)
-		defer tick.Stop()
-		for last := time.Now(); ; {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				most.Store(max(most.Load(), int64(time.Since(last)-beat)))
-				last = time.Now()
-			}
-		}
-	}()
-	t.Cleanup(func() { close(done); <-ended })
-	return func() time.Duration { return time.Duration(most.Load()) }
-}
-
 func TestRelayDiesInMidSentence(t *testing.T) {
-	stood := standstill(t)
+	stood := stall.Watch(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	nodes := five(t)
