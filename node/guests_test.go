@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	document "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 	"github.com/pion/webrtc/v4"
@@ -278,7 +279,8 @@ func (p *page) shoots(name string) {
 	p.t.Helper()
 	if dir := os.Getenv("EARSHOT_SCREENSHOTS"); dir != "" {
 		var png []byte
-		must(p.t, chromedp.Run(p.ctx, chromedp.CaptureScreenshot(&png)))
+		// A tab that is not in front may not be painted.
+		must(p.t, chromedp.Run(p.ctx, document.BringToFront(), chromedp.CaptureScreenshot(&png)))
 		must(p.t, os.WriteFile(filepath.Join(dir, name), png, 0o600))
 	}
 }
