@@ -42,6 +42,7 @@ func TestPagePeople(t *testing.T) {
 		{"a name that looks like another's is pointed out", (*acquainted).mistakes},
 		{"what is kept is listed, and undone", (*acquainted).lists},
 		{"a room of somebody followed is told of", (*acquainted).isTold},
+		{"so is a room that is followed, a place on stage, a report", (*acquainted).isToldMore},
 	} {
 		began := time.Now()
 		step.does(a)
@@ -204,6 +205,35 @@ func (a *acquainted) isTold() {
 	if n := a.his.text(`String(shownToMe.length)`); n != "1" {
 		a.t.Errorf("the system told %s times", n)
 	}
+}
+
+// isToldMore has budi, in the hallway, follow a room that ana closes until a time, and
+// be let on stage in another; and ana, in hers, get a report.
+func (a *acquainted) isToldMore() {
+	o := a.ana.open(a.his.ctx, "Rain on tin roofs", "open")
+	a.his.shows(`.rows`, "Rain on tin roofs")
+	must(a.t, a.budi.FollowRoom(a.his.ctx, o.Room, true))
+	must(a.t, a.ana.Close(a.his.ctx, o.Room, time.Now().Add(time.Hour)))
+	a.his.shows(`.news a`, "\u2068Rain on tin roofs\u2069 is live next")
+	a.his.tabTo(`#top button:last-child`)
+	a.his.presses(kb.Enter)
+	a.his.chooses("People you know")
+	a.his.shows(`.noted a`, "Rain on tin roofs")
+	a.his.judgePeople("rooms followed")
+	a.his.tabTo(`dialog[open] [aria-label="Unfollow: Rain on tin roofs"]`)
+	a.his.presses(kb.Enter)
+	a.his.eventually("no room is followed", `!document.querySelector('.noted a')`)
+	a.his.presses(kb.Escape)
+	a.his.presses(kb.Escape)
+
+	must(a.t, a.ana.Grant(a.his.ctx, a.room, "budi", "speaker"))
+	a.his.shows(`.news a`, "You may speak in \u2068Who is who\u2069")
+	a.hers.call(`location.hash = ''`, nil)
+	sent, err := a.budi.Report(a.his.ctx, a.room, web.ReportRequest{Peer: "Вudi", Why: "goes by my name"})
+	if err != nil || len(sent.Told) == 0 {
+		a.t.Fatalf("nobody has the report: %+v, %v", sent, err)
+	}
+	a.hers.shows(`.news a`, "\u2068budi\u2069 reported \u2068Вudi\u2069 in \u2068Who is who\u2069")
 }
 
 // notifies lets the page notify, and keeps what it does.

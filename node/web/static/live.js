@@ -8,7 +8,8 @@
 
 /**
  * @typedef {{room: string, title: string, link: string, host: string, host_petname: string, followed: {peer: string, petname: string, host: boolean}[], speakers: number, listeners: number,
- *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean}} RoomLine
+ *   language: string, topics: string[], started: string, stage: string, listed: boolean, joined: boolean, closed: boolean,
+ *   state: string, locked: boolean, next?: string, following: boolean, known: boolean}} RoomLine state: live or coming
  * @typedef {{peer: string, name: string, self_name: string, petname: string, text: string, colour: string, followed: boolean, blocked: boolean, similar_to: string[], role: string, muted: boolean, hand: number, waiting_ms: number, speaking: boolean,
  *   listening: boolean, recording: boolean, you: boolean, muted_by: string, silenced: boolean, you_may: string[], live_parent: string, warm_parent: string, lost: boolean, guests: number, guest_of: string}} Member
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
@@ -19,6 +20,9 @@
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean, has_guest_door?: boolean}} Status
  * @typedef {{changed: RoomLine[], gone: string[]}} RoomsChange
+ * @typedef {{peer: string, name: string, petname?: string, you: boolean}} Reported whom a report is of, by or for
+ * @typedef {{n: number, by: Reported, of: Reported}} Report
+ * @typedef {{room: string, may_read: boolean, reports: Report[]}} RoomReports
  */
 
 /**
@@ -47,10 +51,14 @@ export class Live extends EventTarget {
 		this.node = null
 		/** @type {Map<string, RoomLine>} */
 		this.rooms = new Map()
+		/** @type {Map<string, RoomLine>} those that are closed until a time */
+		this.coming = new Map()
 		/** @type {Map<string, RoomView>} */
 		this.views = new Map()
 		/** @type {Map<string, Talk>} */
 		this.talks = new Map()
+		/** @type {Map<string, RoomReports>} */
+		this.reports = new Map()
 		/** @type {Standing} */
 		this.standing = 'live'
 		this.pending = false
@@ -77,7 +85,7 @@ export class Live extends EventTarget {
 			if (source.readyState === EventSource.CLOSED) this.refused() // the browser gave up
 			else this.tell('standing', 'stopped')
 		}
-		for (const kind of ['reset', 'node', 'rooms', 'room', 'chat']) {
+		for (const kind of ['reset', 'node', 'rooms', 'coming', 'room', 'chat', 'reports']) {
 			source.addEventListener(kind, e => this.tell(kind, JSON.parse(/** @type {MessageEvent} */ (e).data)))
 		}
 	}
@@ -99,7 +107,7 @@ export class Live extends EventTarget {
 	told({ kind, data, to }) {
 		if (kind === 'ask') {
 			if (!this.holds || !this.node) return // it hears of everything once this tab does
-			this.channel.postMessage({ kind: 'all', data: { node: this.node, rooms: this.rooms, views: this.views, talks: this.talks, standing: this.standing }, to: data })
+			this.channel.postMessage({ kind: 'all', data: { node: this.node, rooms: this.rooms, views: this.views, talks: this.talks, coming: this.coming, reports: this.reports, standing: this.standing }, to: data })
 		} else if (!this.holds && (to === undefined || to === this.id)) {
 			this.take(kind, data)
 		}
@@ -109,15 +117,20 @@ export class Live extends EventTarget {
 	take(kind, data) {
 		switch (kind) {
 			case 'reset':
-				this.rooms.clear()
-				this.views.clear()
-				this.talks.clear()
+				for (const all of [this.rooms, this.coming, this.views, this.talks, this.reports]) all.clear()
 				break
 			case 'node':
 				this.node = data
 				break
 			case 'rooms':
 				this.takeRooms(data)
+				break
+			case 'coming':
+				for (const line of data.changed) this.coming.set(line.room, line)
+				for (const id of data.gone) this.coming.delete(id)
+				break
+			case 'reports':
+				this.reports.set(data.room, data)
 				break
 			case 'room':
 				for (const m of data.members) {
@@ -130,7 +143,7 @@ export class Live extends EventTarget {
 				this.takeChat(data)
 				break
 			case 'all':
-				Object.assign(this, { node: data.node, rooms: data.rooms, views: data.views })
+				Object.assign(this, { node: data.node, rooms: data.rooms, coming: data.coming, views: data.views, reports: data.reports })
 				this.talks = new Map([...data.talks].map(([room, talk]) => [room, Object.assign(new Talk(), talk)])) // what is copied has no class
 				this.stands(data.standing)
 				break
@@ -145,14 +158,17 @@ export class Live extends EventTarget {
 		for (const line of changed) {
 			this.rooms.set(line.room, line)
 			if (line.joined) continue
-			this.views.delete(line.room)
-			this.talks.delete(line.room)
+			this.left(line.room)
 		}
 		for (const id of gone) {
 			this.rooms.delete(id)
-			this.views.delete(id)
-			this.talks.delete(id)
+			this.left(id)
 		}
+	}
+
+	/** What is known of a room only while one is in it. @param {string} room */
+	left(room) {
+		for (const all of [this.views, this.talks, this.reports]) all.delete(room)
 	}
 
 	/** @param {import('./chat.js').News} news */

@@ -6,15 +6,17 @@
  */
 
 import { h, say, set } from './view.js'
-import { t } from './words.js'
+import { language, t } from './words.js'
 
 /** @typedef {import('./live.js').Live} Live */
 /** @typedef {import('./live.js').RoomLine} RoomLine */
 /** @typedef {{key: string, room: string, sentence: string}} Notice */
+/** @typedef {{key: string, is: boolean, room: string, words: () => string}} Fact what somebody may be told of: whether it is so, and how it is said */
 
 const wanted = 'told' // in what the browser keeps: on, or nothing
 const looked = 'earshot looks at ' // and a room: the lock of who sees it
 const mostShown = 3 // in the hallway
+const settling = 1000 // ms, in which what there is at first comes
 
 /** Whether this person wants to be told by their system, and the browser lets it. */
 function willing() {
@@ -32,8 +34,9 @@ export class Notices {
 		this.tell = tell
 		/** @type {Notice[]} the newest first */
 		this.list = []
-		/** @type {Map<string, boolean> | null} whether it is so, as it was last seen */
-		this.known = null
+		/** @type {Set<string>} what is so, as it was last seen */
+		this.known = new Set()
+		this.since = 0
 		this.looking = ''
 		this.lookAway = () => {}
 		live.addEventListener('change', () => this.look())
@@ -43,27 +46,30 @@ export class Notices {
 	/** Compares what is with what was. What is there at first is no news. */
 	look() {
 		if (!this.live.node) return
-		const first = this.known === null
-		const known = (this.known ??= new Map())
+		this.since ||= Date.now()
+		const first = Date.now() - this.since < settling
 		for (const { key, is, room, words } of this.facts()) {
-			const news = is && !known.get(key) && !first
-			known.set(key, is)
-			if (news) this.add({ key, room, sentence: words() })
+			if (is && !first && !this.known.has(key)) this.add({ key, room, sentence: words() })
+			if (is) this.known.add(key)
+			else this.known.delete(key)
 		}
 	}
 
-	/**
-	 * All that somebody may be told of: whether it is so, and how it is said. What is
-	 * out of sight is not said to be otherwise.
-	 */
+	/** What is out of sight is not said to be otherwise. @returns {Generator<Fact>} */
 	*facts() {
-		for (const r of this.live.rooms.values()) {
-			const host = r.followed?.find(f => f.host)
-			yield { key: 'open ' + r.room, is: !r.closed && host !== undefined, room: r.room, words: () => t('told.opened', { name: host?.petname || r.host.slice(-6), title: r.title }) }
+		const { rooms, coming, views, reports } = this.live
+		for (const r of rooms.values()) {
+			const host = followedHost(r)
+			yield { key: 'open ' + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
 		}
-		for (const v of this.live.views.values()) {
-			const you = v.members.find(m => m.you)
-			yield { key: 'seat ' + v.room, is: you?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
+		for (const r of [...rooms.values(), ...coming.values()]) {
+			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: followedHost(r) !== '' || r.following, room: r.room, words: () => t('told.next', { title: r.title, when: when(r.next ?? '') }) }
+		}
+		for (const v of views.values()) {
+			yield { key: 'seat ' + v.room, is: v.members.find(m => m.you)?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
+		}
+		for (const { room, reports: all } of reports.values()) {
+			for (const r of all) yield { key: `report ${room} ${r.n}`, is: true, room, words: () => t('told.report', { name: called(r.by), of: called(r.of), title: views.get(room)?.title ?? '' }) }
 		}
 	}
 
@@ -98,13 +104,30 @@ export class Notices {
 		if (room === this.looking) return
 		this.looking = room
 		this.lookAway()
-		if (room) navigator.locks.request(looked + room, { mode: 'shared' }, () => new Promise(done => (this.lookAway = () => done(undefined))))
+		if (room === '') return
+		const over = new Promise(done => (this.lookAway = () => done(undefined)))
+		navigator.locks.request(looked + room, { mode: 'shared' }, () => over)
 	}
 
 	/** Those of which the hallway tells: where there still is something to go to. */
 	get shown() {
-		return this.list.filter(n => this.live.rooms.get(n.room)?.closed === false)
+		return this.list.filter(n => this.live.coming.has(n.room) || this.live.rooms.get(n.room)?.closed === false)
 	}
+}
+
+/** What one calls a room's host, if one follows them; '': one does not. @param {RoomLine} r */
+function followedHost(r) {
+	return r.followed?.some(f => f.host) ? r.host_petname || r.host.slice(-6) : ''
+}
+
+/** @param {import('./live.js').Reported} who */
+function called(who) {
+	return who.petname || who.name || who.peer.slice(-6)
+}
+
+/** @param {string} at */
+function when(at) {
+	return new Date(at).toLocaleString(language(), { dateStyle: 'full', timeStyle: 'short' })
 }
 
 /** A button that asks to be told, or to be told no more, and says how it stands. */

@@ -1,16 +1,18 @@
 // @ts-check
 /**
- * All whom one follows, calls by a name of one's own, or has blocked.
+ * All whom one follows, calls by a name of one's own, or has blocked; and the rooms
+ * that one follows.
  * @module
  */
 
-import { inWords } from './api.js'
+import { get, inWords, post, roomPath } from './api.js'
 import { tellMe } from './notify.js'
 import { note, noted } from './person.js'
 import { List, ask, h, say, set } from './view.js'
 import { language, t } from './words.js'
 
 /** @typedef {import('./person.js').Person} Person */
+/** @typedef {{room: string, title: string, state: string, next?: string}} FollowedRoom */
 
 /** Shows them, each with a way to undo what is kept. */
 export async function showPeople() {
@@ -18,17 +20,55 @@ export async function showPeople() {
 	const rows = h('ul', { class: 'noted' })
 	const problem = h('p', { class: 'problem', role: 'alert' })
 	const list = new List(rows, p => p.peer, row)
+	const rooms = h('ul', { class: 'noted' })
+	const roomList = new List(rooms, r => r.room, roomRow)
+	const section = h('section', { hidden: true }, h('h3', {}, t('people.rooms')), rooms)
 	const close = h('button', { class: 'main', onclick: () => box.close() }, t('close'))
-	const box = ask(t('people'), h('p', { class: 'soft' }, t('people.say')), tellMe(), none, rows, problem, h('div', { class: 'acts' }, close))
+	const box = ask(t('people'), h('p', { class: 'soft' }, t('people.say')), tellMe(), none, rows, section, problem, h('div', { class: 'acts' }, close))
 	await show()
 
 	async function show() {
 		try {
 			const people = await noted()
-			none.hidden = people.length > 0
+			/** @type {FollowedRoom[]} */
+			const followed = await get('/api/v1/following')
+			none.hidden = people.length + followed.length > 0
+			section.hidden = followed.length === 0
+			roomList.show(followed)
 			list.show(people.sort((a, b) => nameOf(a).localeCompare(nameOf(b), language())))
 		} catch (e) {
 			say(problem, inWords(e))
+		}
+	}
+
+	/** A button that undoes something, after which all is shown anew. @param {string} word @param {() => Promise<any>} does */
+	function undo(word, does) {
+		return h('button', {
+			onclick: async () => {
+				await does().catch(e => say(problem, inWords(e)))
+				await show()
+				if (document.activeElement === document.body) close.focus() // the button has gone
+			},
+		}, t(word))
+	}
+
+	/** A room that is followed. */
+	function roomRow() {
+		let room = ''
+		const title = h('a', { class: 'name', dir: 'auto', onclick: () => box.close() })
+		const facts = h('span', { class: 'soft' })
+		const button = undo('person.unfollow', () => post(roomPath(room, 'follow'), { on: false }))
+		return {
+			element: h('li', {}, h('span', { class: 'who' }, title, facts), h('span', { class: 'acts' }, button)),
+			/** @param {FollowedRoom} r */
+			update: r => {
+				room = r.room
+				const name = r.title || t('room', { id: r.room.slice(0, 6) })
+				say(title, name)
+				set(title, { href: '#room/' + r.room })
+				say(facts, r.state === 'live' ? t('live') : r.next ? t('law.next', { when: when(r.next) }) : t('closed'))
+				set(button, { 'aria-label': `${button.textContent}: ${name}` })
+			},
 		}
 	}
 
@@ -37,14 +77,11 @@ export async function showPeople() {
 		let peer = ''
 		const name = h('bdi', { class: 'name' })
 		const facts = h('span', { class: 'soft' })
-		const undo = (/** @type {string} */ word, /** @type {Parameters<typeof note>[1]} */ change) => h('button', {
-			onclick: async () => {
-				await note(peer, change).catch(e => say(problem, inWords(e)))
-				await show()
-				if (document.activeElement === document.body) close.focus() // the button has gone
-			},
-		}, t(word))
-		const buttons = { followed: undo('person.unfollow', { follow: false }), petname: undo('person.petname.forget', { petname: '' }), blocked: undo('person.unblock', { block: false }) }
+		const buttons = {
+			followed: undo('person.unfollow', () => note(peer, { follow: false })),
+			petname: undo('person.petname.forget', () => note(peer, { petname: '' })),
+			blocked: undo('person.unblock', () => note(peer, { block: false })),
+		}
 		return {
 			element: h('li', {}, h('span', { class: 'who' }, name, facts), h('span', { class: 'acts' }, ...Object.values(buttons))),
 			/** @param {Person} p */
