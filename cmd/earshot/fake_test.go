@@ -33,6 +33,7 @@ type fakeNode struct {
 	open    bool             // the listening does not end by itself
 	summary web.Summary
 	chats   []web.Chat // for FollowChat
+	reports web.RoomReports
 
 	changed chan struct{}
 

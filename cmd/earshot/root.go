@@ -115,7 +115,7 @@ node and opens its page; the other commands talk to the node that is running.`,
 	root.AddCommand(
 		p.upCommand(), p.statusCommand(), p.doctorCommand(), p.meetCommand(), p.guestsCommand(), grouped(demoCommand(p), groupNode), p.configCommand(),
 		p.roomsCommand(), p.openCommand(), p.roomCommand(), p.listenCommand(), p.speakCommand(),
-		p.handCommand(), p.stageCommand(), p.chatCommand(), p.reactCommand(), p.captionsCommand(),
+		p.handCommand(), p.stageCommand(), p.chatCommand(), p.reactCommand(), p.captionsCommand(), p.reportCommand(), p.reportsCommand(),
 		p.leaveCommand(), p.closeCommand(), p.reopenCommand(), p.logCommand(),
 		p.completionCommand(), p.manCommand(), p.versionCommand(),
 	)

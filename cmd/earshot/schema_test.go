@@ -143,6 +143,7 @@ func TestOutputFitsSchema(t *testing.T) {
 	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1},
 		Reach: web.Reach{Reach: "private", NAT: "dependent", UDP: "blocked", IPv4: "private", IPv6: "none", Serves: web.Serves{Policy: "rooms"}}}
 	f.diagnosis, f.met = ill(), web.Met{Found: 1, Neighbors: 1}
+	f.reports = web.RoomReports{Room: roomID, MayRead: true, Reports: []web.ReportLine{ekoReported()}, Sent: []web.SentReport{{Room: roomID}}}
 	talk := filepath.Join(t.TempDir(), "talk.ogg")
 	if err := os.WriteFile(talk, talkFile(t, 3), 0o600); err != nil {
 		t.Fatal(err)
@@ -182,6 +183,9 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"speak 7k2m " + talk, []string{"speak.speaking", "speak.summary"}},
 		{"config path", []string{"config.path"}},
 		{"config", slices.Repeat([]string{"config"}, len(allSettings()))},
+		{"report 7k2m eko", []string{"report"}},
+		{"reports 7k2m", []string{"reports.report", "report"}},
+		{"reports 7k2m --dismiss 3", []string{"reports.dismissed"}},
 		{"version", []string{"version"}},
 	} {
 		got, stderr, code := call{home: dir}.run(t, append(strings.Fields(c.args), "--json")...)
