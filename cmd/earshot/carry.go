@@ -28,17 +28,48 @@ func (p *program) leaveCommand() *cobra.Command {
 		})
 }
 
+// closedLine is what `close` prints for scripts.
+type closedLine struct {
+	eventLine
+	Next *time.Time `json:"next,omitempty"` // when it opens by itself
+}
+
 func (p *program) closeCommand() *cobra.Command {
-	return p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
+	var at string
+	cmd := p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
 		func(ctx context.Context, node *caller, v web.RoomView) error {
-			if err := node.Close(ctx, v.Room, time.Time{}); err != nil {
+			var next time.Time
+			if said, err := whenSaid(at, time.Now()); err != nil {
+				return err
+			} else if said != nil {
+				next = *said
+			}
+			if err := node.Close(ctx, v.Room, next); err != nil {
 				return err
 			}
-			if p.json {
-				return p.line(eventLine{"closed", v.Room})
-			}
-			return p.say("%s is closed. Its link opens it again: earshot reopen %s\n", v.Title, shortRoom(v.Room))
+			return p.sayClosed(ctx, node, v)
 		})
+	cmd.Long = `Close a room of yours: silent until reopened under the same link. With --at, or at
+the time that earshot room set --at has said, it opens by itself.`
+	cmd.Example += "\n  earshot close 7k2m --at \"2026-12-08 19:00\""
+	cmd.Flags().StringVar(&at, "at", "", "open it again then, `TIME` as 2026-12-01 19:00 or RFC 3339")
+	return cmd
+}
+
+// sayClosed says that a room is closed, and until when: that may have been said in
+// the room.
+func (p *program) sayClosed(ctx context.Context, node *caller, v web.RoomView) error {
+	line := closedLine{eventLine{"closed", v.Room}, nil}
+	if now, err := node.Room(ctx, v.Room); err == nil && now.State == web.StateComing {
+		line.Next = now.Next
+	}
+	switch {
+	case p.json:
+		return p.line(line)
+	case line.Next != nil:
+		return p.say("%s is closed, and opens again at %s. Earlier: earshot reopen %s\n", v.Title, moment(*line.Next), shortRoom(v.Room))
+	}
+	return p.say("%s is closed. Its link opens it again: earshot reopen %s\n", v.Title, shortRoom(v.Room))
 }
 
 func (p *program) reopenCommand() *cobra.Command {
@@ -49,7 +80,7 @@ func (p *program) reopenCommand() *cobra.Command {
 				return err
 			}
 			if p.json {
-				return p.line(openedLine{"reopened", opened.Room, opened.Link, opened.GuestLink, opened.Notice})
+				return p.line(openedLine{"reopened", opened.Room, opened.Link, opened.GuestLink, opened.Notice, nil})
 			}
 			return p.sayOpened(v.Title, "is open again", opened)
 		})

@@ -45,7 +45,7 @@ func (p *program) completeRoom(cmd *cobra.Command, args []string, _ string) ([]c
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return p.completeBy(cmd, func(ctx context.Context, node *caller) (found []cobra.Completion) {
-		rooms, _ := node.Rooms(ctx) // without them nothing is offered
+		rooms, _ := node.AllRooms(ctx) // without them nothing is offered
 		for _, r := range rooms {
 			found = append(found, cobra.CompletionWithDesc(shortRoom(r.Room), r.Title))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -68,7 +69,7 @@ func (f *fakeNode) Open(_ context.Context, r web.OpenRequest) (web.Opened, error
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.opened = r
-	return web.Opened{Room: f.view.Room, Link: f.view.Link, Notice: "Anyone can see it, and this node's address."}, nil
+	return web.Opened{Room: f.view.Room, Link: f.view.Link, Notice: "Anyone can see it, and this node's address.", Next: r.At}, nil
 }
 
 func (f *fakeNode) Doctor(_ context.Context, of string) (web.Diagnosis, error) {
@@ -102,8 +103,21 @@ func (f *fakeNode) act(what string) error {
 }
 
 func (f *fakeNode) Leave(_ context.Context, room string) error { return f.act("leave " + room) }
-func (f *fakeNode) Close(_ context.Context, room string, _ time.Time) error {
+func (f *fakeNode) Close(_ context.Context, room string, next time.Time) error {
+	if !next.IsZero() {
+		f.mu.Lock()
+		f.view.Closed, f.view.State, f.view.Next = true, web.StateComing, &next
+		f.mu.Unlock()
+	}
 	return f.act("close " + room)
+}
+
+func (f *fakeNode) FollowRoom(_ context.Context, room string, on bool) error {
+	return f.act(fmt.Sprintf("follow %s %t", room, on))
+}
+
+func (f *fakeNode) Following(context.Context) ([]web.FollowedRoom, error) {
+	return []web.FollowedRoom{{Room: roomID, Title: "Why the sky is dark", State: web.StateClosed}}, nil
 }
 func (f *fakeNode) Reopen(_ context.Context, room string) (web.Opened, error) {
 	return web.Opened{Room: f.view.Room, Link: f.view.Link}, f.act("reopen " + room)

@@ -73,6 +73,38 @@ qk2mabcd  long long long long long long long long lon…  -       0         1   
 	}
 }
 
+// TestRoomsToCome: those to come stand below the live ones; for scripts only if they
+// ask for them.
+func TestRoomsToCome(t *testing.T) {
+	next := time.Date(2126, 12, 1, 19, 0, 0, 0, time.Local)
+	live := web.RoomLine{Room: roomID, Title: "Why the sky is dark", Joined: true, Listed: true, Locked: true, State: web.StateLive, Next: &next}
+	f := &fakeNode{rooms: []web.RoomLine{live,
+		{Room: "q" + roomID[1:], Title: "Book club", Language: "en", Listed: true, State: web.StateComing, Next: &next, Following: true},
+		{Room: "r" + roomID[1:], Title: "Just us", State: web.StateComing, Next: &next}}}
+	dir := home(t, f)
+	got, _, code := call{home: dir}.run(t, "rooms")
+	want := `ROOM      TITLE                LIVE  SPEAKING  LISTENING  LANGUAGE
+7k2mabcd  Why the sky is dark  -     0         0          -         you are in it; locked; next 2126-12-01 19:00
+
+TO COME   TITLE      OPENS             LANGUAGE
+qk2mabcd  Book club  2126-12-01 19:00  en        you follow it
+rk2mabcd  Just us    2126-12-01 19:00  -         not listed
+`
+	if got != want || code != 0 {
+		t.Errorf("code %d, stdout\n%s\nwant\n%s", code, got, want)
+	}
+	for args, count := range map[string]int{"rooms --json": 1, "rooms --json --all": 3} {
+		if got, _, _ := (call{home: dir}).run(t, strings.Fields(args)...); strings.Count(got, "\n") != count {
+			t.Errorf("%s: %d rooms are wanted:\n%s", args, count, got)
+		}
+	}
+	f.rooms = f.rooms[1:2]
+	got, _, _ = call{home: dir}.run(t, "rooms")
+	if !strings.HasPrefix(got, "No room is live") || !strings.Contains(got, "\n\nTO COME") {
+		t.Errorf("none live:\n%s", got)
+	}
+}
+
 func TestStatusOfOneAlone(t *testing.T) {
 	f := &fakeNode{status: web.Status{Peer: "quiet-heron", Alone: true}}
 	got, _, code := call{home: home(t, f)}.run(t, "status")
@@ -110,6 +142,36 @@ func TestOpen(t *testing.T) {
 	o := f.opened
 	if o.Title != "Why the sky is dark" || o.Stage != "open" || len(o.Speakers) != 2 || o.Language != "en" || len(o.Topics) != 1 || !o.Unlisted {
 		t.Errorf("asked for %+v", o)
+	}
+}
+
+func TestOpenLater(t *testing.T) {
+	f := &fakeNode{view: sky()}
+	dir := home(t, f)
+	got, _, code := call{home: dir}.run(t, "open", "Book club", "--at", "2126-12-01 19:00")
+	want := "Book club opens at 2126-12-01 19:00 as 7k2mabcd.\n  earshot:room/" + roomID + "/AAAA\nAnyone can see it, and this node's address.\n"
+	if at := time.Date(2126, 12, 1, 19, 0, 0, 0, time.Local); got != want || code != 0 || f.opened.At == nil || !f.opened.At.Equal(at) {
+		t.Errorf("code %d, %q, want %q; at %v", code, got, want, f.opened.At)
+	}
+	got, _, _ = call{home: dir}.run(t, "open", "Book club", "--at", "2126-12-01T12:00:00Z", "--json")
+	if want := `{"event":"coming","room":"` + roomID + `","link":"earshot:room/` + roomID + `/AAAA","notice":"Anyone can see it, and this node's address.","next":"2126-12-01T12:00:00Z"}` + "\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	got, _, code = call{home: dir}.run(t, "close", "7k2m", "--at", "2126-12-08 19:00")
+	if want := "Why the sky is dark is closed, and opens again at 2126-12-08 19:00. Earlier: earshot reopen 7k2mabcd\n"; got != want || code != 0 {
+		t.Errorf("code %d, %q, want %q", code, got, want)
+	}
+	got, _, _ = call{home: dir}.run(t, "room", "7k2m")
+	if want := "opens at 2126-12-08 19:00"; !strings.Contains(got, want) {
+		t.Errorf("%q is not in\n%s", want, got)
+	}
+	for _, c := range []struct{ args, want string }{
+		{"open T --at soon", `earshot: --at: "soon" is no time; for example --at "2026-12-01 19:00"` + "\n"},
+		{"close 7k2m --at 2020-01-01T00:00:00Z", "earshot: --at: 2020-01-01T00:00:00Z is over; give a time to come\n"},
+	} {
+		if _, stderr, code := (call{home: dir}).run(t, strings.Fields(c.args)...); stderr != c.want || code != 2 {
+			t.Errorf("%s: code %d, %q", c.args, code, stderr)
+		}
 	}
 }
 

@@ -155,7 +155,7 @@ func (p *program) showLog(log web.RoomLog, event string) error {
 	}
 	rows := [][]string{}
 	for _, a := range log.Actions {
-		rows = append(rows, []string{p.faint(a.At.In(time.Local).Format("2006-01-02 15:04")), names[a.Actor], actWords(a), p.faint(rightWords(a, names))})
+		rows = append(rows, []string{p.faint(moment(a.At)), names[a.Actor], actWords(a), p.faint(rightWords(a, names))})
 	}
 	if err := p.table(rows); err != nil {
 		return err
@@ -198,7 +198,7 @@ func actWords(a web.LogLine) string {
 	case a.Act == web.ActBan && a.ForMS > 0:
 		words += " for " + ago(time.Duration(a.ForMS)*time.Millisecond)
 	case a.Act == web.ActNext && a.Next != nil:
-		words = "said that the room is live next at " + a.Next.In(time.Local).Format("2006-01-02 15:04")
+		words = "said that the room is live next at " + moment(*a.Next)
 	}
 	return words
 }

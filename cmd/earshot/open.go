@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,17 +11,27 @@ import (
 
 func (p *program) openCommand() *cobra.Command {
 	var request web.OpenRequest
+	var at string
 	cmd := &cobra.Command{
 		Use:   "open TITLE",
 		Short: "Open a room and print its link",
 		Long: `Open a room and print its link. The node carries the room: this command
-returns, and the room goes on until it is closed.`,
+returns, and the room goes on until it is closed.
+
+With --at it is to come: others see it in earshot rooms, and this node opens it
+then, by this machine's clock. If the node does not run at that time, it opens
+the room when it starts, up to an hour late. earshot reopen opens it earlier.`,
 		Example: `  earshot open "Why the sky is dark"       you speak, and those you name
   earshot open "Book club" --stage open    anybody may speak
-  earshot open "Just us" --unlisted        found by its link alone`,
+  earshot open "Just us" --unlisted        found by its link alone
+  earshot open "Book club" --at "2026-12-01 19:00"`,
 		GroupID: groupRooms,
 		Args:    words("TITLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if request.At, err = whenSaid(at, time.Now()); err != nil {
+				return err
+			}
 			request.Title = args[0]
 			return p.open(cmd.Context(), request)
 		},
@@ -31,17 +42,19 @@ returns, and the room goes on until it is closed.`,
 	flags.BoolVar(&request.Unlisted, "unlisted", false, "announce it nowhere: found by its link alone")
 	flags.StringVar(&request.Language, "lang", "", "the `LANG` spoken, such as en or pt-BR")
 	flags.StringArrayVar(&request.Topics, "topic", nil, "what it is about, `T` (repeatable)")
+	flags.StringVar(&at, "at", "", "open it then, `TIME` as 2026-12-01 19:00 or RFC 3339")
 	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions([]cobra.Completion{"host", "open"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
 // openedLine is what `open` and `reopen` print for scripts.
 type openedLine struct {
-	Event     string `json:"event"`
-	Room      string `json:"room"`
-	Link      string `json:"link"`
-	GuestLink string `json:"guest_link,omitempty"`
-	Notice    string `json:"notice,omitempty"`
+	Event     string     `json:"event"`
+	Room      string     `json:"room"`
+	Link      string     `json:"link"`
+	GuestLink string     `json:"guest_link,omitempty"`
+	Notice    string     `json:"notice,omitempty"`
+	Next      *time.Time `json:"next,omitempty"` // of a room to come
 }
 
 func (p *program) open(ctx context.Context, request web.OpenRequest) error {
@@ -56,10 +69,14 @@ func (p *program) open(ctx context.Context, request web.OpenRequest) error {
 	if err != nil {
 		return err
 	}
-	if p.json {
-		return p.line(openedLine{"opened", opened.Room, opened.Link, opened.GuestLink, opened.Notice})
+	event, how := "opened", "is open"
+	if opened.Next != nil {
+		event, how = "coming", "opens at "+moment(*opened.Next)
 	}
-	return p.sayOpened(request.Title, "is open", opened)
+	if p.json {
+		return p.line(openedLine{event, opened.Room, opened.Link, opened.GuestLink, opened.Notice, opened.Next})
+	}
+	return p.sayOpened(request.Title, how, opened)
 }
 
 func (p *program) sayOpened(title, how string, opened web.Opened) error {

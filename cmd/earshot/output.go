@@ -238,3 +238,6 @@ func newLog(w io.Writer, level, format string) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }
+
+// moment gives a time as people read it, where they are.
+func moment(t time.Time) string { return t.In(time.Local).Format("2006-01-02 15:04") }

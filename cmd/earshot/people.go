@@ -25,7 +25,7 @@ func (p *program) peopleCommands() []*cobra.Command {
 		p.callCommand(),
 		p.listCommand("names", "List the names that you gave others", "You have given nobody a name.", func(o web.Person) bool { return o.Petname != "" }),
 		p.followCommand("follow", "followed", true), p.followCommand("unfollow", "unfollowed", false),
-		p.listCommand("following", "List whom you follow", "You follow nobody.", func(o web.Person) bool { return o.Followed }),
+		p.followingCommand(),
 		p.profileCommand(),
 	}
 }
@@ -81,23 +81,13 @@ func blockedUntil(o web.Person) string {
 	if o.BlockedUntil == nil {
 		return "until: earshot unblock " + calledBy(o)
 	}
-	return "until " + o.BlockedUntil.In(time.Local).Format("2006-01-02 15:04")
+	return "until " + moment(*o.BlockedUntil)
 }
 
 func (p *program) unblockCommand() *cobra.Command {
 	return p.aboutCommand("unblock", "Hear and read somebody again", func([]string) (web.NoteRequest, string, error) {
 		return web.NoteRequest{Block: new(false)}, "unblocked", nil
 	}, func(o web.Person) string { return calledBy(o) + " is heard and read here again." })
-}
-
-func (p *program) followCommand(name, event string, follow bool) *cobra.Command {
-	short, said := "Have somebody's rooms pointed out to you", "You follow %s: rooms that they open or announce are marked in earshot rooms."
-	if !follow {
-		short, said = "Follow somebody no longer", "You don't follow %s any more."
-	}
-	return p.aboutCommand(name, short, func([]string) (web.NoteRequest, string, error) {
-		return web.NoteRequest{Follow: &follow}, event, nil
-	}, func(o web.Person) string { return fmt.Sprintf(said, calledBy(o)) })
 }
 
 func (p *program) callCommand() *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
 )
 
 func (f *fakeNode) People(context.Context) ([]web.Person, error) {
@@ -52,7 +53,10 @@ func TestNotesAboutPeople(t *testing.T) {
 		{"unfollow Citra", "note Citra follow", "You don't follow Citra any more.\n"},
 		{"blocks", "", "-  ana  " + anaID + "  blocked until 2026-11-2"},
 		{"names", "", "Citra  c1tra  " + citraID + "\n"},
-		{"following", "", "Citra  c1tra  " + citraID + "\n"},
+		{"following", "", "Citra  c1tra  " + citraID + "\n\nWhy the sky is dark  7k2mabcd  closed\n"},
+		{"following --rooms", "", "Why the sky is dark  7k2mabcd  closed\n"},
+		{"follow --room 7k2m", "follow 7k2m true", "You follow Why the sky is dark: earshot rooms marks it when it is live or to come. Nobody else is told.\n"},
+		{"unfollow " + roomLink, "follow " + roomLink + " false", "You don't follow Why the sky is dark any more.\n"},
 	} {
 		f.acts = nil
 		got, stderr, code := call{home: dir}.run(t, strings.Fields(c.args)...)
@@ -63,6 +67,9 @@ func TestNotesAboutPeople(t *testing.T) {
 	for args, want := range map[string]string{
 		"block":                "earshot: earshot block needs WHO; for example: earshot block budi\n",
 		"block budi --for -1h": "earshot: --for: a block can't last less than no time; for example --for 24h\n",
+		"follow":               "earshot: earshot follow needs WHO; for example: earshot follow budi\n",
+		"follow budi --room q": "earshot: earshot follow does not know what to do with \"budi\"; for example: earshot follow budi\n",
+		"follow --room=":       "earshot: an empty ROOM names no room; earshot rooms lists them\n",
 		"call budi":            "earshot: earshot call needs NAME; for example: earshot call budi \"Budi from Bandung\"\n",
 	} {
 		if _, stderr, code := (call{home: dir}).run(t, strings.Fields(args)...); stderr != want || code != 2 {
@@ -70,6 +77,9 @@ func TestNotesAboutPeople(t *testing.T) {
 		}
 	}
 }
+
+// roomLink is a link that reads.
+var roomLink = protocol.Link{Room: protocol.RoomID{7}}.String()
 
 func (f *fakeNode) Profile(_ context.Context, who string) (web.Profile, error) {
 	return web.Profile{Peer: citraID, Name: "c1tra", Petname: "Citra", Colour: "teal"}, f.act("profile " + who)

@@ -88,7 +88,7 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 		row("pinned", "%s", v.Pinned)
 	}
 	if v.Next != nil {
-		row("next", "%s", v.Next.In(time.Local).Format("2006-01-02 15:04"))
+		row("next", "%s", moment(*v.Next))
 	}
 	row("link", "%s", v.Link)
 	if v.GuestLink != "" {
@@ -100,7 +100,10 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 // headline is the state of the room in a few words.
 func headline(v web.RoomView, now time.Time) string {
 	state := "live " + lived(v.Started, now)
-	if v.Closed {
+	switch {
+	case v.State == web.StateComing:
+		state = "opens at " + moment(*v.Next)
+	case v.Closed:
 		state = "closed"
 	}
 	listening := 0
@@ -127,6 +130,9 @@ func headline(v web.RoomView, now time.Time) string {
 	}
 	if !v.Listed {
 		parts = append(parts, "not listed")
+	}
+	if v.Following {
+		parts = append(parts, "you follow it")
 	}
 	return strings.Join(parts, ", ")
 }

@@ -56,7 +56,8 @@ func (p *program) roomSetCommand() *cobra.Command {
 	cmd := p.roomAct("set", "Change a room: its title, who may speak, whether it takes anybody new", nil)
 	cmd.Long = `Change a room, as its host or a moderator. Everybody there sees it, and its log
 says who did it. A flag with an empty text takes the language, the link, the
-topics or the time back.`
+topics or the time back. A closed room's host can change it too: with --at it is
+to come, and this node opens it then.`
 	cmd.Example = `  earshot room set 7k2m --title "Why the sky is blue"
   earshot room set 7k2m --stage open       anybody may speak
   earshot room set 7k2m --lock             nobody new comes in

@@ -138,7 +138,8 @@ func checkLine(t testing.TB, defs map[string]*schema, name, line string) {
 func TestOutputFitsSchema(t *testing.T) {
 	defs := readSchema(t)
 	f := twoVoices(t, 3)
-	f.rooms = []web.RoomLine{{Room: roomID, Title: "T", Stage: "open", Started: time.Now()}}
+	next := time.Now()
+	f.rooms = []web.RoomLine{{Room: roomID, Title: "T", Stage: "open", Started: time.Now()}, {Room: "q" + roomID[1:], Title: "U", Stage: "open", State: web.StateComing, Next: &next}}
 	f.view.Sources = []web.SourceLine{{Peer: anaID, Source: 11}}
 	f.status = web.Status{Links: f.view.Links, Dropped: map[string]int64{"stale": 1},
 		Reach: web.Reach{Reach: "private", NAT: "dependent", UDP: "blocked", IPv4: "private", IPv6: "none", Serves: web.Serves{Policy: "rooms"}}}
@@ -158,7 +159,9 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"status", []string{"status"}},
 		{"doctor", []string{"doctor"}},
 		{"meet --local", []string{"meet"}},
+		{"rooms --all", []string{"rooms", "rooms"}},
 		{"open T", []string{"open"}},
+		{"open T --at 2126-12-01T19:00:00Z", []string{"open"}},
 		{"reopen 7k2m", []string{"reopen"}},
 		{"leave 7k2m", []string{"leave"}},
 		{"close 7k2m", []string{"close"}},
@@ -176,6 +179,9 @@ func TestOutputFitsSchema(t *testing.T) {
 		{"block eko --for 1h", []string{"person.noted"}},
 		{"call eko Eko", []string{"person.noted"}},
 		{"following", []string{"person"}},
+		{"following --rooms", []string{"following.room"}},
+		{"follow --room 7k2m", []string{"room.followed"}},
+		{"close 7k2m --at 2126-12-01T19:00:00Z", []string{"close"}},
 		{"blocks", []string{"person"}},
 		{"profile eko", []string{"profile"}},
 		{"up", []string{"up.ready"}}, // of the node that is up

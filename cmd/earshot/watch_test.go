@@ -5,9 +5,34 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/earshot-audio/earshot/node/web"
 )
+
+// TestNewsOfRooms: of a room that comes, opens and closes people are told in words.
+func TestNewsOfRooms(t *testing.T) {
+	next := time.Date(2126, 12, 1, 19, 0, 0, 0, time.Local)
+	live := web.RoomLine{Room: roomID, Title: "Book club", State: web.StateLive, Speakers: 1}
+	coming := web.RoomLine{Room: roomID, Title: "Book club", State: web.StateComing, Next: &next, Following: true}
+	for _, c := range []struct {
+		was  *web.RoomLine
+		now  web.RoomLine
+		want string
+	}{
+		{nil, live, "7k2mabcd  Book club  1 speaking, 0 listening"},
+		{nil, coming, "7k2mabcd  Book club  opens at 2126-12-01 19:00; you follow it"},
+		{&coming, live, "7k2mabcd  Book club  is open, 1 speaking, 0 listening"},
+		{&live, coming, "7k2mabcd  Book club  is closed, and opens at 2126-12-01 19:00; you follow it"},
+	} {
+		if got := roomNews(c.was, c.now); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+	if sameRoom(live, coming) {
+		t.Error("that a room is closed is no change")
+	}
+}
 
 // TestWatch follows rooms that come, change and go, until Ctrl-C.
 func TestWatch(t *testing.T) {
