@@ -37,7 +37,7 @@ type seat struct {
 	end     func() // nil: not listening yet
 
 	gone      bool
-	why       error         // tells who was sent away; nil: nobody sent it
+	why       error         // somebody removed it; nil: nobody
 	over      chan struct{} // closed when it is gone
 	succeeded bool          // it came back, and has another seat
 
@@ -81,20 +81,20 @@ func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law
 			same++
 		}
 	}
-	formerly, back := g.formerly(before, room)
+	formerly, recent := g.formerly(before, room)
 	switch {
 	case g.closed:
 		return nil, errShut
 	case time.Now().Before(g.removed[home]):
 		return nil, errRemoved
-	case formerly.why != nil && back:
+	case recent && formerly.why != nil:
 		return nil, formerly.why
-	case back && slices.Contains(law.Banned, formerly.who):
+	case slices.Contains(law.Banned, formerly.who):
 		g.castOut(outcast{home, room, formerly.who})
 		return nil, errBanned
 	case g.isOut(home, room, law.Banned):
 		return nil, errBanned
-	case law.Shut && !back:
+	case law.Shut && !recent:
 		return nil, errLocked
 	case all >= g.max:
 		return nil, refuse(http.StatusServiceUnavailable, codeFull, fmt.Sprintf("all %d places for guests are taken", g.max))
@@ -102,7 +102,7 @@ func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law
 		return nil, refuse(http.StatusTooManyRequests, codeHousehold, fmt.Sprintf("%d guests listen from your address already", same))
 	}
 	s := &seat{Guest: Guest{ID: g.name(), Room: room, From: from, Since: time.Now()}, over: make(chan struct{})}
-	if back {
+	if recent {
 		s.before = before
 	}
 	g.seats = append(g.seats, s)

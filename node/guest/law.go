@@ -33,7 +33,7 @@ type departure struct {
 	room protocol.RoomID
 	at   time.Time
 	who  protocol.PeerID // as they had said; "": they had not
-	why  error           // what tells their page, when it comes again by itself; nil: it may
+	why  error           // somebody removed them, and their page is not to come again by itself; nil: nobody
 }
 
 // outcast is a household from which somebody came who is banned from a room. It stays
@@ -44,19 +44,21 @@ type outcast struct {
 	who  protocol.PeerID
 }
 
-// formerly gives how somebody left who had a session in a room, or that they are still
-// in it; false: nobody did, or too long ago. mu is held.
-func (g *guests) formerly(session string, room protocol.RoomID) (departure, bool) {
+// formerly gives how somebody left who had a session in a room, or would; recent: they
+// may come back as who they were. mu is held.
+func (g *guests) formerly(session string, room protocol.RoomID) (d departure, recent bool) {
 	if session == "" {
 		return departure{}, false
 	}
 	for _, s := range g.seats {
 		if s.session == session && s.Room == room {
-			return s.departure(), !s.gone || s.why != nil
+			return s.departure(), true
 		}
 	}
-	d, ok := g.left[session]
-	return d, ok && d.room == room && time.Since(d.at) <= backWithin
+	if d = g.left[session]; d.room != room {
+		return departure{}, false
+	}
+	return d, time.Since(d.at) <= backWithin
 }
 
 // departure is how they would leave, or did.
@@ -145,9 +147,10 @@ func (g *guests) isOut(home netip.Prefix, room protocol.RoomID, banned []protoco
 // banish takes out who is found to be banned by what they say.
 func (g *guests) banish(s *seat, who protocol.PeerID) {
 	g.mu.Lock()
+	s.was = who
 	g.castOut(outcast{householdOf(s.From), s.Room, who})
 	g.mu.Unlock()
-	g.dismiss(func(other *seat) bool { return other == s }, errBanned)
+	g.dismiss(func(other *seat) bool { return other == s }, nil)
 }
 
 // SendAway ends the visit of who is removed or banned from a room. It does not block:
@@ -161,7 +164,7 @@ func (d *Door) SendAway(room protocol.RoomID, who protocol.PeerID, banned bool) 
 		}
 		why := errSentAway
 		if banned {
-			why = errBanned
+			why = nil // the law says it, as long as it does
 			g.castOut(outcast{householdOf(s.From), room, who})
 		}
 		g.ending = append(g.ending, g.expel(s, why))

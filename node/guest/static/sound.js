@@ -80,7 +80,7 @@ export class Hearing extends EventTarget {
 				const here = !signal.aborted
 				if (code in final) this.left.abort()
 				if (here) this.become(code === 'full_room' ? 'full' : final[code] ?? 'lost')
-				if (code === 'removed' || code === 'banned') keep(this.room, '') // whoever comes again, comes anew
+				if (code === 'removed') keep(this.room, '') // whoever comes again, comes anew
 			}
 			if (session && signal.aborted) await ask(session, { method: 'DELETE', keepalive: true }).catch(() => {}) // it ended with the node
 			pc.close()
