@@ -17,8 +17,9 @@ type ledger struct {
 
 func newLedger() *ledger { return &ledger{more: make(chan struct{}, 1)} }
 
-// Post has write called, after those before it. A room posts no second write of
-// a kind before the first is done, which bounds how many wait.
+// Post has write called, after those before it. A room posts no second write of a
+// kind before the first is done, nor of lives more than one each minute, which bounds
+// how many wait.
 func (l *ledger) Post(write func()) {
 	l.mu.Lock()
 	l.entries = append(l.entries, write)

@@ -19,6 +19,7 @@ import (
 	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 const (
@@ -108,6 +109,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile, Noted: n.noted,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
 		New: e.fresh, Speakers: e.speakers, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
+		Lives: kept.lives, LivesAgo: kept.livesAgo,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id), SendAway: c.sendAway,
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: n.cfg.Wall, Log: n.log,
@@ -118,6 +120,10 @@ func (n *Node) enter(e entry) (*carried, error) {
 		Sequence: kept.sequence.Next,
 		SaveActions: func(actions []*pb.SignedAction) {
 			n.ledger.Post(func() { n.saveActions(e.id, actions) })
+		},
+		SaveLives: func(l roster.Lives) {
+			at := n.cfg.Wall()
+			n.ledger.Post(func() { n.saveLives(e.id, l, at) })
 		},
 		Announcers: func() []peer.AddrInfo { return n.announcers(e.id) },
 	})
@@ -138,6 +144,8 @@ type kept struct {
 	era      uint32
 	term     protocol.Key
 	actions  []*pb.SignedAction
+	lives    roster.Lives
+	livesAgo time.Duration
 }
 
 func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
@@ -156,6 +164,14 @@ func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
 		}
 		k.actions = append(k.actions, &a)
 	}
+	if err != nil {
+		return k, err
+	}
+	raw, err := n.store.Lives(id)
+	if err != nil {
+		return k, err
+	}
+	k.lives, k.livesAgo, err = decodeLives(raw, n.cfg.Wall())
 	return k, err
 }
 

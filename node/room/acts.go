@@ -193,6 +193,25 @@ func (r *Room) tendLeases(now time.Duration) {
 	}
 }
 
+// livesEach is how often what has passed of lives is stored: so much longer a ban may
+// last at most where a node ends without a word.
+const livesEach = time.Minute
+
+// tendLives has stored, now and then, what has passed of bans' lives and of grants'.
+func (r *Room) tendLives(now time.Duration) {
+	if now-r.livesAt >= livesEach {
+		r.saveLives(now)
+	}
+}
+
+func (r *Room) saveLives(now time.Duration) {
+	r.livesAt = now
+	if l := roster.LivesOf(r.lawful, r.sentences, r.leases, now); !l.Equal(r.livesKept) {
+		r.livesKept = l
+		r.cfg.SaveLives(l)
+	}
+}
+
 // Log gives the room's log, ancestors first, and what it comes to.
 func (r *Room) Log(ctx context.Context) (entries []roster.Entry, lawful *roster.Roster, err error) {
 	err = r.ask(ctx, func(r *Room) {

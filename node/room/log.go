@@ -86,7 +86,8 @@ func (r *Room) openLog(now time.Duration) {
 			r.log.Add(a)
 		}
 	}
-	r.leases, r.sentences = roster.NewLeases(now), roster.NewSentences()
+	r.leases, r.sentences = r.cfg.Lives.Resume(r.cfg.LivesAgo, now)
+	r.livesKept, r.livesAt = r.cfg.Lives, now
 	r.abide(now)
 }
 

@@ -147,6 +147,8 @@ type Config struct {
 	New      bool // opened just now: relay it at once
 	Speakers []protocol.PeerID
 	Actions  []*pb.SignedAction // of the log, as stored
+	Lives    roster.Lives       // of bans and grants, as stored
+	LivesAgo time.Duration      // how long ago
 	Term     protocol.Key
 	TermEra  uint32
 
@@ -174,7 +176,9 @@ type Config struct {
 	SaveTerm func(era uint32, k protocol.Key, done func(error))
 	// SaveActions stores new actions of the log.
 	SaveActions func([]*pb.SignedAction)
-	Announce    func(envelope []byte)
+	// SaveLives stores what has passed of lives, in place of what it stored before.
+	SaveLives func(roster.Lives)
+	Announce  func(envelope []byte)
 	// Announcers gives who announces the room, as the directory knows it now.
 	Announcers func() []peer.AddrInfo
 	Rooms      func() int        // how many rooms the directory has
@@ -241,6 +245,8 @@ type Room struct {
 	lawful    *roster.Roster // what the log comes to
 	leases    *roster.Leases
 	sentences *roster.Sentences
+	livesKept roster.Lives // what of these is stored
+	livesAt   time.Duration
 	logLimits logLimits
 	envoy     envoy
 	settled   bool              // this node has had the whole log once
@@ -369,6 +375,7 @@ func (r *Room) beat(now time.Duration) {
 		r.tendHands(now)
 		r.tendLog(now)
 		r.tendLeases(now)
+		r.tendLives(now)
 		r.tendRecalls(now)
 		r.tendReactions(now)
 		r.tendReports(now)
@@ -386,6 +393,7 @@ func (r *Room) stop() {
 	if r.machine != nil {
 		r.tell(r.machine.Bye(r.cfg.Now()))
 		r.saveLastTerm()
+		r.saveLives(r.cfg.Now())
 	}
 	r.say(&protocol.Message{Presence: &protocol.Presence{Name: r.cfg.Name, Leaving: true}})
 	why := pb.Refuse_UNKNOWN_ROOM

@@ -10,6 +10,7 @@ import (
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // A stillness is one room that nobody runs, so that a test may call what it likes
@@ -39,6 +40,7 @@ func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 		Addresses:   func() []multiaddr.Multiaddr { return nil },
 		SaveTerm:    func(_ uint32, _ protocol.Key, done func(error)) { done(nil) },
 		SaveActions: func([]*pb.SignedAction) {},
+		SaveLives:   func(roster.Lives) {},
 		Wall:        time.Now,
 		Announce:    func([]byte) {},
 		Announcers:  func() []peer.AddrInfo { return nil },

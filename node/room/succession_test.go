@@ -1,6 +1,7 @@
 package room
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -134,5 +135,37 @@ func TestStoredEraAboveTheLog(t *testing.T) {
 		w.sleep(time.Second)
 		w.nodes[2].enters(asks(host))
 		w.settles(settling, host, w.nodes[2])
+	})
+}
+
+// A ban of an hour is one of an hour at a node that is restarted in between, by its
+// person or by a crash.
+func TestTimedBanOverRestarts(t *testing.T) {
+	inWorld(t, 1, protocol.StageHost, 2, func(w *world) {
+		host, villain := w.nodes[0], w.nodes[1]
+		w.party()
+		host.does(protocol.Ban{Peer: villain.id, Life: time.Hour})
+		if err := villain.ends(time.Second); !errors.Is(err, ErrBanned) {
+			t.Fatalf("who is banned ends with %v", err)
+		}
+		began := w.now()
+		for i := range 4 {
+			w.sleep(10 * time.Minute)
+			if i%2 == 0 {
+				host.leaves()
+			} else {
+				host.kill() // up to a minute is counted again
+			}
+			w.sleep(2 * time.Minute)
+			host.enters(host.knows)
+		}
+		w.sleep(began + 59*time.Minute - w.now())
+		villain.enters(asks(host))
+		if err := villain.ends(10 * time.Second); !errors.Is(err, ErrBanned) {
+			t.Errorf("before the hour is over it ends with %v", err)
+		}
+		w.sleep(began + 62*time.Minute - w.now())
+		villain.enters(asks(host))
+		w.settles(settling)
 	})
 }

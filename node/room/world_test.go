@@ -21,6 +21,7 @@ import (
 
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
+	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 const maxNodes = 16
@@ -244,6 +245,8 @@ type node struct {
 	term           protocol.Key
 	era            uint32
 	actions        []*pb.SignedAction // as stored
+	lives          roster.Lives       // the same
+	livesAt        time.Duration
 
 	alive bool // the program runs
 	*life
@@ -321,6 +324,13 @@ func (n *node) enters(change ...func(*Config)) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			n.actions = append(n.actions, actions...)
+		},
+		Lives: n.lives, LivesAgo: w.now() - n.livesAt, SaveLives: func(lives roster.Lives) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if !l.gone {
+				n.lives, n.livesAt = lives, w.now()
+			}
 		},
 		Links: &links{n, l}, Topic: &topic{n, l}, Forwarder: l.forwarder,
 		Addresses: func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{n.addr} },

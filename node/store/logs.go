@@ -50,3 +50,20 @@ func (s *Store) Actions(room protocol.RoomID) (all [][]byte, err error) {
 	})
 	return all, err
 }
+
+// SaveLives keeps what has passed of lives in a room's log, in place of what it kept
+// before.
+func (s *Store) SaveLives(room protocol.RoomID, lives []byte) error {
+	return s.keep(livesBucket, room[:], lives)
+}
+
+// Lives gives what SaveLives kept; nil: nothing.
+func (s *Store) Lives(room protocol.RoomID) (lives []byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket([]byte(livesBucket)); b != nil {
+			lives = slices.Clone(b.Get(room[:]))
+		}
+		return nil
+	})
+	return lives, err
+}

@@ -53,3 +53,26 @@ func TestHomesFromBeforeLogs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is kept of lives is the newest, of each room apart, also in a home made before.
+func TestLives(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	defer s.Close()
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(livesBucket)) }); err != nil {
+		t.Fatal(err)
+	}
+	if lives, err := s.Lives(protocol.RoomID{1}); lives != nil || err != nil {
+		t.Errorf("of nothing: %s, %v", lives, err)
+	}
+	for _, lives := range []string{"old", "new"} {
+		if err := s.SaveLives(protocol.RoomID{1}, []byte(lives)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lives, err := s.Lives(protocol.RoomID{1}); string(lives) != "new" || err != nil {
+		t.Errorf("%s, %v", lives, err)
+	}
+	if lives, err := s.Lives(protocol.RoomID{2}); lives != nil || err != nil {
+		t.Errorf("another room's: %s, %v", lives, err)
+	}
+}

@@ -38,6 +38,7 @@ const (
 	termBucket     = "terms"     // room ID -> era, term, relay
 	roomBucket     = "rooms"     // room ID -> Room
 	logBucket      = "logs"      // room ID -> a bucket: number -> SignedAction
+	livesBucket    = "lives"     // room ID -> what has passed of bans and grants
 	peopleBucket   = "people"    // peer ID -> what this node's person notes about them
 	followedBucket = "followed"  // room ID -> what they note about it
 
@@ -50,7 +51,7 @@ const (
 )
 
 func buckets() []string {
-	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, peopleBucket, followedBucket}
+	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, livesBucket, peopleBucket, followedBucket}
 }
 
 // Store is an open home. Its methods may be called from any goroutine.
@@ -171,7 +172,7 @@ func versionOf(tx *bbolt.Tx) (uint64, error) {
 		return version, nil // what it takes is not for this version to say
 	}
 	for _, name := range buckets() {
-		since := name == logBucket || name == peopleBucket || name == followedBucket // homes were made before there were these
+		since := name == logBucket || name == livesBucket || name == peopleBucket || name == followedBucket // homes were made before there were these
 		if !since && tx.Bucket([]byte(name)) == nil {
 			return 0, errDamaged
 		}

@@ -26,9 +26,10 @@ const (
 // Every time that it is given is the node's own monotonic clock and must not go
 // back.
 type Leases struct {
-	left  map[protocol.PeerID]lease
-	now   time.Duration // up to which lives are counted
-	heard time.Duration // the last word of a moderator
+	left    map[protocol.PeerID]lease
+	now     time.Duration                         // up to which lives are counted
+	heard   time.Duration                         // the last word of a moderator
+	resumed map[protocol.ActionHash]time.Duration // left of grants by an earlier run, until the first Set
 }
 
 type lease struct {
@@ -43,6 +44,13 @@ func NewLeases(now time.Duration) *Leases {
 
 // Set takes the grants of a roster: new ones begin their lives.
 func (l *Leases) Set(r *Roster, now time.Duration) {
+	for _, p := range r.Speakers() {
+		h, _ := r.Granted(p, protocol.RoleSpeaker)
+		if left, ok := l.resumed[h]; ok {
+			l.left[p] = lease{h, min(left, LeaseLife)}
+		}
+	}
+	l.resumed = nil
 	l.advance(now)
 	for p, held := range l.left {
 		if h, ok := r.Granted(p, protocol.RoleSpeaker); !ok || h != held.grant {

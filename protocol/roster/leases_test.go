@@ -109,3 +109,48 @@ func TestSentences(t *testing.T) {
 		t.Error("a ban that was lifted is remembered")
 	}
 }
+
+// A node that is started again counts on: it lets nobody in before their time, nor keeps
+// anybody out for longer, however often it is restarted.
+func TestLivesGoOn(t *testing.T) {
+	s, r := on(t)
+	s.do(founder, protocol.Ban{Peer: dave, Life: time.Hour})
+	s.do(founder, protocol.Ban{Peer: erin})
+	r = s.log.Roster()
+	l, n := NewLeases(0), NewSentences()
+	l.Set(r, 0)
+	n.Set(r, 0)
+	now, passed := time.Duration(0), time.Duration(0)
+	for run := range 5 {
+		now += 5 * time.Minute
+		l.Heard(now)
+		l.Renew(alice, now)
+		now += 2 * time.Minute
+		passed += 7 * time.Minute
+		kept := LivesOf(r, n, l, now)
+		if len(kept.Served) != 1 || len(kept.Left) != 1 || kept.Quiet != 2*time.Minute {
+			t.Fatalf("kept %+v", kept)
+		}
+		const off = 3 * time.Minute
+		now = time.Duration(run) * 24 * time.Hour // another clock
+		l, n = kept.Resume(off, now)
+		l.Set(r, now)
+		n.Set(r, now)
+		passed += off
+		if left := l.Left(alice, now); left != LeaseLife-Silence {
+			t.Errorf("after %d starts %v are left of a grant, whose life pauses", run+1, left)
+		}
+	}
+	rest := time.Hour - passed
+	if !n.Out(r, dave, now+rest-1) || n.Out(r, dave, now+rest) || !n.Out(r, erin, now+1000*time.Hour) {
+		t.Error("a ban does not last as long as it says")
+	}
+	if kept := LivesOf(r, n, l, now+time.Hour); kept.Served[r.bans[dave][0].Action] != time.Hour {
+		t.Errorf("kept %+v", kept)
+	}
+	l, _ = LivesOf(r, n, l, now).Resume(LeaseRest+LeaseLife, now)
+	l.Set(r, now)
+	if l.Holds(alice, now) {
+		t.Error("a grant outlives the longest pause")
+	}
+}
