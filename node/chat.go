@@ -36,7 +36,7 @@ func (c *carried) chat(ctx context.Context, after uint64) (web.Chat, error) {
 	chat := web.Chat{Room: c.id.String(), Revision: t.Revision, Reactions: t.Reactions, MayHide: t.MayHide, CaptionsAllowed: c.captions.Load()}
 	for _, m := range t.Remarks {
 		line := web.ChatLine{ID: messageID(m.ID), Order: m.Order, Peer: m.ID.From.String(), Name: string(m.Name),
-			Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, You: m.ID.From == c.n.self, Revision: m.Revision}
+			Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, Guest: m.Guest, You: m.ID.From == c.n.self, Revision: m.Revision}
 		note := c.n.people.Of(m.ID.From)
 		if line.Petname, line.Blocked = note.Petname, note.Blocked; line.Blocked {
 			line.Text = ""

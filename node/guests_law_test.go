@@ -55,7 +55,10 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 	p.shows(`#lines`, "Who is there?")
 	p.shows(`#send`, "Send")
 	must(t, chromedp.Run(p.ctx, chromedp.SendKeys(`#name`, "gita"), chromedp.SendKeys(`#text`, "selamat pagi, semuanya"), chromedp.Click(`#send`)))
-	ana.eventually(5*time.Second, "the host reads the guest's line", func() bool { return ana.wrote(o.Room, "gita").Text == "selamat pagi, semuanya" })
+	ana.eventually(5*time.Second, "the host reads the guest's line", func() bool {
+		l := ana.wrote(o.Room, "gita")
+		return l.Text == "selamat pagi, semuanya" && l.Guest
+	})
 	_, err = ana.Write(p.ctx, o.Room, "selamat pagi, gita")
 	must(t, err)
 	must(t, ana.React(p.ctx, o.Room, "👏"))

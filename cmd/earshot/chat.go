@@ -190,6 +190,9 @@ func (p *program) showLine(room string, m web.ChatLine) error {
 	if m.You {
 		name += " (you)"
 	}
+	if m.Guest {
+		name += " (guest)"
+	}
 	if m.Hidden {
 		text = p.faint("(out of sight, by the host)")
 	}

@@ -62,6 +62,7 @@ type ChatLine struct {
 	Said   time.Time `json:"said"` // by their clock
 	Hidden bool      `json:"hidden"`
 	You    bool      `json:"you"`
+	Guest  bool      `json:"guest,omitempty"` // of a node's, who was here when this was told
 
 	Petname protocol.Name `json:"petname,omitempty"` // as this node's person calls them
 	Blocked bool          `json:"blocked,omitempty"` // by this node's person: not to be shown
