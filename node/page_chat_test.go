@@ -33,7 +33,7 @@ func TestPageChat(t *testing.T) {
 	host.shows(`.lines`, markup)
 	guest.eventually("the field is empty", `document.querySelector('.writing textarea').value.trim() === ''`)
 	guest.shows(`.lines`, markup)
-	if !guest.is(`document.querySelector('.lines button').hidden`) {
+	if !guest.is(`document.querySelector('.lines .quiet').hidden`) {
 		t.Error("a guest is to hide what is written")
 	}
 	host.tabTo(`.writing textarea`)
@@ -49,7 +49,7 @@ func TestPageChat(t *testing.T) {
 		t.Error("what is too long can be sent")
 	}
 
-	host.tabTo(`.lines button`)
+	host.tabTo(`.lines .quiet`)
 	host.presses(kb.Enter)
 	guest.shows(`.lines li:first-child`, "Hidden by the host")
 	host.shows(`.lines li:first-child button`, "Show again")

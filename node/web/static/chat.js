@@ -141,7 +141,7 @@ export class Chat {
 		const key = JSON.stringify(fresh)
 		if (this.captions.dataset.key === key) return
 		this.captions.dataset.key = key
-		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, this.room.view?.members.find(m => m.peer === c.peer)?.name ?? (c.petname || c.name)), ': '), c.text)))
+		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, this.room.members.get(c.peer)?.name ?? (c.petname || c.name)), ': '), c.text)))
 	}
 
 	open() {
@@ -198,8 +198,7 @@ export class Chat {
 		/** @type {Line} */
 		let line
 		const called = h('bdi')
-		const name = h('button', { class: 'name', 'aria-haspopup': 'dialog', onclick: () => this.room.view && showPerson(this.room, writer() ?? whoLeft(line)) }, called)
-		const writer = () => this.room.view?.members.find(m => m.peer === line.peer)
+		const name = h('button', { class: 'name', 'aria-haspopup': 'dialog', onclick: () => showPerson(this.room, this.room.members.get(line.peer) ?? whoLeft(line)) }, called)
 		const mark = h('span', { class: 'soft' })
 		const at = h('time', { class: 'soft' })
 		const text = h('p', { dir: 'auto' })
@@ -210,7 +209,7 @@ export class Chat {
 			/** @param {Line} l */
 			update: l => {
 				line = l
-				const m = writer()
+				const m = this.room.members.get(l.peer)
 				const who = m?.name ?? (l.petname || l.name)
 				say(called, l.you ? `${who} (${t('you')})` : who)
 				set(name, { 'aria-label': t('person', { name: who }) })

@@ -55,7 +55,7 @@ export async function showPeople() {
 	/** A room that is followed. */
 	function roomRow() {
 		let room = ''
-		const title = h('a', { class: 'name', dir: 'auto', onclick: () => box.close() })
+		const title = h('a', { class: 'name', dir: 'auto', onclick: () => document.querySelectorAll('dialog').forEach(d => d.close()) })
 		const facts = h('span', { class: 'soft' })
 		const button = undo('person.unfollow', () => post(roomPath(room, 'follow'), { on: false }))
 		return {

@@ -156,7 +156,7 @@ class Card {
 		try {
 			const { petname, followed, blocked } = await note(m.peer, change)
 			Object.assign(m, { petname, followed, blocked })
-			if (followed && !petname && m.self_name && !alike(m)) await this.turn({ petname: m.self_name }) // else nobody knows later who that was
+			if (change.follow && !petname && m.self_name && !alike(m)) await this.turn({ petname: m.self_name }) // else nobody knows later who that was
 			this.petname.value = m.petname
 		} catch (e) {
 			say(this.trouble, inWords(e))

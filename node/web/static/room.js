@@ -50,6 +50,8 @@ export class Room {
 		this.settings = settings
 		/** @type {RoomView | undefined} */
 		this.view = undefined
+		/** @type {Map<string, Member>} its members, by peer */
+		this.members = new Map()
 		/** @type {import('./live.js').RoomLine | undefined} as the node told of it last */
 		this.far = undefined
 		this.listed = false // among those that the node tells of
@@ -118,7 +120,7 @@ export class Room {
 
 	/** @param {string} peer */
 	nameOf(peer) {
-		return this.view?.members.find(m => m.peer === peer)?.name || peer.slice(-6)
+		return this.members.get(peer)?.name || peer.slice(-6)
 	}
 
 	/** Shows the room as it is now. */
@@ -133,6 +135,7 @@ export class Room {
 			this.fetch() // has it ended?
 		}
 		const view = (this.view = this.live.views.get(this.id))
+		this.members = new Map(view?.members.map(m => [m.peer, m]))
 		const known = this.far
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
 		say(this.title, view?.title ?? known?.title ?? t('room', { id: this.id.slice(0, 6) }))
