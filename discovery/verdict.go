@@ -33,6 +33,7 @@ const (
 	full              // no place left for it
 	silenced          // its founder closed the room
 	lapsed            // a certificate in its chain ran out
+	later             // of a room that only a later version understands
 	stopped           // the directory is not running any more
 	malformed         // not an announcement
 	forged            // a signature does not fit
@@ -57,6 +58,8 @@ func outcomeOf(err error) outcome {
 		return forged
 	case errors.Is(err, protocol.ErrNoRight):
 		return noRight
+	case errors.Is(err, protocol.ErrLater):
+		return later
 	}
 	return malformed
 }
@@ -64,8 +67,8 @@ func outcomeOf(err error) outcome {
 // Counters says how many announcements met which end since the start, and what
 // is held now.
 type Counters struct {
-	Accepted, Known, Older, Hasty, OtherNetwork, Full, Closed, Lapsed uint64
-	Malformed, Forged, NoRight                                        uint64
+	Accepted, Known, Older, Hasty, OtherNetwork, Full, Closed, Lapsed, Later uint64
+	Malformed, Forged, NoRight                                               uint64
 
 	Rooms, Announcers int // held now
 }
@@ -76,7 +79,7 @@ type tally [outcomes]atomic.Uint64
 func (t *tally) counters() Counters {
 	return Counters{
 		Accepted: t[accepted].Load(), Known: t[known].Load(), Older: t[older].Load(), Hasty: t[hasty].Load(),
-		OtherNetwork: t[foreign].Load(), Full: t[full].Load(), Closed: t[silenced].Load(), Lapsed: t[lapsed].Load(),
+		OtherNetwork: t[foreign].Load(), Full: t[full].Load(), Closed: t[silenced].Load(), Lapsed: t[lapsed].Load(), Later: t[later].Load(),
 		Malformed: t[malformed].Load(), Forged: t[forged].Load(), NoRight: t[noRight].Load(),
 	}
 }

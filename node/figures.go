@@ -25,6 +25,7 @@ func (n *Node) dropped() map[string]int64 {
 	add("announcements without right", d.NoRight)
 	add("announcements older than known", d.Older)
 	add("announcements of another network", d.OtherNetwork)
+	add("announcements of a later version", d.Later)
 	add("announcements too many", d.Full+d.Hasty)
 	l := n.links.Counts()
 	add("links of another network", l.OtherNetwork)
@@ -73,6 +74,7 @@ func (n *Node) addForwarding(ctx context.Context, c *carried, out *web.RoomView)
 		"frames malformed": s.Dropped.Malformed, "frames beyond a source's rate": s.Dropped.TooFast, "frames too old": s.Dropped.Stale,
 		"replays asked for too often":   s.Dropped.Resumes,
 		"gossip that nobody could take": c.refused.Load(), "gossip of signers without right": c.unknown.Load(),
+		"gossip of a later version": c.later.Load(),
 	} {
 		if count > 0 {
 			out.Dropped[why] = int64(count)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/discovery/gossip"
@@ -77,7 +79,7 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 		signed(t, other, s.id, &protocol.Message{Certificate: &pb.Certificate{Issuer: []byte("nobody")}}),
 	}
 	raw, _ := voice(t, other, s.id)
-	bad = append(bad, raw)
+	bad = append(bad, raw, ofLaterVersion(t, other, s.id))
 	before := s.ana().view(s.room)
 	members := s.names(s.ana())
 	for _, b := range bad {
@@ -103,7 +105,8 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 	})
 	s.ana().eventually(15*time.Second, "what was wrong is counted", func() bool {
 		return s.dropped("malformed") >= 3*4 && s.dropped("wrongly signed") >= 3*2 && s.dropped("without right") >= 3*6 &&
-			s.dropped("gossip that nobody could take") >= 3 && s.dropped("gossip of signers without right") >= 3*3
+			s.dropped("gossip that nobody could take") >= 3 && s.dropped("gossip of signers without right") >= 3*3 &&
+			s.dropped("gossip of a later version") >= 3 && s.dropped("of a later version") >= 3
 	})
 	for _, v := range s.nodes {
 		if now := v.view(s.room); now.Term != before.Term || now.Relay != before.Relay || now.Standby != before.Standby {
@@ -114,6 +117,19 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 		}
 	}
 	s.unhurt()
+}
+
+// ofLaterVersion signs a message of a kind that this version does not know.
+func ofLaterVersion(t testing.TB, key crypto.PrivKey, room protocol.RoomID) []byte {
+	t.Helper()
+	signer, err := key.GetPublic().Raw()
+	must(t, err)
+	body := protowire.AppendString(protowire.AppendTag([]byte{8, 1, 16, 1}, 100, protowire.BytesType), "later")
+	signature, err := key.Sign(slices.Concat([]byte("earshot-room-message\x00"), room[:], body))
+	must(t, err)
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(&pb.RoomMessage{Signer: signer, Body: body, Signature: signature})
+	must(t, err)
+	return raw
 }
 
 // TestTheGoneStayGone repeats all that a member said, after it left.

@@ -47,7 +47,7 @@ type carried struct {
 
 	captions atomic.Bool // this node's person allows them here
 
-	refused, unknown atomic.Uint64 // messages of the topic
+	refused, unknown, later atomic.Uint64 // messages of the topic
 }
 
 // topicOf publishes to a room's topic; what does not fit is said again by the
@@ -244,6 +244,9 @@ func (c *carried) validate(_ peer.ID, data []byte) discovery.Verdict {
 		return discovery.Accept
 	case errors.Is(err, protocol.ErrNoRight):
 		c.unknown.Add(1)
+		return discovery.Ignore
+	case errors.Is(err, protocol.ErrLater):
+		c.later.Add(1)
 		return discovery.Ignore
 	default:
 		c.refused.Add(1)

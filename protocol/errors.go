@@ -18,5 +18,6 @@ var (
 	ErrFrame       = errors.New("not a frame")
 	ErrPacketSpan  = errors.New("packets of Opus must last 10 to 60 ms")
 	ErrStale       = errors.New("older than what is known")
+	ErrLater       = errors.New("of a kind that only a later version knows")
 	ErrCertificate = errors.New("certificate does not hold")
 )

@@ -66,8 +66,11 @@ const maxCreatedMS = 1<<47 - 1
 
 // Seal checks the fields, signs g as its founder and sets Founder and Room.
 func (g *Genesis) Seal(key crypto.PrivKey) error {
-	if err := g.check(); err != nil {
+	if err := g.checkText(); err != nil {
 		return err
+	}
+	if g.Stage > StageOpen {
+		return ErrMalformed
 	}
 	raw, err := key.GetPublic().Raw()
 	if err != nil {
@@ -98,8 +101,8 @@ func (g *Genesis) Signed() *pb.SignedGenesis {
 	return &pb.SignedGenesis{Genesis: g.bytes, Signature: g.signature}
 }
 
-// check bounds what people wrote, in the form in which it travels.
-func (g *Genesis) check() error {
+// checkText bounds what people wrote, in the form in which it travels.
+func (g *Genesis) checkText() error {
 	for _, f := range []struct {
 		s     string
 		limit int
@@ -107,9 +110,6 @@ func (g *Genesis) check() error {
 		if t, err := text(f.s, f.limit); err != nil || t != f.s {
 			return ErrText
 		}
-	}
-	if g.Stage > StageOpen {
-		return ErrMalformed
 	}
 	if g.Title == "" || len(g.Topics) > MaxTopics {
 		return ErrText
@@ -129,13 +129,14 @@ func CleanTitle(s string) (string, error) { return text(s, MaxTitleBytes) }
 func CleanTopic(s string) (string, error) { return text(s, MaxTopicBytes) }
 
 // OpenGenesis checks a genesis from the wire: size, form and its founder's
-// signature.
+// signature. ErrLater: all of that holds, but who may speak in such a room only a
+// later version knows.
 func OpenGenesis(s *pb.SignedGenesis) (*Genesis, error) {
 	if len(s.GetGenesis()) == 0 || len(s.GetGenesis()) > MaxGenesisBytes {
 		return nil, ErrLarge
 	}
 	var m pb.Genesis
-	if proto.Unmarshal(s.Genesis, &m) != nil || len(m.Salt) != 16 || m.Stage > pb.Stage_STAGE_OPEN || m.Stage < 0 {
+	if proto.Unmarshal(s.Genesis, &m) != nil || len(m.Salt) != 16 {
 		return nil, ErrMalformed
 	}
 	founder, err := PeerOf(m.Founder)
@@ -147,8 +148,14 @@ func OpenGenesis(s *pb.SignedGenesis) (*Genesis, error) {
 		Topics: m.Topics, Stage: Stage(m.Stage), Unlisted: m.Unlisted, Created: time.UnixMilli(int64(min(m.CreatedMs, maxCreatedMS))),
 		Network: m.Network, bytes: s.Genesis, signature: s.Signature,
 	}
-	if err := g.check(); err != nil {
+	if err := g.checkText(); err != nil {
 		return nil, err
 	}
-	return g, verify(founder, domainGenesis, nil, s.Genesis, s.Signature)
+	if err := verify(founder, domainGenesis, nil, s.Genesis, s.Signature); err != nil {
+		return nil, err
+	}
+	if m.Stage < 0 || m.Stage > pb.Stage_STAGE_OPEN {
+		return nil, ErrLater
+	}
+	return g, nil
 }

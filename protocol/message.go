@@ -164,7 +164,9 @@ func (m *Message) fill(b *pb.RoomBody) error {
 }
 
 // ParseMessage reads a message from the wire without checking its signature,
-// so that who may send it can be asked first; Verify comes after.
+// so that who may send it can be asked first; Verify comes after. With ErrLater,
+// for a kind that it does not know, the message is given too: Verify says whether
+// somebody did say that, or its bytes are nobody's.
 func ParseMessage(raw []byte) (*Message, error) {
 	if len(raw) > MaxMessageBytes {
 		return nil, ErrLarge
@@ -223,6 +225,9 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 	case *pb.RoomBody_Caption:
 		m.Caption, err = takeCaption(w.Caption)
 	default:
+		if len(b.ProtoReflect().GetUnknown()) > 0 {
+			return ErrLater
+		}
 		return ErrMalformed
 	}
 	return err

@@ -108,7 +108,7 @@ func (c cast) badGeneses() (all []refused) {
 	add("321 bytes", tea.wire().bytes(15, make([]byte, 321-len(tea.wire())-3)), "ErrLarge")
 	add("cut short", tea.wire()[:80], "ErrMalformed")
 	add("salt of 15 bytes", with(func(f *genesisFields) { f.Salt = f.Salt[:15] }), "ErrMalformed")
-	add("stage 2", with(func(f *genesisFields) { f.Stage = 2 }), "ErrMalformed")
+	add("stage of a later version", with(func(f *genesisFields) { f.Stage = 2 }), "ErrLater")
 	add("founder of 31 bytes", with(func(f *genesisFields) { f.Founder = f.Founder[:31] }), "ErrPeer")
 	add("no title", titled(""), "ErrText")
 	add("title of 121 bytes", titled(strings.Repeat("x", 121)), "ErrText")

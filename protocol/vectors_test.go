@@ -111,7 +111,7 @@ func errorName(err error) string {
 		err  error
 	}{{"ErrRoomID", ErrRoomID}, {"ErrPeer", ErrPeer}, {"ErrName", ErrName}, {"ErrText", ErrText}, {"ErrLarge", ErrLarge},
 		{"ErrMalformed", ErrMalformed}, {"ErrSignature", ErrSignature}, {"ErrNoRight", ErrNoRight}, {"ErrLinkCut", ErrLinkCut},
-		{"ErrLinkForm", ErrLinkForm}, {"ErrFrame", ErrFrame}, {"ErrCertificate", ErrCertificate}} {
+		{"ErrLinkForm", ErrLinkForm}, {"ErrFrame", ErrFrame}, {"ErrCertificate", ErrCertificate}, {"ErrLater", ErrLater}} {
 		if errors.Is(err, e.err) {
 			return e.name
 		}

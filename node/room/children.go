@@ -239,11 +239,14 @@ func (r *Room) takeFeed(id protocol.PeerID, m *pb.Feed, now time.Duration) {
 
 func (r *Room) hearRaw(raw []byte, from protocol.PeerID, now time.Duration) {
 	m, err := protocol.ParseMessage(raw)
-	if err != nil {
+	switch {
+	case errors.Is(err, protocol.ErrLater):
+		r.drop("of a later version")
+	case err != nil:
 		r.drop("malformed")
-		return
+	default:
+		r.hear(m, from, now)
 	}
-	r.hear(m, from, now)
 }
 
 // takeResume makes a warm child live, from where it stands.

@@ -1,7 +1,9 @@
 package room
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -31,10 +33,14 @@ func (r *Room) LinkMessage(p protocol.PeerID, m *pb.LinkMessage) bool {
 
 // Check judges a message of the room's topic, from any goroutine: ErrNoRight
 // for one whose signer is not known to have a right to it (the other half of a
-// healed partition may know better, so it is to be ignored, not held against
-// whom it came from), another error for one that nobody could take.
+// healed partition may know better) and protocol.ErrLater for one that somebody did
+// sign, in a later version: both are to be ignored, and not held against whom they
+// came from; another error for one that nobody could take.
 func (r *Room) Check(raw []byte) (*protocol.Message, error) {
 	m, err := protocol.ParseMessage(raw)
+	if errors.Is(err, protocol.ErrLater) {
+		return nil, cmp.Or(m.Verify(r.cfg.Room), err)
+	}
 	if err != nil {
 		return nil, err
 	}
