@@ -24,7 +24,8 @@ type liveNode struct {
 	// under the federation's lock
 	views   map[string]web.RoomView // of rooms that it is in
 	relayed []string                // whoever its rooms' views named as relay, the latest last
-	rooms   map[string]web.RoomLine
+	rooms   map[string]web.RoomLine // live
+	coming  map[string]web.RoomLine
 	status  web.Status
 	follows context.CancelFunc
 }
@@ -51,7 +52,7 @@ func (f *federation) upAt(home, name string, from ...*liveNode) *liveNode {
 func (f *federation) serve(home, name string, flags ...string) *liveNode {
 	f.Helper()
 	args := append([]string{"up", "--name", name, "--no-mdns", "--no-browser"}, flags...)
-	n := &liveNode{process: f.launch(home, true, args...), name: name, home: home, views: map[string]web.RoomView{}, rooms: map[string]web.RoomLine{}}
+	n := &liveNode{process: f.launch(home, true, args...), name: name, home: home, views: map[string]web.RoomView{}, rooms: map[string]web.RoomLine{}, coming: map[string]web.RoomLine{}}
 	n.says(startPatience, "event", "ready", &n.readyLine)
 	f.nodes = append(f.nodes, n)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -107,6 +108,7 @@ func (n *liveNode) learn(e client.Event) {
 	case "reset":
 		clear(n.views)
 		clear(n.rooms)
+		clear(n.coming)
 	case "node":
 		_ = json.Unmarshal(e.Data, &n.status)
 	case "room":
@@ -117,14 +119,15 @@ func (n *liveNode) learn(e client.Event) {
 				n.relayed = append(n.relayed, v.Relay)
 			}
 		}
-	case "rooms":
+	case "rooms", "coming":
+		rooms := map[string]map[string]web.RoomLine{"rooms": n.rooms, "coming": n.coming}[e.Type]
 		var change web.RoomsChange
 		_ = json.Unmarshal(e.Data, &change)
 		for _, l := range change.Changed {
-			n.rooms[l.Room] = l
+			rooms[l.Room] = l
 		}
 		for _, id := range change.Gone {
-			delete(n.rooms, id)
+			delete(rooms, id)
 		}
 	}
 }
