@@ -90,20 +90,25 @@ func (a *acquainted) follows() {
 func (a *acquainted) blocks() {
 	a.hers.tabTo(`.writing textarea`)
 	a.hers.types("Can you hear me?" + kb.Enter)
-	a.his.shows(`.lines li`, "Can you hear me?")
+	a.hers.types("Hello?" + kb.Enter)
+	a.his.shows(`.lines li`, "Hello?")
 	a.hers.tabTo(`.mic`)
 	a.hers.presses(kb.Enter)
 	seat := seatOf("Ana of the choir")
 	a.his.eventually("ana is heard", seat+`?.style.getPropertyValue('--level') > 0.2`)
 
-	a.his.tabTo(`.lines .name`)
+	a.his.tabTo(`.lines li:last-child .name`) // which is where Tab comes to
+	a.his.presses(kb.ArrowUp)
+	if !a.his.is(`document.activeElement.matches('.lines li:first-child .name')`) {
+		a.t.Error("an arrow does not lead to who wrote the line before")
+	}
 	a.his.presses(kb.Enter)
 	a.his.chooses("Block")
 	a.his.shows(`dialog[open] .deed`, "You neither hear nor read them")
 	a.his.judgePeople("blocked")
 	a.his.presses(kb.Escape)
 	a.his.shows(`.seat[data-blocked] .role`, "blocked by you")
-	a.his.shows(`.lines li`, "Not shown, since you blocked them: 1")
+	a.his.shows(`.lines li`, "Not shown, since you blocked them: 2")
 	if a.his.is(`document.querySelector('.lines').textContent.includes('Can you hear me?')`) {
 		a.t.Error("who is blocked is read")
 	}

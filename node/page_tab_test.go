@@ -161,7 +161,8 @@ func (p *page) key(half input.KeyType, code string) {
 	})))
 }
 
-// tabTo goes on by Tab until focus is on an element.
+// tabTo goes on by Tab until focus is on an element; by arrows within a list that has
+// one stop for Tab.
 func (p *page) tabTo(element string) {
 	p.t.Helper()
 	p.eventually(element+" is there", fmt.Sprintf(`document.querySelector(%s)?.checkVisibility()`, quoted(element)))
@@ -169,9 +170,20 @@ func (p *page) tabTo(element string) {
 		if p.is(fmt.Sprintf(`document.activeElement.matches(%s)`, quoted(element))) {
 			return
 		}
-		p.presses(kb.Tab)
+		p.presses(p.towards(element))
 	}
 	p.t.Fatalf("Tab does not come to %s", element)
+}
+
+// towards gives the key that leads on to an element.
+func (p *page) towards(element string) string {
+	p.t.Helper()
+	keys := map[string]string{"up": kb.ArrowUp, "down": kb.ArrowDown, "": kb.Tab}
+	return keys[p.text(fmt.Sprintf(`(() => {
+		const at = document.activeElement, to = document.querySelector(%s), list = at.closest('ul, ol')
+		if (!to || to.tabIndex >= 0 || !list?.contains(to) || !at.matches('button[tabindex]')) return ''
+		return at.compareDocumentPosition(to) & Node.DOCUMENT_POSITION_PRECEDING ? 'up' : 'down'
+	})()`, quoted(element)))]
 }
 
 // opens fills in the form for a room, to where the link is shown.

@@ -6,7 +6,7 @@
 
 import { inWords, post, roomPath } from './api.js'
 import { alike, note, showPerson, whoLeft } from './person.js'
-import { List, h, say, set } from './view.js'
+import { List, h, oneStop, say, set } from './view.js'
 import { language, t } from './words.js'
 
 /**
@@ -69,7 +69,8 @@ export class Chat {
 		this.mayHide = false
 		/** @type {Map<string, {text: string, at: number}>} when a caption was last another */
 		this.heard = new Map()
-		this.lines = h('ol', { onkeydown: (/** @type {KeyboardEvent} */ e) => this.walk(e) })
+		this.lines = h('ol')
+		this.stop = oneStop(this.lines, '.name', -1)
 		this.log = h('div', { class: 'lines', role: 'log', tabindex: '0', 'aria-label': t('chat') }, this.lines)
 		this.list = new List(this.lines, l => l.id, () => this.line())
 		this.text = h('textarea', { rows: '1', dir: 'auto', 'aria-label': t('chat.write'), placeholder: t('chat.write'), oninput: (/** @type {InputEvent} */ e) => this.measure(e.isComposing), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) })
@@ -99,26 +100,11 @@ export class Chat {
 		this.mayHide = talk?.mayHide ?? false
 		this.list.show(fold(talk?.lines ?? []))
 		this.log.hidden = this.lines.childElementCount === 0
-		for (const name of this.names()) set(name, { tabindex: name.parentElement?.parentElement === this.lines.lastElementChild ? '0' : '-1' })
+		this.stop()
 		if (atEnd) this.log.scrollTop = this.log.scrollHeight
 		for (const [e, count] of this.counts) say(count, talk?.reactions[e] ? String(talk.reactions[e]) : '')
 		this.showUnread(lines)
 		this.showCaptions()
-	}
-
-	/** @returns {NodeListOf<HTMLElement>} who wrote each line; Tab goes to the last of them, arrows on from there */
-	names() {
-		return this.lines.querySelectorAll('.name')
-	}
-
-	/** @param {KeyboardEvent} e */
-	walk(e) {
-		const step = { ArrowUp: -1, ArrowDown: 1 }[e.key]
-		const names = [...this.names()]
-		const at = names.findIndex(n => n === e.target)
-		if (!step || at < 0) return
-		e.preventDefault()
-		names[at + step]?.focus()
 	}
 
 	/** Counts what was written while the lines were out of view. @param {Line[]} lines */

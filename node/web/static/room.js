@@ -15,7 +15,7 @@ import { Network } from './network.js'
 import { sharing } from './opening.js'
 import { about, marks } from './person.js'
 import { avatar, circle } from './rings.js'
-import { List, h, say, set } from './view.js'
+import { List, h, oneStop, say, set } from './view.js'
 import { span, t } from './words.js'
 
 /** @typedef {import('./live.js').Live} Live */
@@ -68,6 +68,7 @@ export class Room {
 		this.ears = h('div', { class: 'ears', 'aria-hidden': 'true' })
 		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
 		this.people = h('ul', { class: 'people' })
+		this.stop = oneStop(this.people, '.about')
 		this.network = new Network()
 		this.law = new Law(this)
 		this.hands = new Hands(this)
@@ -155,6 +156,7 @@ export class Room {
 		}
 		this.place(stage.length)
 		this.audience.show(audience)
+		this.stop()
 		this.listening.hidden = audience.length === 0
 		this.drawEars(ears)
 		const recorder = members.find(m => m.recording)

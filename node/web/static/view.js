@@ -80,6 +80,33 @@ export function ask(title, ...children) {
 }
 
 /**
+ * Makes one stop for Tab of the many in a list; the arrow keys go on from there. What
+ * it gives is to be called when the list has changed.
+ * @param {HTMLElement} list
+ * @param {string} things a selector
+ * @param {0 | -1} [first] to which Tab comes: the first of them, or the last
+ */
+export function oneStop(list, things, first = 0) {
+	/** @returns {HTMLElement[]} */
+	const all = () => [...list.querySelectorAll(/** @type {'button'} */ (things))]
+	const mark = () => {
+		const now = all()
+		const stop = now.find(e => e === document.activeElement) ?? now.at(first)
+		for (const e of now) set(e, { tabindex: e === stop ? '0' : '-1' })
+	}
+	list.addEventListener('focusin', mark)
+	list.addEventListener('keydown', e => {
+		const now = all()
+		const at = now.findIndex(thing => thing === e.target)
+		const step = { ArrowUp: -1, ArrowDown: 1 }[e.key]
+		if (!step || at < 0) return
+		e.preventDefault()
+		now[at + step]?.focus()
+	})
+	return mark
+}
+
+/**
  * A list whose items stay the same elements while their keys do, so that focus,
  * hover and transitions live on.
  * @template T
