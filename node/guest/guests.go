@@ -32,7 +32,7 @@ type Guest struct {
 type seat struct {
 	Guest
 	before  string          // the session with which it comes back; "": it is new
-	was     protocol.PeerID // who it was then, if it had said
+	was     protocol.PeerID // who it was before, if it had said
 	session string
 	end     func() // nil: not listening yet
 
@@ -66,9 +66,9 @@ func newGuests(most int, changed func()) *guests {
 		removed: map[netip.Prefix]time.Time{}, left: map[string]departure{}, out: map[outcast]bool{}}
 }
 
-// admit takes a seat, for a guest who may come in, by the room's law too; before is
+// admit takes a seat, for a guest who may come in as far as the door minds; before is
 // the session with which they come back, "" if they don't. leave gives it back.
-func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law Law) (*seat, error) {
+func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string) (*seat, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	home, same, all := householdOf(from), 0, 0
@@ -89,19 +89,12 @@ func (g *guests) admit(room protocol.RoomID, from netip.Addr, before string, law
 		return nil, errRemoved
 	case recent && formerly.why != nil:
 		return nil, formerly.why
-	case slices.Contains(law.Banned, formerly.who):
-		g.castOut(outcast{home, room, formerly.who})
-		return nil, errBanned
-	case g.isOut(home, room, law.Banned):
-		return nil, errBanned
-	case law.Shut && !recent:
-		return nil, errLocked
 	case all >= g.max:
 		return nil, refuse(http.StatusServiceUnavailable, codeFull, fmt.Sprintf("all %d places for guests are taken", g.max))
 	case same >= maxHousehold:
 		return nil, refuse(http.StatusTooManyRequests, codeHousehold, fmt.Sprintf("%d guests listen from your address already", same))
 	}
-	s := &seat{Guest: Guest{ID: g.name(), Room: room, From: from, Since: time.Now()}, over: make(chan struct{})}
+	s := &seat{Guest: Guest{ID: g.name(), Room: room, From: from, Since: time.Now()}, was: formerly.who, over: make(chan struct{})}
 	if recent {
 		s.before = before
 	}
@@ -192,7 +185,7 @@ func (g *guests) know(s *seat, who protocol.PeerID) bool {
 	for _, other := range g.seats {
 		if other.Who == who && other.Room == s.Room {
 			hush = other.hush
-			other.Who, other.hush = "", nil
+			other.Who, other.was, other.hush = "", who, nil
 		}
 	}
 	s.Who = who

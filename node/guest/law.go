@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -70,20 +71,39 @@ func (s *seat) departure() departure {
 	return departure{s.Room, time.Now(), who, s.why}
 }
 
+// judge says why a guest may not come in by the room's law. They have a seat already:
+// so a ban that comes later finds them.
+func (g *guests) judge(s *seat, law Law) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	home := householdOf(s.From)
+	if slices.Contains(law.Banned, s.was) {
+		g.castOut(outcast{home, s.Room, s.was})
+	}
+	for _, who := range law.Banned {
+		if g.out[outcast{home, s.Room, who}] {
+			return errBanned
+		}
+	}
+	if law.Shut && s.before == "" {
+		return errLocked
+	}
+	return nil
+}
+
 // succeed puts who came back in the place of who they were, once: what ends what they
 // had is for the caller, and false if somebody else came back as them meanwhile. mu is
 // held.
 func (g *guests) succeed(s *seat) (ends []func(), ok bool) {
-	if d, left := g.left[s.before]; left {
+	if _, left := g.left[s.before]; left {
 		delete(g.left, s.before)
-		s.was = d.who
 		return nil, true
 	}
 	for _, old := range g.seats {
 		if old.session != s.before || old.gone {
 			continue
 		}
-		s.Who, s.was, old.Who, old.succeeded = old.Who, old.was, "", true
+		s.Who, old.Who, old.succeeded = old.Who, "", true
 		ends = append(ends, g.expel(old, nil))
 		if old.hush != nil {
 			ends = append(ends, old.hush)
@@ -133,17 +153,6 @@ func (g *guests) castOut(o outcast) {
 	g.out[o] = true
 }
 
-// isOut says whether somebody came from a household who is banned from a room now. mu
-// is held.
-func (g *guests) isOut(home netip.Prefix, room protocol.RoomID, banned []protocol.PeerID) bool {
-	for _, who := range banned {
-		if g.out[outcast{home, room, who}] {
-			return true
-		}
-	}
-	return false
-}
-
 // banish takes out who is found to be banned by what they say.
 func (g *guests) banish(s *seat, who protocol.PeerID) {
 	g.mu.Lock()
@@ -159,7 +168,7 @@ func (d *Door) SendAway(room protocol.RoomID, who protocol.PeerID, banned bool) 
 	g := d.guests
 	g.mu.Lock()
 	for _, s := range g.seats {
-		if s.Room != room || s.Who != who && s.was != who {
+		if s.gone || s.Room != room || s.Who != who && s.was != who {
 			continue
 		}
 		why := errSentAway
@@ -176,8 +185,7 @@ func (d *Door) SendAway(room protocol.RoomID, who protocol.PeerID, banned bool) 
 	}
 }
 
-// usher ends the sessions of those whom SendAway named, until
-// ctx ends.
+// usher ends the sessions of those whom SendAway named, until ctx ends.
 func (g *guests) usher(ctx context.Context) {
 	for {
 		select {

@@ -81,21 +81,16 @@ func (d *Door) play(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from := fromOf(r)
 	offer, turn, err := d.offer(w, r)
 	if err != nil {
 		return err
 	}
 	defer turn()
-	law, err := d.cfg.Backend.Law(r.Context(), id)
+	s, err := d.enter(r, id)
 	if err != nil {
 		return err
 	}
-	s, err := d.guests.admit(id, from, r.Header.Get(headBefore), law)
-	if err != nil {
-		return err
-	}
-	session, err := d.cfg.Backend.Play(r.Context(), Visit{Room: id, From: from, At: atOf(r)}, offer, func() { d.leave(s) })
+	session, err := d.cfg.Backend.Play(r.Context(), Visit{Room: id, From: s.From, At: atOf(r)}, offer, func() { d.leave(s) })
 	if err != nil {
 		d.leave(s)
 		return err
@@ -103,6 +98,23 @@ func (d *Door) play(w http.ResponseWriter, r *http.Request) error {
 	d.guests.begin(s, session)
 	accept(w, "/api/sessions/"+session.ID, session.Answer)
 	return nil
+}
+
+// enter takes a seat for a guest whom the door lets in, and the room's law.
+func (d *Door) enter(r *http.Request, id protocol.RoomID) (*seat, error) {
+	s, err := d.guests.admit(id, fromOf(r), r.Header.Get(headBefore))
+	if err != nil {
+		return nil, err
+	}
+	law, err := d.cfg.Backend.Law(r.Context(), id)
+	if err == nil {
+		err = d.guests.judge(s, law)
+	}
+	if err != nil {
+		d.leave(s)
+		return nil, err
+	}
+	return s, nil
 }
 
 // offer reads an SDP offer and waits until it may be answered; turn gives that back.

@@ -1,9 +1,11 @@
 package guest
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/earshot-audio/earshot/protocol"
 )
@@ -65,11 +67,28 @@ func (d *Door) say(w http.ResponseWriter, r *http.Request) error {
 	if err := d.cfg.Backend.Say(r.Context(), s.Room, m); err != nil {
 		return d.refused(s, m, err)
 	}
-	if !d.guests.know(s, m.From) { // who has left meanwhile
-		d.cfg.Backend.Gone(s.Room, m.From)
-		return errGone
+	if err := d.introduce(r.Context(), s, m.From); err != nil {
+		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// introduce notes who has a seat, if they have it still, and were not banned while
+// nobody knew of them.
+func (d *Door) introduce(ctx context.Context, s *seat, who protocol.PeerID) error {
+	if !d.guests.know(s, who) {
+		d.cfg.Backend.Gone(s.Room, who)
+		return errGone
+	}
+	law, err := d.cfg.Backend.Law(ctx, s.Room)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(law.Banned, who) {
+		d.guests.banish(s, who)
+		return errBanned
+	}
 	return nil
 }
 
