@@ -43,6 +43,7 @@ type RelayClaim struct {
 	Claim
 	RelayAddresses, StandbyAddresses []multiaddr.Multiaddr
 	Log                              uint64 // begins the hash of the relay's log
+	Chat                             uint64 // the exclusive or of the digests of the chat that the relay shows
 }
 
 // Presence is what somebody in a room says of themselves.
@@ -117,7 +118,7 @@ func leaveOut(c *pb.Claim) bool {
 func (m *Message) fill(b *pb.RoomBody) error {
 	switch {
 	case m.Claim != nil:
-		c := &pb.Claim{Log: m.Claim.Log, Era: m.Claim.Era, Term: m.Claim.Term, Solo: m.Claim.Solo,
+		c := &pb.Claim{Log: m.Claim.Log, Chat: m.Claim.Chat, Era: m.Claim.Era, Term: m.Claim.Term, Solo: m.Claim.Solo,
 			RelayAddresses:   AddressBytes(m.Claim.RelayAddresses, MaxClaimAddresses),
 			StandbyAddresses: AddressBytes(m.Claim.StandbyAddresses, MaxClaimAddresses)}
 		if m.Claim.Standby != "" {
@@ -234,7 +235,7 @@ func (m *Message) take(b *pb.RoomBody) (err error) {
 }
 
 func takeClaim(m *Message, w *pb.Claim) (*RelayClaim, error) {
-	c := &RelayClaim{Log: w.Log, Claim: Claim{Era: w.Era, Key: Key{Term: w.Term, Relay: m.From}, Boot: m.Boot, Sequence: m.Sequence, Solo: w.Solo}}
+	c := &RelayClaim{Log: w.Log, Chat: w.Chat, Claim: Claim{Era: w.Era, Key: Key{Term: w.Term, Relay: m.From}, Boot: m.Boot, Sequence: m.Sequence, Solo: w.Solo}}
 	if w.Term == 0 || w.Term >= 1<<63 {
 		return nil, ErrMalformed
 	}

@@ -42,6 +42,7 @@ type claimFields struct {
 	RelayAddresses   []string `json:"relay_addresses,omitempty"`
 	StandbyAddresses []string `json:"standby_addresses,omitempty"`
 	Log              uint64   `json:"log,omitempty,string"`
+	Chat             uint64   `json:"chat,omitempty,string"`
 }
 
 type pulseFields struct {
@@ -81,7 +82,7 @@ func (f messageFields) body() message {
 	case f.Claim != nil:
 		c := f.Claim
 		return m.part(3, message{}.number(1, uint64(c.Era)).number(2, c.Term).bytes(3, c.Standby).flag(4, c.Solo).
-			list(5, binaries(c.RelayAddresses...)).list(6, binaries(c.StandbyAddresses...)).number(7, c.Log))
+			list(5, binaries(c.RelayAddresses...)).list(6, binaries(c.StandbyAddresses...)).number(7, c.Log).number(8, c.Chat))
 	case f.Pulse != nil:
 		p := f.Pulse
 		w := message{}.number(1, uint64(p.Era)).number(2, uint64(p.Class))
@@ -138,7 +139,7 @@ func words(t testing.TB, m *Message) messageFields {
 	f.Queue, f.Lowered = handWords(t, m)
 	f.chatWords(t, m)
 	if c := m.Claim; c != nil {
-		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses), c.Log}
+		f.Claim = &claimFields{c.Era, c.Term, key(c.Standby), c.Solo, texts(c.RelayAddresses), texts(c.StandbyAddresses), c.Log, c.Chat}
 		if c.Relay != m.From || c.Claim.Boot != m.Boot || c.Claim.Sequence != m.Sequence {
 			t.Errorf("the claim is of %s, %d, %d: not its signer's", c.Relay, c.Claim.Boot, c.Claim.Sequence)
 		}
@@ -187,7 +188,7 @@ func (f messageFields) message(t testing.TB) *Message {
 	f.chat(t, m)
 	if c := f.Claim; c != nil {
 		m.Claim = &RelayClaim{Claim{Era: c.Era, Key: Key{Term: c.Term}, Standby: peer(c.Standby), Solo: c.Solo},
-			addresses(c.RelayAddresses), addresses(c.StandbyAddresses), c.Log}
+			addresses(c.RelayAddresses), addresses(c.StandbyAddresses), c.Log, c.Chat}
 	}
 	if p := f.Pulse; p != nil {
 		m.Pulse = &Pulse{Era: p.Era, Class: p.Class, Max: Key{p.Term, peer(p.Relay)}, Suspects: p.Suspects, Yields: p.Yields, Bye: p.Bye}
@@ -252,6 +253,7 @@ func (c cast) goodMessages(room []byte) (all []accepted[messageFields]) {
 	add("queue, its second part", messageFields{Queue: &queueFields{Part: 1, Parts: 2, Stamps: []stampFields{
 		{Peer: c.stranger.pub, Term: 257, N: 9, Waited: 86400}, {Peer: c.delegate.pub, Term: 258, N: 1}}}})
 	add("hand lowered", messageFields{Lowered: &stampFields{Peer: c.stranger.pub, Term: 258, N: 3}})
+	add("claim with the chat that its relay shows", messageFields{Claim: &claimFields{Term: 3, Chat: 1<<64 - 2}})
 	c.goodChat(add)
 	readOnly("fields of a later version", messageFields{Voice: &voiceFields{Session: session}},
 		message{}.number(1, 1).number(2, 2).part(7, message{}.bytes(1, session).text(15, "later")).text(15, "later"))

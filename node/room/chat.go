@@ -73,6 +73,9 @@ type chat struct {
 	since    time.Duration // it may have grown: since this node came, or as a parent counts
 	revision uint64
 
+	sum, summed uint64 // digest's, and of which revision
+	levelling   levelling
+
 	own     *rate.Limiter
 	all     allowance
 	recalls *rate.Limiter // answered
@@ -88,7 +91,7 @@ type remark struct {
 func newChat(now time.Duration) chat {
 	return chat{
 		by: map[protocol.MessageID]*remark{}, of: map[protocol.PeerID]int{}, hides: map[protocol.MessageID]*protocol.Message{}, since: now,
-		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), all: newAllowance("chat", crowdChats),
+		own: rate.NewLimiter(rate.Every(chatEach), chatsAtOnce), all: newAllowance("chat", crowdChats), levelling: levelling{at: now - levelEach, pause: levelEach},
 		recalls: rate.NewLimiter(recallsASecond, recallsAtOnce),
 	}
 }

@@ -154,6 +154,39 @@ func TestHalvesReadEachOther(t *testing.T) {
 	}
 }
 
+// What some heard and others did not, since it was more than rates let in or got lost,
+// all show in the end: what a child heard alone, too.
+func TestChatsBecomeOne(t *testing.T) {
+	asking(t, 1, 7, func(w *world) {
+		w.nodes[4].writes("before")
+		w.sleep(time.Second)
+		crowd := strangersKeys(t, 4*len(w.nodes))
+		for i, key := range crowd {
+			m := wrote(uint64(10+i), fmt.Sprint("x", i))
+			m.Boot, m.Sequence = 1, 1
+			if err := m.Seal(w.genesis.Room, key); err != nil {
+				t.Fatal(err)
+			}
+			n := w.nodes[i%len(w.nodes)]
+			_ = n.room.ask(w.t.Context(), func(r *Room) { r.keepChat(&m, r.cfg.Now()) }) // and passes it on to nobody
+		}
+		w.sleep(2 * levelEach)
+		want := w.relay().page()
+		if got := len(strings.Fields(want)); got != 1+len(crowd) {
+			t.Errorf("the relay shows %d messages", got)
+		}
+		w.pages(want, 2*levelEach, w.nodes...)
+		w.sleep(time.Second)
+		for _, n := range w.nodes {
+			_ = n.room.ask(w.t.Context(), func(r *Room) {
+				if r.chat.levelling.apart {
+					t.Errorf("%v goes on asking", n)
+				}
+			})
+		}
+	})
+}
+
 func TestTheHostHides(t *testing.T) {
 	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
 		w.gathers(w.nodes[:4]...)
@@ -314,15 +347,23 @@ func TestWhatIsKeptIsOfWhatWasSaid(t *testing.T) {
 	}
 }
 
-// A flood by many keys leaves memory bounded; who has a duty is heard.
-func TestAFloodOfChat(t *testing.T) {
-	s := still(t, protocol.StageOpen, 3, 0)
-	s.hold(s.certificate(0, 1, carry, 1, day), s.clock)
-	for i := range 3000 {
+func strangersKeys(t testing.TB, n int) (keys []crypto.PrivKey) {
+	t.Helper()
+	for range n {
 		key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// A flood by many keys leaves memory bounded; who has a duty is heard.
+func TestAFloodOfChat(t *testing.T) {
+	s := still(t, protocol.StageOpen, 3, 0)
+	s.hold(s.certificate(0, 1, carry, 1, day), s.clock)
+	for i, key := range strangersKeys(t, 3000) {
 		m := wrote(uint64(i+1), strings.Repeat("x", protocol.MaxChatBytes))
 		m.Boot, m.Sequence = 1, 1
 		if err := m.Seal(s.cfg.Room, key); err != nil {
@@ -384,11 +425,27 @@ func TestHostileRecalls(t *testing.T) {
 	if answers > recallsAtOnce {
 		t.Errorf("%d answers at once", answers)
 	}
-	// Of a child without a duty nothing is asked that could push out what is kept.
+	// A child without a duty brings no more so than newcomers may say.
 	s.says(1, 1, 1, wrote(1, "kept"))
 	s.clock += time.Minute
-	if got := ask(eve, 7); got != 1 {
-		t.Errorf("%d messages to a child that says it has more, want the answer alone", got)
+	if got := ask(eve, 7); got != 2 {
+		t.Errorf("%d messages to a child that says it has more, want an answer and a question", got)
+	}
+	flood := &pb.Recalled{Room: s.cfg.Room[:]}
+	for i, key := range strangersKeys(t, 2*s.chat.all.newcomers.Burst()) {
+		m := wrote(uint64(2+i), "flood")
+		m.Boot, m.Sequence = 1, 1
+		if err := m.Seal(s.cfg.Room, key); err != nil {
+			t.Fatal(err)
+		}
+		flood.Messages = append(flood.Messages, m.Raw)
+	}
+	s.linkMessage(eve, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: flood}}, s.clock)
+	if got := len(s.page()); got != 1+s.chat.all.newcomers.Burst() {
+		t.Errorf("%d messages are kept", got)
+	}
+	if got := ask(eve, 7); got > 1 {
+		t.Error("it is asked for more than would be taken")
 	}
 }
 

@@ -63,7 +63,7 @@ func (r *Room) tell(out election.Out) {
 // send signs and sends a claim and a pulse.
 func (r *Room) send(out election.Out) {
 	if c := out.Claim; c != nil {
-		m := &protocol.Message{Boot: c.Boot, Sequence: c.Sequence, Claim: &protocol.RelayClaim{Claim: *c, RelayAddresses: r.cfg.Addresses(), Log: r.logHash()}}
+		m := &protocol.Message{Boot: c.Boot, Sequence: c.Sequence, Claim: &protocol.RelayClaim{Claim: *c, RelayAddresses: r.cfg.Addresses(), Log: r.logHash(), Chat: r.chat.digest()}}
 		if c.Standby != "" {
 			m.Claim.StandbyAddresses = r.cfg.Links.Addresses(c.Standby)
 		}

@@ -39,7 +39,7 @@ type ownHand struct {
 const (
 	strangersASecond = 8
 	raisingEach      = protocol.PresenceBeat
-	raisingsAtOnce   = 3
+	raisingsAtOnce   = 2
 )
 
 var (
@@ -121,6 +121,7 @@ func (r *Room) seated(p protocol.PeerID, now time.Duration) bool {
 // takeHand notes that somebody raised their hand, still has it up, or lowered it.
 func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
 	p := m.From
+	stood := r.hands[p] != nil && r.hands[p].placed()
 	if h := r.hands[p]; h != nil && h.anew(m) {
 		delete(r.hands, p) // the word that it went down is late, or lost
 	}
@@ -139,6 +140,9 @@ func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
 	default:
 		h := r.noteHand(p, now)
 		h.boot, h.raised = m.Boot, m.Hand.Raised
+	}
+	if h := r.hands[p]; stood && (h == nil || !h.placed()) && r.queue.left == 0 {
+		r.queue.left = now
 	}
 	r.tendHands(now)
 }
@@ -203,7 +207,9 @@ func (r *Room) tendHands(now time.Duration) {
 	if r.root {
 		r.stampHands()
 		r.tellQueue(now)
+		return
 	}
+	r.restoreQueue(now)
 }
 
 // stampHands gives those who came after the queue their places in it, in the

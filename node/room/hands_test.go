@@ -316,6 +316,39 @@ func TestAQueueInParts(t *testing.T) {
 	}
 }
 
+// A word that a hand said before it was stamped, and that comes after that, takes it
+// out of the queue for no longer than the relay needs to say so itself.
+func TestALateWordTakesNoPlace(t *testing.T) {
+	s := still(t, protocol.StageHost, 8, 7)
+	s.follows(1, 7, 1)
+	for n := 2; n < 5; n++ {
+		s.says(n, 1, 1, presence("ana"))
+	}
+	down := protocol.Message{Hand: &protocol.Hand{Raised: 1}}
+	s.says(1, 1, 2, s.stamped(7, 2, 3, 4))
+	s.says(2, 1, 2, down)
+	s.says(3, 1, 2, down)
+	s.tendHands(s.clock)
+	if got := s.line(); !slices.Equal(got, []int{4}) {
+		t.Errorf("their hands down, the queue is %v", got)
+	}
+	s.clock += protocol.QueuePace
+	left := s.stamped(7, 2, 3, 4)
+	left.Queue.Stamps = slices.Delete(left.Queue.Stamps, 1, 2)
+	s.says(1, 1, 3, left) // the other one took its hand down indeed
+	s.tendHands(s.clock)
+	if got := s.line(); !slices.Equal(got, []int{2, 4}) {
+		t.Errorf("as the relay says it, the queue is %v", got)
+	}
+	s.says(2, 1, 3, down)
+	s.says(2, 1, 4, protocol.Message{Hand: &protocol.Hand{Up: true, Raised: 4}})
+	s.clock += abideFor
+	s.tendHands(s.clock)
+	if got := s.line(); !slices.Equal(got, []int{2, 4}) {
+		t.Errorf("where the relay says nothing else, the queue is %v", got)
+	}
+}
+
 // A hand that went up anew is another one, also where the word between, that it
 // went down, was overtaken and so is not taken.
 func TestARaisingAnewNeedsNoWordBetween(t *testing.T) {

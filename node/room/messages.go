@@ -232,6 +232,7 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 		r.machine.Claim(m.Claim.Claim, now)
 		if r.machine.Best().Key == m.Claim.Key {
 			r.follow(m)
+			r.compareChat(m.Claim.Chat, now)
 		}
 		r.elect(now)
 		if r.relay == r.cfg.Self {

@@ -1,7 +1,6 @@
 package room
 
 import (
-	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -28,10 +27,7 @@ func (s *stillness) strangers() *strangers {
 func (c *strangers) say(i int, messages ...protocol.Message) {
 	c.t.Helper()
 	if c.keys[i] == nil {
-		var err error
-		if c.keys[i], _, err = crypto.GenerateEd25519Key(rand.Reader); err != nil {
-			c.t.Fatal(err)
-		}
+		c.keys[i] = strangersKeys(c.t, 1)[0]
 	}
 	for _, m := range messages {
 		c.said[i]++

@@ -13,6 +13,7 @@ type queue struct {
 	parts  map[int]*protocol.Message // the newest of each
 	boot   uint64                    // of that relay's earlier words, which are old
 	before uint64                    // their last sequence
+	left   time.Duration             // when somebody left it by a word of their own; 0: it is as the relay said
 
 	number uint32           // of the last stamp that this node gave in its term
 	told   []protocol.Stamp // as this node said it last
@@ -75,6 +76,27 @@ func (r *Room) takeQueue(m *protocol.Message, now time.Duration) {
 	}
 	r.answerQueue(now)
 	r.changed()
+}
+
+// abideFor is how long the relay has to say a queue without somebody who left it.
+const abideFor = time.Second
+
+// restoreQueue puts back, as the relay has it still, whom their own words took out of
+// the queue: what a hand said before it was stamped may come after that, and a hand
+// that is said to go up and down all the time is cut short by each node elsewhere.
+func (r *Room) restoreQueue(now time.Duration) {
+	if r.queue.left == 0 || now-r.queue.left < abideFor {
+		return
+	}
+	r.queue.left = 0
+	for _, part := range r.queue.parts {
+		for _, s := range part.Queue.Stamps {
+			if h := r.hands[s.Peer]; s.Peer != r.cfg.Self && (h == nil || h.stamp.Term == 0) {
+				r.takeStamp(s, now)
+				r.changed()
+			}
+		}
+	}
 }
 
 func (r *Room) takeStamp(s protocol.Stamp, now time.Duration) {

@@ -27,19 +27,75 @@ const (
 	recallEach, recallsOfOne      = 2 * time.Second, maxRecalls
 )
 
+// A chat that goes on being another one than the relay's claims show is asked for as
+// well: of more than all may write together each node lets other messages in, and
+// gossip may lose some.
+const (
+	levelAfter          = 2 * time.Second // what differs for less is on its way
+	levelEach, levelMax = 10 * time.Second, 5 * time.Minute
+)
+
+// levelling is what a node does to show the chat that its relay shows.
+type levelling struct {
+	apart        bool
+	since, at    time.Duration // the chats have been apart; the relay was asked
+	theirs, ours uint64        // their digests, when it was
+	pause        time.Duration // until it is asked again; it grows while nothing changes
+}
+
+// compareChat asks the relay, whose claim came, if the chats are apart.
+func (r *Room) compareChat(theirs uint64, now time.Duration) {
+	l, p, ours := &r.chat.levelling, r.paths[r.relay], r.chat.digest()
+	switch {
+	case theirs == ours:
+		l.apart = false
+		return
+	case !l.apart:
+		l.apart, l.since = true, now
+	}
+	if now-l.since < levelAfter || now-l.at < l.pause || p == nil || p.recall.open || !r.isParent(r.relay) {
+		return
+	}
+	if l.pause *= 2; theirs != l.theirs || ours != l.ours {
+		l.pause = levelEach
+	}
+	l.at, l.theirs, l.ours, l.pause = now, theirs, ours, min(l.pause, levelMax)
+	p.beginRecall()
+	r.recall(r.relay, p, false, now)
+}
+
+// digest is the same for all who show the same: the exclusive or of the digests of
+// what is shown, and of the words on what is hidden.
+func (c *chat) digest() uint64 {
+	if c.summed == c.revision {
+		return c.sum
+	}
+	c.sum, c.summed = 0, c.revision
+	for _, w := range c.said {
+		if !c.hidden(w) {
+			c.sum ^= w.ID().Digest()
+		}
+	}
+	for _, h := range c.hides {
+		c.sum ^= h.ID().Digest()
+	}
+	return c.sum
+}
+
 // recall is the asking for chat over one path, both ways.
 type recall struct {
 	open    bool // asked, or to be asked
 	at      time.Duration
 	left    int  // how often it may be asked again
 	learned bool // something new came of it
+	counted bool // what comes is, as if it were said now: its teller is trusted with no more
 
 	answers *rate.Limiter // to the far side; nil: never asked
 }
 
 // beginRecall has the node on p be asked for chat.
 func (p *path) beginRecall() {
-	p.recall.open, p.recall.left, p.recall.learned = true, maxRecalls, false
+	p.recall.open, p.recall.left, p.recall.learned, p.recall.counted = true, maxRecalls, false, false
 }
 
 // catchUp asks a parent that has just accepted this node for the chat, and tells
@@ -113,8 +169,9 @@ func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
 		have[d] = true
 	}
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: r.lacking(have)}})
-	if !m.Again && !p.recall.open && r.asksBack(id, now) && r.chat.lacks(m.Have) {
+	if trusted := r.trusts(id, now); !m.Again && !p.recall.open && (trusted || ready(r.chat.all.newcomers, now)) && r.chat.lacks(m.Have) {
 		p.beginRecall()
+		p.recall.counted = !trusted
 		r.recall(id, p, true, now)
 	}
 }
@@ -150,10 +207,10 @@ func (c *chat) lacks(have []uint64) bool {
 	return slices.ContainsFunc(have, func(d uint64) bool { return !known[d] })
 }
 
-// asksBack says of whom this node believes that it knows more: nobody counts what
-// comes by this way, so it takes one whom the room trusts to carry it, or there
-// is nothing yet that could be pushed out.
-func (r *Room) asksBack(id protocol.PeerID, now time.Duration) bool {
+// trusts says from whom this node takes chat without counting it, who may have said
+// it long ago: one whom the room trusts to carry it, or there is nothing yet that
+// could be pushed out.
+func (r *Room) trusts(id protocol.PeerID, now time.Duration) bool {
 	return r.isParent(id) || r.mayCarry(id, now) || len(r.chat.said) == 0
 }
 
@@ -182,7 +239,7 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 	}
 	news := false
 	for _, raw := range m.Messages {
-		news = r.recollect(raw, now) || news
+		news = r.recollect(raw, p.recall.counted, now) || news
 	}
 	p.recall.learned = p.recall.learned || news
 	if m.More && news && p.recall.left > 0 {
@@ -190,14 +247,15 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 		return
 	}
 	p.recall.open = false
-	if p.recall.learned {
+	if p.recall.learned && !p.recall.counted { // else those who lack it see that by the claim
 		r.offerRecall(id)
 	}
 }
 
 // recollect takes one message of an answer. It proves itself; it is not counted
-// against its sender, who may have said it long ago.
-func (r *Room) recollect(raw []byte, now time.Duration) bool {
+// against its sender, who may have said it long ago, and only if counted against
+// what all have.
+func (r *Room) recollect(raw []byte, counted bool, now time.Duration) bool {
 	m, err := protocol.ParseMessage(raw)
 	if err != nil || m.Chat == nil && m.Hide == nil {
 		r.drop("malformed")
@@ -219,12 +277,18 @@ func (r *Room) recollect(raw []byte, now time.Duration) bool {
 		r.drop("chat ahead of its order")
 		return false
 	}
+	if counted && m.Chat != nil && !r.within(r.chat.all, m.From, now) {
+		return false
+	}
 	if m.Verify(r.cfg.Room) != nil {
 		r.drop("wrongly signed")
 		return false
 	}
 	if m.Hide != nil {
 		return r.keepHide(m)
+	}
+	if counted {
+		r.spend(r.chat.all, m.From, now)
 	}
 	return r.keepChat(m, now)
 }

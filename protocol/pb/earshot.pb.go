@@ -2157,7 +2157,8 @@ type Claim struct {
 	Solo             bool                   `protobuf:"varint,4,opt,name=solo,proto3" json:"solo,omitempty"`
 	RelayAddresses   [][]byte               `protobuf:"bytes,5,rep,name=relay_addresses,json=relayAddresses,proto3" json:"relay_addresses,omitempty"`
 	StandbyAddresses [][]byte               `protobuf:"bytes,6,rep,name=standby_addresses,json=standbyAddresses,proto3" json:"standby_addresses,omitempty"`
-	Log              uint64                 `protobuf:"varint,7,opt,name=log,proto3" json:"log,omitempty"` // begins the hash of the log that the relay holds
+	Log              uint64                 `protobuf:"varint,7,opt,name=log,proto3" json:"log,omitempty"`   // begins the hash of the log that the relay holds
+	Chat             uint64                 `protobuf:"varint,8,opt,name=chat,proto3" json:"chat,omitempty"` // of the chat that the relay shows
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -2237,6 +2238,13 @@ func (x *Claim) GetStandbyAddresses() [][]byte {
 func (x *Claim) GetLog() uint64 {
 	if x != nil {
 		return x.Log
+	}
+	return 0
+}
+
+func (x *Claim) GetChat() uint64 {
+	if x != nil {
+		return x.Chat
 	}
 	return 0
 }
@@ -5601,7 +5609,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04what\"/\n" +
 	"\x03Key\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05relay\x18\x02 \x01(\fR\x05relay\"\xc3\x01\n" +
+	"\x05relay\x18\x02 \x01(\fR\x05relay\"\xd7\x01\n" +
 	"\x05Claim\x12\x10\n" +
 	"\x03era\x18\x01 \x01(\rR\x03era\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x18\n" +
@@ -5609,7 +5617,8 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x04solo\x18\x04 \x01(\bR\x04solo\x12'\n" +
 	"\x0frelay_addresses\x18\x05 \x03(\fR\x0erelayAddresses\x12+\n" +
 	"\x11standby_addresses\x18\x06 \x03(\fR\x10standbyAddresses\x12\x10\n" +
-	"\x03log\x18\a \x01(\x04R\x03log\"\x95\x01\n" +
+	"\x03log\x18\a \x01(\x04R\x03log\x12\x12\n" +
+	"\x04chat\x18\b \x01(\x04R\x04chat\"\x95\x01\n" +
 	"\x05Pulse\x12\x10\n" +
 	"\x03era\x18\x01 \x01(\rR\x03era\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\rR\x05class\x12\x1e\n" +
