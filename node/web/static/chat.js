@@ -199,7 +199,7 @@ export class Chat {
 				const who = m?.name ?? (l.petname || l.name)
 				say(called, l.you ? `${who} (${t('you')})` : who)
 				set(name, { 'aria-label': t('person', { name: who }) })
-				say(mark, m && alike(m) ? t('person.alike') : '')
+				say(mark, [m?.guest_of && t('guest.of', { name: this.room.nameOf(m.guest_of) }), m && alike(m) && t('person.alike')].filter(Boolean).join(' · '))
 				say(at, new Date(l.said).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' }))
 				set(at, { datetime: l.said })
 				say(text, l.folded ? t('chat.folded', { n: l.folded }) : l.hidden ? t('chat.hidden') : l.text)
