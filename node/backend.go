@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -505,8 +506,11 @@ func (n *Node) Close(ctx context.Context, name string, next time.Time) error {
 		switch {
 		case !ok || !r.Mine || !r.Closed:
 			return err
+		case next.IsZero() && !r.Next.IsZero():
+			return &protocol.Problem{Code: protocol.CodeOpensLater, Message: fmt.Sprintf("the room is closed, and opens at %s", shownTime(r.Next)),
+				Hint: `earshot room set ROOM --at "" takes that back`}
 		case next.IsZero():
-			return n.closedProblem(r.Next, nil)
+			return n.closedProblem(next, nil)
 		}
 		return n.actWhileClosed(e.id, web.ActRequest{Act: web.ActNext, At: &next})
 	}

@@ -125,3 +125,39 @@ func TestRoomOpensAfterRestart(t *testing.T) {
 		})
 	}
 }
+
+// TestUnlistedRoomToCome: who has its link, and nothing else, is told by its founder's
+// node when it opens. A moderator can't open it, nor a stranger say that it is to come.
+func TestUnlistedRoomToCome(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ana := start(t, "ana")
+	budi := start(t, "budi", ana)
+	for _, at := range []time.Time{{}, time.Now().Add(-time.Second), time.UnixMilli(1 << 48)} {
+		if _, err := ana.Open(ctx, web.OpenRequest{Title: "Never", At: &at}); codeOf(err) != protocol.CodeBadRequest {
+			t.Errorf("at %v: %v", at, err)
+		}
+	}
+	at := time.Now().Add(time.Hour)
+	o, err := ana.Open(ctx, web.OpenRequest{Title: "Just us", Unlisted: true, At: &at})
+	must(t, err)
+	_, err = budi.Listen(ctx, o.Link, false)
+	if codeOf(err) != protocol.CodeOpensLater || !strings.Contains(err.Error(), shownTime(at)) {
+		t.Errorf("by its link: %v", err)
+	}
+	if l := budi.line(o.Room); l != nil {
+		t.Errorf("it is listed: %+v", l)
+	}
+	if l := ana.line(o.Room); l == nil || l.State != web.StateComing || l.Listed {
+		t.Errorf("its founder sees %+v", l)
+	}
+	if _, err := budi.Reopen(ctx, o.Link); codeOf(err) != protocol.CodeNotHost {
+		t.Errorf("another opens it: %v", err)
+	}
+	if err := budi.Act(ctx, o.Link, web.ActRequest{Act: web.ActNext, At: &at}); codeOf(err) != protocol.CodeNotInRoom {
+		t.Errorf("another gives it a time: %v", err)
+	}
+	if err := ana.Close(ctx, o.Room, time.Time{}); codeOf(err) != protocol.CodeOpensLater {
+		t.Errorf("closed again: %v", err)
+	}
+}

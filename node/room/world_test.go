@@ -263,6 +263,7 @@ type life struct {
 	dials      map[int]bool
 	book       map[int]bool // whose addresses it knows
 	announcers map[int]time.Duration
+	announced  *protocol.Announcement // last
 	use        Use
 	spoken     []protocol.Session
 	changes    []RelayChange
@@ -499,6 +500,7 @@ func (n *node) announce(l *life, envelope []byte) {
 		return
 	}
 	w.note("%v announces", n)
+	l.announced = a
 	for _, o := range w.nodes {
 		if !o.alive || !w.reach(n.index, o.index) {
 			continue
