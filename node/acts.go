@@ -275,6 +275,21 @@ func keptAway(err error) error {
 	return nil
 }
 
+// unproven says for a person whose word it is that they are kept out of a room, where
+// the room's log does not show it.
+func unproven(v room.View) error {
+	name := string(v.Names[v.KeptOut.By])
+	if name == "" {
+		name = v.KeptOut.By.String()
+	}
+	p := &protocol.Problem{Code: protocol.CodeBanned, Message: name + " says that you are banned, but shows nothing for it",
+		Hint: "try again in a moment, or ask for a link of somebody else who is there", Cause: v.KeptOut}
+	if errors.Is(v.KeptOut.Why, room.ErrLocked) {
+		p.Code, p.Message = protocol.CodeLocked, name+" says that the room is locked, but shows nothing for it"
+	}
+	return p
+}
+
 // hushed says for a person why they are not heard.
 func (c *carried) hushed(ctx context.Context, cause error) error {
 	if _, lawful, err := c.room.Log(ctx); err == nil && lawful != nil && lawful.Paused() {

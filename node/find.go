@@ -183,6 +183,9 @@ func (n *Node) whyNotJoined(ctx context.Context, c *carried, e entry, err error)
 		return &protocol.Problem{Code: protocol.CodeFullRoom, Message: "the room is full: those who carry it have no upload to spare",
 			Hint: "try again in a moment; a listener with upload to lend makes room for others", Cause: err}
 	}
+	if verr == nil && v.KeptOut != nil {
+		return unproven(v)
+	}
 	if verr == nil && v.Genesis == nil {
 		return unknownRoom(err)
 	}

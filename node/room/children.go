@@ -106,6 +106,9 @@ func (r *Room) refuse(id protocol.PeerID, why pb.Refuse_Reason) {
 	if why == pb.Refuse_CLOSED && errors.As(r.end, &until) {
 		m.NextMs = protocol.NextMS(until.Next)
 	}
+	if keepsOut(why) {
+		m.Genesis = r.genesis.Signed()
+	}
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Refuse{Refuse: m}})
 }
 

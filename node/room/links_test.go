@@ -347,6 +347,11 @@ func (l *links) Send(p protocol.PeerID, m *pb.LinkMessage) bool {
 	if !k.up || k.lives[mine] != l.of {
 		return false
 	}
+	if l.lies != nil {
+		if m = l.lies(w.nodes[j], m); m == nil {
+			return true
+		}
+	}
 	raw, err := proto.Marshal(m)
 	if err != nil || len(raw) > protocol.MaxLinkMessageBytes {
 		w.misuse("%v sends %d bytes: %v", l.node, len(raw), err)

@@ -35,7 +35,7 @@ func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
 	if r.relay == "" || r.root {
 		return out
 	}
-	for _, p := range []protocol.PeerID{r.relay, r.standby} {
+	for _, p := range []protocol.PeerID{r.relay, r.standby, r.refuge} {
 		switch {
 		case p == "" || p == r.cfg.Self:
 		case p != r.relay && r.cfg.RelayOnly: // it is not to learn where this node is
@@ -53,6 +53,7 @@ func (r *Room) wanted() map[protocol.PeerID]pb.Attach_Mode {
 // steer keeps this node attached to relay and standby, and chooses whose sound
 // it takes.
 func (r *Room) steer(now time.Duration) {
+	r.leaveRefuge()
 	r.chooseLive(now)
 	want := r.wanted()
 	for id, p := range r.parents {
@@ -78,7 +79,7 @@ func (r *Room) chooseLive(now time.Duration) {
 		r.live = ""
 		return
 	}
-	if r.live != r.relay && (r.live != r.standby || r.live == r.cfg.Self || r.live == "") {
+	if r.live != r.relay && (r.live != r.standby && r.live != r.refuge || r.live == r.cfg.Self || r.live == "") {
 		if p := r.parents[r.relay]; r.live != "" && p != nil && p.accepted {
 			r.switchTo(r.relay, nil, now) // the former relay may be silent already
 		}
@@ -159,6 +160,10 @@ func (r *Room) takeAccept(id protocol.PeerID, m *pb.Accept, now time.Duration) {
 	}
 	r.takeState(id, m.GetState(), now)
 	p := r.parents[id]
+	if p == nil && r.takeRefuge(id) {
+		r.steer(now)
+		return
+	}
 	if p == nil {
 		r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Detach{Detach: &pb.Detach{Room: r.cfg.Room[:]}}})
 		return
@@ -216,6 +221,9 @@ func (r *Room) takeRefuse(id protocol.PeerID, m *pb.Refuse, now time.Duration) {
 	p := r.parents[id]
 	if p != nil {
 		p.full, p.why = m.Reason == pb.Refuse_FULL, m.Reason
+	}
+	if keepsOut(m.Reason) && !r.joined(now) {
+		r.checkRefusal(id, m, now)
 	}
 	if !r.joined(now) {
 		r.keptOut(now)

@@ -10,6 +10,7 @@
 //	election.go  the machine's claims and pulses
 //	parents.go   the two nodes that this one gets the room from
 //	seeds.go     nodes that may know a room
+//	refusals.go  what those say who let this one not in, and whether it is so
 //	children.go  the nodes that get the room from this one
 //	paths.go     sources bound to a link's handles, both ways
 //	voices.go    sources
@@ -263,6 +264,8 @@ type Room struct {
 	dropped   map[string]int64
 	waiting   []chan<- error // joiners
 	joinErr   error
+	unproven  *Unproven       // why this node is kept out, as it is told
+	refuge    protocol.PeerID // the parent that it has meanwhile; "": none
 	end       error
 
 	introduced  time.Duration

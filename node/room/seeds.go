@@ -42,8 +42,10 @@ func (r *Room) askSeeds(now time.Duration) {
 		for id := range r.seeds {
 			r.dropSeed(id)
 		}
+		r.unproven = nil
 		return
 	}
+	r.keptOut(now)
 	r.seedAnnouncers(now)
 	r.wantSeeds(now)
 	for id, s := range r.seeds {
@@ -56,9 +58,10 @@ func (r *Room) askSeeds(now time.Duration) {
 	}
 }
 
-// seedAnnouncers looks into the directory while the relay is lost.
+// seedAnnouncers looks into the directory while the relay is lost, or keeps this node
+// out and shows nothing for it.
 func (r *Room) seedAnnouncers(now time.Duration) {
-	if r.relay == "" || !r.machine.Lost(now) || now-r.lookedUp < askAgain {
+	if r.relay == "" || !r.machine.Lost(now) && r.unproven == nil || now-r.lookedUp < askAgain {
 		return
 	}
 	r.lookedUp = now
@@ -127,37 +130,6 @@ func (r *Room) dropSeed(id protocol.PeerID) {
 	delete(r.seeds, id)
 	if s.wanted && r.parents[id] == nil {
 		r.cfg.Links.Release(id)
-	}
-}
-
-// keptOut ends the joining of one whom all refuse who answer in time: it is banned,
-// or the room takes nobody new. One of several alone can't keep this node out.
-func (r *Room) keptOut(now time.Duration) {
-	var says []pb.Refuse_Reason
-	for _, p := range r.parents {
-		says = append(says, p.why)
-	}
-	if len(says) == 0 {
-		for _, s := range r.seeds {
-			asked := s.since > 0
-			if s.refused || !asked || now-s.since < seedPatience {
-				says = append(says, s.why)
-			}
-		}
-	}
-	for _, why := range says {
-		switch {
-		case why == pb.Refuse_BANNED:
-			r.joinErr = ErrBanned
-		case why == pb.Refuse_LOCKED && r.joinErr == nil:
-			r.joinErr = ErrLocked
-		case why != pb.Refuse_LOCKED:
-			r.joinErr = nil
-			return
-		}
-	}
-	if len(says) > 0 {
-		r.end = r.joinErr
 	}
 }
 

@@ -18,6 +18,7 @@ type View struct {
 	Independent    bool
 	Live           protocol.PeerID // whose sound this node takes
 	Full           bool            // nobody has a place for this node
+	KeptOut        *Unproven       // who keeps this node out without showing why; nil: nobody
 	Members        []Member
 	Names          map[protocol.PeerID]protocol.Name // also of who has gone
 	Paths          []PathView
@@ -57,7 +58,7 @@ func (r *Room) View(ctx context.Context) (v View, err error) {
 }
 
 func (r *Room) view(now time.Duration) View {
-	v := View{Genesis: r.genesis, Term: r.term, TermFor: now - r.termAt, Relay: r.relay, Standby: r.standby, Live: r.live, Full: r.full(),
+	v := View{Genesis: r.genesis, Term: r.term, TermFor: now - r.termAt, Relay: r.relay, Standby: r.standby, Live: r.live, Full: r.full(), KeptOut: r.unproven,
 		Dropped: maps.Clone(r.dropped), Voices: map[protocol.Source]protocol.PeerID{}, Names: map[protocol.PeerID]protocol.Name{r.cfg.Self: r.cfg.Name}}
 	for p, s := range r.senders {
 		v.Names[p] = s.name

@@ -244,8 +244,9 @@ type node struct {
 	boot, sequence uint64
 	term           protocol.Key
 	era            uint32
-	actions        []*pb.SignedAction // as stored
-	lives          roster.Lives       // the same
+	actions        []*pb.SignedAction                                // as stored
+	lives          roster.Lives                                      // the same
+	lies           func(to *node, m *pb.LinkMessage) *pb.LinkMessage // what it sends instead; nil: it is honest
 	livesAt        time.Duration
 
 	alive bool // the program runs

@@ -3920,6 +3920,7 @@ type Refuse struct {
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Reason        Refuse_Reason          `protobuf:"varint,2,opt,name=reason,proto3,enum=earshot.Refuse_Reason" json:"reason,omitempty"`
 	NextMs        uint64                 `protobuf:"varint,3,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"` // CLOSED: when the room opens, Unix; 0: not said
+	Genesis       *SignedGenesis         `protobuf:"bytes,4,opt,name=genesis,proto3" json:"genesis,omitempty"`              // BANNED, LOCKED: with it, the log shows whether it is so
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3973,6 +3974,13 @@ func (x *Refuse) GetNextMs() uint64 {
 		return x.NextMs
 	}
 	return 0
+}
+
+func (x *Refuse) GetGenesis() *SignedGenesis {
+	if x != nil {
+		return x.Genesis
+	}
+	return nil
 }
 
 type Redirect struct {
@@ -5749,11 +5757,12 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x06Accept\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12(\n" +
 	"\x05state\x18\x02 \x01(\v2\x12.earshot.RoomStateR\x05state\x12\x12\n" +
-	"\x04hops\x18\x03 \x01(\rR\x04hops\"\xbe\x01\n" +
+	"\x04hops\x18\x03 \x01(\rR\x04hops\"\xf0\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12.\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x16.earshot.Refuse.ReasonR\x06reason\x12\x17\n" +
-	"\anext_ms\x18\x03 \x01(\x04R\x06nextMs\"W\n" +
+	"\anext_ms\x18\x03 \x01(\x04R\x06nextMs\x120\n" +
+	"\agenesis\x18\x04 \x01(\v2\x16.earshot.SignedGenesisR\agenesis\"W\n" +
 	"\x06Reason\x12\x10\n" +
 	"\fUNKNOWN_ROOM\x10\x00\x12\n" +
 	"\n" +
@@ -6029,20 +6038,21 @@ var file_protocol_pb_earshot_proto_depIdxs = []int32{
 	7,  // 60: earshot.RoomState.certificates:type_name -> earshot.Certificate
 	46, // 61: earshot.Accept.state:type_name -> earshot.RoomState
 	4,  // 62: earshot.Refuse.reason:type_name -> earshot.Refuse.Reason
-	46, // 63: earshot.Redirect.state:type_name -> earshot.RoomState
-	50, // 64: earshot.Redirect.to:type_name -> earshot.Address
-	56, // 65: earshot.Resume.positions:type_name -> earshot.Position
-	8,  // 66: earshot.LogTold.actions:type_name -> earshot.SignedAction
-	68, // 67: earshot.Report.spoke:type_name -> earshot.Spurt
-	69, // 68: earshot.Report.said:type_name -> earshot.Saying
-	70, // 69: earshot.Report.reacted:type_name -> earshot.Reacted
-	50, // 70: earshot.Hints.peers:type_name -> earshot.Address
-	72, // 71: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	6,  // 63: earshot.Refuse.genesis:type_name -> earshot.SignedGenesis
+	46, // 64: earshot.Redirect.state:type_name -> earshot.RoomState
+	50, // 65: earshot.Redirect.to:type_name -> earshot.Address
+	56, // 66: earshot.Resume.positions:type_name -> earshot.Position
+	8,  // 67: earshot.LogTold.actions:type_name -> earshot.SignedAction
+	68, // 68: earshot.Report.spoke:type_name -> earshot.Spurt
+	69, // 69: earshot.Report.said:type_name -> earshot.Saying
+	70, // 70: earshot.Report.reacted:type_name -> earshot.Reacted
+	50, // 71: earshot.Hints.peers:type_name -> earshot.Address
+	72, // 72: earshot.LocalEvent.frame:type_name -> earshot.LocalFrame
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_protocol_pb_earshot_proto_init() }

@@ -113,10 +113,10 @@ func TestSentences(t *testing.T) {
 // A node that is started again counts on: it lets nobody in before their time, nor keeps
 // anybody out for longer, however often it is restarted.
 func TestLivesGoOn(t *testing.T) {
-	s, r := on(t)
+	s, _ := on(t)
 	s.do(founder, protocol.Ban{Peer: dave, Life: time.Hour})
 	s.do(founder, protocol.Ban{Peer: erin})
-	r = s.log.Roster()
+	r := s.log.Roster()
 	l, n := NewLeases(0), NewSentences()
 	l.Set(r, 0)
 	n.Set(r, 0)
