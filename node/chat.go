@@ -177,7 +177,7 @@ func (n *Node) Caption(ctx context.Context, name string, r web.CaptionRequest) e
 	if err != nil {
 		return err
 	}
-	if !c.captions.Load() {
+	if !r.Typed && !c.captions.Load() {
 		return &protocol.Problem{Code: protocol.CodeNoConsent, Message: "this node's person has not allowed captions in that room",
 			Hint: "they may: earshot captions " + c.id.Short() + " --allow"}
 	}

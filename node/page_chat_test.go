@@ -52,7 +52,7 @@ func TestPageChat(t *testing.T) {
 	host.tabTo(`.lines .quiet`)
 	host.presses(kb.Enter)
 	guest.shows(`.lines li:first-child`, "Hidden by the host")
-	host.shows(`.lines li:first-child button`, "Show again")
+	host.shows(`.lines li:first-child .quiet`, "Show again")
 	host.presses(kb.Enter)
 	guest.shows(`.lines li:first-child`, markup)
 
@@ -62,6 +62,7 @@ func TestPageChat(t *testing.T) {
 	must(t, ana.AllowCaptions(host.ctx, o.Room, true))
 	must(t, ana.Caption(host.ctx, o.Room, web.CaptionRequest{Text: "what is heard", Language: "en"}))
 	guest.shows(`.captions`, "ana: what is heard")
+	reads(t, o.Room, ana, host, guest)
 	if title := host.text(`document.title`) + guest.text(`document.title`); strings.Contains(title, "owned") {
 		t.Error("what somebody wrote was run")
 	}
@@ -73,6 +74,40 @@ func TestPageChat(t *testing.T) {
 		guest.judge(axe, "chat of a guest")
 	}
 	drawChat(t, host, guest)
+}
+
+// reads has ana type what she says, and budi, whose page plays no sound, read that,
+// who speaks, and what is done in the room.
+func reads(t *testing.T, room string, ana *running, host, guest *page) {
+	guest.tabTo(`.ring`)
+	guest.presses("?")
+	guest.tabTo(`dialog .option:nth-of-type(4) input`)
+	guest.presses(" " + kb.Escape)
+	guest.eventually("the settings are closed", `!document.querySelector('dialog')`)
+	if guest.is(`document.querySelector('.said details').checkVisibility()`) {
+		t.Error("who may not speak is to type what they say")
+	}
+	must(t, ana.AllowCaptions(host.ctx, room, false))
+	host.tabTo(`.said summary`)
+	host.presses(kb.Enter)
+	host.tabTo(`.said input`)
+	host.types("Good evening, all")
+	guest.shows(`.captions`, "ana: Good evening, all") // as it is typed
+	host.presses(kb.Enter)
+	host.eventually("the next one can be typed", `document.querySelector('.said input').value === ''`)
+	guest.tabTo(`.said details:nth-of-type(2) summary`)
+	guest.presses(kb.Enter)
+	guest.shows(`.said ol`, "ana: what is heard")
+	guest.shows(`.said ol`, "ana: Good evening, all")
+
+	host.tabTo(`.mic`)
+	host.presses(kb.Enter)
+	guest.shows(`.talking`, "Speaking now: \u2068ana\u2069")
+	host.presses(kb.Enter)
+	must(t, ana.Act(host.ctx, room, web.ActRequest{Act: web.ActTitle, Text: "In writing only"}))
+	for _, p := range []*page{host, guest} {
+		p.shows(`.lines .happened`, "\u2068ana\u2069 named the room \u2068In writing only\u2069")
+	}
 }
 
 // drawChat draws the chat into the directory that EARSHOT_SCREENSHOTS names.

@@ -112,6 +112,7 @@ type CaptionRequest struct {
 	Text     string `json:"text"`
 	Language string `json:"language,omitempty"`
 	Final    *bool  `json:"final,omitempty"` // left out: it is
+	Typed    bool   `json:"typed,omitempty"` // by the person themselves: no consent is asked for
 }
 
 // ConsentRequest says whether programs on this machine may caption this node's

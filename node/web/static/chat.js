@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What people write in a room, and what else they show: chat, reactions, captions.
+ * What people write in a room, and their reactions; among it, what is done there.
  * @module
  */
 
@@ -11,14 +11,14 @@ import { language, t } from './words.js'
 
 /**
  * @typedef {{id: string, order: number, peer: string, name: string, text: string, said: string, hidden: boolean, you: boolean, revision: number, petname?: string, blocked?: boolean, folded?: number}} Line folded: how many of somebody blocked it stands for
- * @typedef {{id: string, peer: string, name: string, language: string, text: string, final: boolean, petname?: string}} Caption
- * @typedef {{room: string, revision: number, messages: Line[], reactions: Record<string, number>, captions: Caption[], may_hide: boolean}} News
+ * @typedef {import('./captions.js').Caption} Caption
+ * @typedef {{room: string, revision: number, messages: Line[], reactions: Record<string, number>, captions: Caption[], may_hide: boolean, captions_allowed: boolean}} News
+ * @typedef {{id: string, order: number, said: string, deed: string}} Deed what was done, in a sentence; its order is that of the message before it
  */
 
 const mostBytes = 500
 const mostKept = 500
-const captionsShown = 2
-const captionFor = 8000 // ms, after its last word
+const mostDeeds = 100
 const emoji = ['👏', '❤️', '😂', '🎉', '👍', '👎', '😮', '😢', '🙏', '🔥']
 
 /** All that is known of one room's chat. */
@@ -31,6 +31,7 @@ export class Talk {
 		this.reactions = {}
 		/** @type {Caption[]} */
 		this.captions = []
+		this.captionsAllowed = false // by this node's person
 		this.mayHide = false
 	}
 
@@ -43,6 +44,7 @@ export class Talk {
 		this.lines = [...lines.values()].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1)).slice(-mostKept)
 		this.reactions = news.reactions
 		this.captions = news.captions
+		this.captionsAllowed = news.captions_allowed
 		this.mayHide = news.may_hide
 	}
 }
@@ -67,12 +69,13 @@ export class Chat {
 		/** @type {string | undefined} the last line that was seen here */
 		this.seen = undefined
 		this.mayHide = false
-		/** @type {Map<string, {text: string, at: number}>} when a caption was last another */
-		this.heard = new Map()
+		/** @type {Deed[]} */
+		this.deeds = []
 		this.lines = h('ol')
 		this.stop = oneStop(this.lines, '.name', -1)
 		this.log = h('div', { class: 'lines', role: 'log', tabindex: '0', 'aria-label': t('chat') }, this.lines)
-		this.list = new List(this.lines, l => l.id, () => this.line())
+		/** @type {List<Line | Deed>} */
+		this.list = new List(this.lines, l => l.id, l => /** @type {any} */ ('deed' in l ? deedLine() : this.line()))
 		this.text = h('textarea', { rows: '1', dir: 'auto', 'aria-label': t('chat.write'), placeholder: t('chat.write'), oninput: (/** @type {InputEvent} */ e) => this.measure(e.isComposing), onkeydown: (/** @type {KeyboardEvent} */ e) => this.key(e) })
 		this.sends = h('button', { type: 'submit', disabled: true }, t('chat.send'))
 		this.trouble = h('p', { class: 'problem', role: 'alert' })
@@ -81,14 +84,8 @@ export class Chat {
 			h('form', { class: 'writing', onsubmit: (/** @type {Event} */ e) => this.send(e) }, this.text, this.sends), this.trouble,
 			h('div', { class: 'reactions', role: 'group', 'aria-label': t('react') },
 				emoji.map(e => h('button', { class: 'quiet', onclick: () => this.ask('reactions', { emoji: e }) }, e, this.counts.get(e)))))
-		this.captions = h('p', { class: 'captions', 'aria-label': t('captions'), hidden: true })
 		this.word = h('span', {}, t('chat'))
 		this.button = h('button', { hidden: true, onclick: () => this.open() }, icon(), this.word)
-		this.beat = setInterval(() => this.showCaptions(), 1000)
-	}
-
-	close() {
-		clearInterval(this.beat)
 	}
 
 	/** @param {Talk | undefined} talk @param {boolean} inside */
@@ -98,13 +95,18 @@ export class Chat {
 		const lines = (talk?.lines ?? []).filter(l => !l.blocked)
 		const atEnd = this.log.scrollTop + this.log.clientHeight >= this.log.scrollHeight - 8
 		this.mayHide = talk?.mayHide ?? false
-		this.list.show(fold(talk?.lines ?? []))
-		this.log.hidden = this.lines.childElementCount === 0
+		this.list.show([...fold(talk?.lines ?? []), ...this.deeds].sort((a, b) => a.order - b.order))
+		set(this.log, { tabindex: this.lines.firstChild ? '0' : null }) // an empty one is there too: what comes first is read out
 		this.stop()
 		if (atEnd) this.log.scrollTop = this.log.scrollHeight
 		for (const [e, count] of this.counts) say(count, talk?.reactions[e] ? String(talk.reactions[e]) : '')
 		this.showUnread(lines)
-		this.showCaptions()
+	}
+
+	/** Takes what was done into the lines, after those that are there now. @param {Omit<Deed, 'order'>} deed */
+	note(deed) {
+		this.deeds = [...this.deeds, { ...deed, order: this.talk?.lines.at(-1)?.order ?? 0 }].slice(-mostDeeds)
+		this.show(this.talk, true)
 	}
 
 	/** Counts what was written while the lines were out of view. @param {Line[]} lines */
@@ -114,20 +116,6 @@ export class Chat {
 		if (visible || this.seen === undefined) this.seen = lines.at(-1)?.id ?? ''
 		const unread = lines.slice(lines.findIndex(l => l.id === this.seen) + 1).filter(l => !l.you).length
 		say(this.word, unread > 0 ? t('chat.new', { n: unread }) : t('chat'))
-	}
-
-	/** What was just said, as text. */
-	showCaptions() {
-		const now = Date.now()
-		const all = this.talk?.captions ?? []
-		for (const c of all) if (this.heard.get(c.id)?.text !== c.text) this.heard.set(c.id, { text: c.text, at: this.heard.size === 0 && all.length > 1 ? 0 : now })
-		for (const id of this.heard.keys()) if (!all.some(c => c.id === id)) this.heard.delete(id)
-		const fresh = all.filter(c => now - (this.heard.get(c.id)?.at ?? 0) < captionFor).slice(-captionsShown)
-		this.captions.hidden = fresh.length === 0
-		const key = JSON.stringify(fresh)
-		if (this.captions.dataset.key === key) return
-		this.captions.dataset.key = key
-		this.captions.replaceChildren(...fresh.map(c => h('span', { dir: 'auto', lang: c.language || null }, h('b', {}, h('bdi', {}, this.room.members.get(c.peer)?.name ?? (c.petname || c.name)), ': '), c.text)))
 	}
 
 	open() {
@@ -200,8 +188,7 @@ export class Chat {
 				say(called, l.you ? `${who} (${t('you')})` : who)
 				set(name, { 'aria-label': t('person', { name: who }) })
 				say(mark, [m?.guest_of && t('guest.of', { name: this.room.nameOf(m.guest_of) }), m && alike(m) && t('person.alike')].filter(Boolean).join(' · '))
-				say(at, new Date(l.said).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' }))
-				set(at, { datetime: l.said })
+				showTime(at, l.said)
 				say(text, l.folded ? t('chat.folded', { n: l.folded }) : l.hidden ? t('chat.hidden') : l.text)
 				set(text, { class: l.hidden || l.folded ? 'soft' : null })
 				hide.hidden = !this.mayHide || l.folded !== undefined
@@ -212,6 +199,26 @@ export class Chat {
 			},
 		}
 	}
+}
+
+/** What was done. */
+function deedLine() {
+	const at = h('time', { class: 'soft' })
+	const text = h('p', { class: 'soft' })
+	return {
+		element: h('li', { class: 'happened' }, text, at),
+		/** @param {Deed} d */
+		update: d => {
+			say(text, d.deed)
+			showTime(at, d.said)
+		},
+	}
+}
+
+/** @param {HTMLElement} at @param {string} said */
+function showTime(at, said) {
+	say(at, new Date(said).toLocaleTimeString(language(), { hour: '2-digit', minute: '2-digit' }))
+	set(at, { datetime: said })
 }
 
 function icon() {

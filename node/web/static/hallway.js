@@ -5,6 +5,7 @@
  */
 
 import { inWords, post } from './api.js'
+import { Later } from './later.js'
 import { open } from './opening.js'
 import { showPeople } from './people.js'
 import { showProfile } from './profile.js'
@@ -27,16 +28,18 @@ import { fold, isolate, language, languageName, span, t } from './words.js'
  */
 export function arrange(rooms, languages, filter) {
 	const own = new Set(languages.map(l => l.split('-')[0]))
-	const wanted = fold(filter.text)
 	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, r.followed?.length ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
 	return rooms
 		.filter(r => !r.closed || r.joined)
-		.filter(r => !filter.language || r.language === filter.language)
-		.filter(r => !filter.topic || r.topics.some(topic => fold(topic) === filter.topic))
-		.filter(r => fold([r.title, ...r.topics].join(' ')).includes(wanted))
+		.filter(r => fits(r, filter))
 		.map(r => ({ r, rank: rank(r) }))
 		.sort((a, b) => a.rank.reduce((d, v, i) => d || v - b.rank[i], 0) || (a.r.room < b.r.room ? -1 : 1))
 		.map(({ r }) => r)
+}
+
+/** @param {RoomLine} r @param {Filter} filter */
+function fits(r, { text, language, topic }) {
+	return (!language || r.language === language) && (!topic || r.topics.some(x => fold(x) === topic)) && fold([r.title, ...r.topics].join(' ')).includes(fold(text))
 }
 
 export class Hallway {
@@ -58,6 +61,7 @@ export class Hallway {
 		this.empty = h('div', { class: 'empty' })
 		this.news = h('ul', { class: 'news', hidden: true })
 		this.newsList = new List(this.news, n => n.key, newsItem)
+		this.later = new Later()
 		this.search = h('input', { type: 'search', 'aria-label': t('search'), placeholder: t('search'), autocomplete: 'off', oninput: () => this.narrow({ text: this.search.value }) })
 		this.tongue = h('select', { 'aria-label': t('language'), onchange: () => this.narrow({ language: this.tongue.value }) })
 		this.topic = h('select', { 'aria-label': t('topics'), onchange: () => this.narrow({ topic: this.topic.value }) })
@@ -66,7 +70,7 @@ export class Hallway {
 		this.element = h('div', { class: 'hallway' },
 			h('section', { class: 'list', 'aria-labelledby': 'live' },
 				h('div', { class: 'head' }, h('h1', { id: 'live', tabindex: '-1' }, t('live')), (this.filters = h('div', { class: 'filters' }, this.search, this.tongue, this.topic))),
-				this.news, this.rows, this.empty),
+				this.news, this.rows, this.empty, this.later.element),
 			h('aside', {},
 				h('button', { class: 'main', onclick: () => open(room => this.go(room)) }, t('open')),
 				this.pasting(),
@@ -101,23 +105,27 @@ export class Hallway {
 
 	/** Shows what is live now. */
 	show() {
-		const all = [...this.live.rooms.values()]
-		const rooms = arrange(all, [language(), ...navigator.languages], this.filter)
+		const live = [...this.live.rooms.values()]
+		const coming = [...this.live.coming.values()].filter(r => fits(r, this.filter))
+		const all = [...live, ...this.live.coming.values()]
+		const rooms = arrange(live, [language(), ...navigator.languages], this.filter)
 		this.list.show(rooms)
 		this.newsList.show(this.notices.shown)
 		this.news.hidden = this.news.childElementCount === 0
+		this.later.show(coming)
 		this.filters.hidden = all.length === 0
 		choices(this.tongue, t('language.any'), [...new Set(all.map(r => r.language).filter(Boolean))].map(l => [l, languageName(l)]), this.filter.language)
 		choices(this.topic, t('topic.any'), [...new Map(all.flatMap(r => r.topics).map(x => [fold(x), x]))], this.filter.topic)
 		say(this.name, this.live.node?.peer ?? '')
 		say(this.near, t('node.near', { n: this.live.node?.neighbors ?? 0 }))
-		this.showEmpty(all.length > 0, rooms.length > 0)
+		this.showEmpty(all.length > 0, rooms.length > 0, coming.length > 0)
 	}
 
-	/** @param {boolean} some @param {boolean} shown */
-	showEmpty(some, shown) {
+	/** @param {boolean} some there are @param {boolean} shown live ones @param {boolean} later ones that come */
+	showEmpty(some, shown, later) {
 		const alone = !some && (this.live.node?.alone ?? this.live.node?.neighbors === 0)
-		const state = shown || !this.live.node ? '' : some ? 'search' : alone ? 'alone' : 'quiet'
+		const hidden = this.live.rooms.size > 0 || (some && !later)
+		const state = shown || !this.live.node ? '' : hidden ? 'search' : alone ? 'alone' : 'quiet'
 		if (this.empty.dataset.state === state) return
 		this.empty.dataset.state = state
 		this.echo.stop()
@@ -169,7 +177,7 @@ export class Hallway {
 			update: r => {
 				link.setAttribute('href', '#room/' + r.room)
 				say(title, r.title)
-				title.lang = r.language
+				set(title, { lang: r.language, 'data-strange': !r.known })
 				const lit = (this.live.views.get(r.room)?.sources ?? []).filter(s => s.hot).length
 				const drawn = [r.speakers, r.listeners, lit].join()
 				if (sign.dataset.drawn !== drawn) {
@@ -181,7 +189,7 @@ export class Hallway {
 					t('onstage', { n: r.speakers }), t('listening', { n: r.listeners }),
 					r.language && languageName(r.language), ...r.topics.map(isolate),
 					span(Date.now() - Date.parse(r.started)),
-					!r.listed && t('unlisted'), r.closed && t('closed'),
+					r.locked && t('later.locked'), !r.listed && t('unlisted'), r.closed && t('closed'),
 				].filter(Boolean).join(' · '))
 			},
 		}

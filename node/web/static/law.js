@@ -7,9 +7,10 @@
 
 import { Problem, inWords, post, roomPath } from './api.js'
 import { showLog } from './log.js'
+import { report } from './reports.js'
 import { changeRoom } from './rules.js'
 import { ask, h, say, set } from './view.js'
-import { language, t } from './words.js'
+import { dayTime, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
 /** @typedef {import('./live.js').Member} Member */
@@ -118,7 +119,7 @@ export class Law {
 		this.room.chat.text.disabled = view?.paused ?? false
 		this.locked.hidden = !view?.locked
 		this.next.hidden = !view?.next
-		if (view?.next) say(this.next, t('law.next', { when: new Date(view.next).toLocaleString(language(), { dateStyle: 'full', timeStyle: 'short' }) }))
+		if (view?.next) say(this.next, t('law.next', { when: dayTime(view.next) }))
 		this.showPin(view?.pinned ?? '')
 		this.showMine(view)
 	}
@@ -172,8 +173,8 @@ export class Law {
 		if (!before.locked && now.locked) this.room.tell(t('law.locked'))
 		const was = before.members.find(m => m.you)?.role
 		const is = now.members.find(m => m.you)?.role
-		if (was && was !== is && is === 'moderator') this.report(t('law.you.moderator'))
-		else if (was === 'moderator' && was !== is) this.report(t('law.you.member'))
+		if (was && was !== is && is === 'moderator') this.note(t('law.you.moderator'))
+		else if (was === 'moderator' && was !== is) this.note(t('law.you.member'))
 	}
 
 	/**
@@ -198,8 +199,14 @@ export class Law {
 				h('div', { class: 'choices' }, (c.answers ?? []).map(a => h('button', { class: 'danger', onclick: () => go(c, a) }, t(a.word))), cancel))
 			cancel.focus()
 		}
-		const all = choices(m, this.room.view?.stage ?? '')
-		return all.length === 0 ? undefined : h('div', { class: 'choices' }, all.map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name }))))
+		const all = choices(m, this.room.view?.stage ?? '').map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name })))
+		if (this.hearsOf(m)) all.push(h('button', { class: 'report', onclick: () => (close(), report(this.room.id, m)) }, t('report', { name })))
+		return all.length === 0 ? undefined : h('div', { class: 'choices' }, all)
+	}
+
+	/** Whether somebody here is to be told of another. @param {Member} m */
+	hearsOf(m) {
+		return !m.you && (this.room.view?.members ?? []).some(o => !o.you && o.peer !== m.peer && (o.role === 'host' || o.role === 'moderator'))
 	}
 
 	/** A dialog; focus stays in the room after what opened it has gone with somebody. @param {string} title @param {...any} children */
@@ -240,9 +247,9 @@ export class Law {
 	async carry(act, sentence, undo) {
 		try {
 			await does(this.room.id, act)
-			if (sentence) this.report(sentence, undo)
+			if (sentence) this.note(sentence, undo)
 		} catch (e) {
-			this.report(inWords(e))
+			this.note(inWords(e))
 		}
 	}
 
@@ -256,7 +263,7 @@ export class Law {
 	 * @param {string} sentence
 	 * @param {Act} [undo]
 	 */
-	report(sentence, undo) {
+	note(sentence, undo) {
 		this.back = undo
 		this.undo.hidden = !undo
 		say(this.sentence, sentence)

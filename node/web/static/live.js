@@ -15,14 +15,12 @@
  * @typedef {{peer: string, name: string, direction: string, path: string, rtt_ms: number, loss: number,
  *   sent: number, received: number, sent_kbps: number, received_kbps: number, via?: string}} Link
  * @typedef {{peer: string, source: number, frames: number, lost: number, hot: boolean, level: number}} Source
- * @typedef {RoomLine & {locked: boolean, paused: boolean, muted_all_by: string, pinned: string, next?: string, you_may: string[], term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
+ * @typedef {RoomLine & {log: string, paused: boolean, muted_all_by: string, pinned: string, you_may: string[], term: number, term_since_ms: number, relay: string, standby: string, independent: boolean,
  *   guests: number, guest_link: string, members: Member[], links: Link[], sources: Source[], dropped: Record<string, number>}} RoomView
  * @typedef {{peer: string, peer_id: string, version: string, network: string, addrs: string[], neighbors: number,
  *   rooms: string[], links: Link[], warnings: string[], alone?: boolean, demo?: boolean, has_guest_door?: boolean}} Status
  * @typedef {{changed: RoomLine[], gone: string[]}} RoomsChange
- * @typedef {{peer: string, name: string, petname?: string, you: boolean}} Reported whom a report is of, by or for
- * @typedef {{n: number, by: Reported, of: Reported}} Report
- * @typedef {{room: string, may_read: boolean, reports: Report[]}} RoomReports
+ * @typedef {import('./reports.js').RoomReports} RoomReports
  */
 
 /**
@@ -141,6 +139,9 @@ export class Live extends EventTarget {
 				break
 			case 'chat':
 				this.takeChat(data)
+				break
+			case 'reports':
+				this.reports.set(data.room, data)
 				break
 			case 'all':
 				Object.assign(this, { node: data.node, rooms: data.rooms, coming: data.coming, views: data.views, reports: data.reports })

@@ -60,7 +60,7 @@ export function showLog(view) {
  * @param {Log} log
  * @returns {(peer: string) => string}
  */
-function names(view, log) {
+export function names(view, log) {
 	const known = new Map(log.actions.flatMap(l => [[l.actor, l.name], [l.peer, l.peer_name]]).filter(([, name]) => name).map(([peer, name]) => [peer, name]))
 	for (const m of view.members) known.set(m.peer, m.name)
 	return peer => known.get(peer) || peer.slice(-6)
@@ -79,7 +79,7 @@ function row(l, called) {
 }
 
 /** @param {Line} l @param {(peer: string) => string} called */
-function inSentence(l, called) {
+export function inSentence(l, called) {
 	const fill = { who: called(l.actor), whom: l.peer ? called(l.peer) : '', time: span(l.for_ms ?? 0), what: l.text ?? '' }
 	switch (l.act) {
 		case 'grant':

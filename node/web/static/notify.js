@@ -120,7 +120,7 @@ function followedHost(r) {
 	return r.followed?.some(f => f.host) ? r.host_petname || r.host.slice(-6) : ''
 }
 
-/** @param {import('./live.js').Reported} who */
+/** @param {import('./reports.js').Person} who */
 function called(who) {
 	return who.petname || who.name || who.peer.slice(-6)
 }

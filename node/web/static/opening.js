@@ -5,8 +5,9 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
+import { proposed, timeField } from './later.js'
 import { h, say } from './view.js'
-import { language, languageName, t } from './words.js'
+import { dayTime, language, languageName, t } from './words.js'
 
 export const tongues = ['en', 'id', 'vi', 'zh', 'ar', 'es', 'fa', 'fr', 'hi', 'ja', 'ko', 'my', 'pt', 'ru', 'th', 'tr', 'uk']
 
@@ -18,6 +19,10 @@ export function open(go) {
 	const title = h('input', { name: 'title', required: true, maxlength: '120', autocomplete: 'off', dir: 'auto' })
 	const topics = h('input', { name: 'topics', maxlength: '64', autocomplete: 'off', dir: 'auto' })
 	const tongue = h('select', { name: 'language' }, ...tongues.map(l => h('option', { value: l, selected: l === language().split('-')[0] }, languageName(l))))
+	const time = timeField(t('opens.at'), proposed())
+	const when = choice('when', t('opens'), [['now', t('opens.now')], ['later', t('opens.later')]])
+	when.append(time.element)
+	when.addEventListener('change', timed)
 	const problem = h('p', { class: 'problem', role: 'alert' })
 	const done = h('button', { class: 'main' }, t('open'))
 	const form = h('form', { onsubmit: send },
@@ -26,11 +31,21 @@ export function open(go) {
 		choice('stage', t('who'), [['host', t('who.host')], ['open', t('who.open')]]),
 		choice('find', t('find'), [['link', t('find.link')], ['all', t('find.all')]]),
 		h('div', { class: 'pair' }, h('label', {}, t('language'), tongue), h('label', {}, t('topics'), topics)),
+		when,
 		problem,
 		h('div', { class: 'acts' }, h('button', { type: 'button', onclick: () => dialog.close() }, t('cancel')), done))
 	const dialog = h('dialog', { class: 'opening', 'aria-labelledby': 'opening', onclose: () => dialog.remove() }, form)
 	document.body.append(dialog)
 	dialog.showModal()
+	timed()
+
+	/** A time is asked for only if it is later. */
+	function timed() {
+		const later = new FormData(form).get('when') === 'later'
+		time.element.hidden = !later
+		time.field.required = later
+		say(done, t(later ? 'opens.plan' : 'open'))
+	}
 
 	/** @param {SubmitEvent} event */
 	async function send(event) {
@@ -38,11 +53,12 @@ export function open(go) {
 		const words = new FormData(form)
 		done.disabled = true
 		try {
+			const at = words.get('when') === 'later' ? time.at() : undefined
 			const opened = await post('/api/v1/rooms', {
-				title: title.value, language: tongue.value, stage: words.get('stage'), unlisted: words.get('find') === 'link',
+				at, title: title.value, language: tongue.value, stage: words.get('stage'), unlisted: words.get('find') === 'link',
 				topics: topics.value.split(/[,，、]/).map((/** @type {string} */ s) => s.trim()).filter(Boolean),
 			})
-			dialog.replaceChildren(opening(opened, () => (dialog.close(), go(opened.room))))
+			dialog.replaceChildren(opening(opened, at, () => (dialog.close(), go(opened.room))))
 			dialog.querySelector('button.main')?.focus()
 		} catch (e) {
 			say(problem, inWords(e))
@@ -63,12 +79,13 @@ export function choice(name, legend, options) {
 }
 
 /**
- * The room's link, once it is open.
+ * The room's link, once it is open, or is to be.
  * @param {{room: string, link: string}} opened
+ * @param {string | undefined} at
  * @param {() => void} enter
  */
-function opening({ room, link }, enter) {
-	return h('div', {}, h('h2', { id: 'opening' }, t('ready')), sharing(room, link), h('div', { class: 'acts' }, h('button', { class: 'main', onclick: enter }, t('enter'))))
+function opening({ room, link }, at, enter) {
+	return h('div', {}, h('h2', { id: 'opening' }, at ? t('opens.ready', { when: dayTime(at) }) : t('ready')), sharing(room, link), h('div', { class: 'acts' }, h('button', { class: 'main', onclick: enter }, t('enter'))))
 }
 
 /**

@@ -30,6 +30,7 @@ export class Presence extends EventTarget {
 		this.push = localStorage.getItem('push') === 'on'
 		this.device = localStorage.getItem('device') ?? ''
 		this.music = localStorage.getItem('music') === 'on'
+		this.quiet = localStorage.getItem('quiet') === 'on' // they read along: nothing is played
 		this.held = false
 		/** @type {Map<string, string>} by room: the link that the person has, which finds it where its ID does not */
 		this.links = new Map()
@@ -53,6 +54,7 @@ export class Presence extends EventTarget {
 		if (this.hearing && (this.hearing.room !== room || this.hearing.state === 'over')) this.leave()
 		if (!this.hearing) {
 			const hearing = (this.hearing = new Hearing(room, this.links.get(room) ?? room))
+			hearing.quiet = this.quiet
 			hearing.addEventListener('state', () => {
 				if (this.hearing === hearing && hearing.state === 'over') sessionStorage.removeItem(place)
 				this.changed()
@@ -194,14 +196,16 @@ export class Presence extends EventTarget {
 		this.release = null
 	}
 
-	/** What the person wants of the microphone from now on. @param {{device: string, music: boolean, push: boolean}} wish */
-	choose({ device, music, push }) {
+	/** What the person wants of the microphone, and of what is heard, from now on. @param {{device: string, music: boolean, push: boolean, quiet: boolean}} wish */
+	choose({ device, music, push, quiet }) {
 		const room = this.speaking?.room
 		const other = device !== this.device || music !== this.music
-		Object.assign(this, { device, music, push })
+		Object.assign(this, { device, music, push, quiet })
 		keep('device', device)
 		keep('music', music)
 		keep('push', push)
+		keep('quiet', quiet)
+		if (this.hearing) this.hearing.quiet = quiet
 		if (room && other) this.speak(room)
 		else this.speaking?.open(!push || this.held)
 		this.changed()

@@ -5,16 +5,21 @@
  */
 
 import { get, inWords, post, roomPath } from './api.js'
+import { Bar, icon } from './bar.js'
+import { Captions } from './captions.js'
 import { Chat } from './chat.js'
+import { Deeds } from './deeds.js'
 import { Demo } from './demo.js'
 import { Door } from './door.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
+import { Awaited } from './later.js'
 import { Law, whyAway } from './law.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
 import { about, marks } from './person.js'
 import { avatar, circle } from './rings.js'
+import { Reports } from './reports.js'
 import { List, h, oneStop, say, set } from './view.js'
 import { span, t } from './words.js'
 
@@ -69,20 +74,25 @@ export class Room {
 		this.ring = h('div', { class: 'ring', tabindex: '0', role: 'group', 'aria-label': t('stage') }, this.ears, this.stage)
 		this.people = h('ul', { class: 'people' })
 		this.stop = oneStop(this.people, '.about')
+		this.talking = h('p', { class: 'soft talking' })
 		this.network = new Network()
 		this.law = new Law(this)
 		this.hands = new Hands(this)
+		this.reports = new Reports(this)
 		this.chat = new Chat(this)
+		this.captions = new Captions(this)
+		this.deeds = new Deeds(this)
 		this.demo = new Demo(this)
 		this.door = new Door(id)
+		this.awaited = new Awaited(() => this.listen(), tell)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
 			h('div', { class: 'head' }, this.title, this.facts, this.law.facts, this.recording), this.law.still,
-			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.chat.captions),
-			h('aside', {}, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people, this.law.house),
+			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.talking, this.captions.now, this.captions.element),
+			h('aside', {}, this.reports.element, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people, this.law.house),
 			this.law.done, this.bar.element, this.network.element)
 		this.offKeys = keys(this.ring, {
 			Space: { down: () => this.bar.hold(true), up: () => this.bar.hold(false) },
@@ -113,7 +123,7 @@ export class Room {
 		this.narrow.onchange = null
 		clearInterval(this.beat)
 		this.hands.close()
-		this.chat.close()
+		this.captions.close()
 		this.law.close()
 		this.offKeys()
 		this.element.remove()
@@ -127,7 +137,7 @@ export class Room {
 	/** Shows the room as it is now. */
 	show() {
 		const before = this.view
-		const line = this.live.rooms.get(this.id)
+		const line = this.live.rooms.get(this.id) ?? this.live.coming.get(this.id)
 		if (line) {
 			this.far = line
 			this.listed = true
@@ -145,8 +155,10 @@ export class Room {
 		const stage = members.filter(onStage)
 		const audience = members.filter(m => !onStage(m))
 		const ears = audience.length + members.reduce((n, m) => n + nameless(m, members), 0)
-		if (known) say(this.facts, [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
+		const state = view?.state ?? known?.state ?? ''
+		if (known) say(this.facts, state === 'coming' ? '' : [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
 		this.law.show(view)
+		this.reports.show(this.live.reports.get(this.id), view !== undefined)
 		this.list.show(stage)
 		const seated = new Set(stage.map(m => m.peer))
 		for (const peer of this.seats.keys()) {
@@ -165,11 +177,13 @@ export class Room {
 		if (known && this.links.hidden) this.links.append(sharing(this.id, known.link), this.door.element)
 		this.door.show(view, this.live.node)
 		this.links.hidden = !known
-		this.showState(hearing?.state, known?.closed || hearing?.problem?.code === 'closed_room')
+		this.showState(hearing?.state, state === 'coming' ? 'coming' : known?.closed || hearing?.problem?.code === 'closed_room' ? 'ended' : '')
 		this.bar.show(view, hearing !== null && hearing.state !== 'over')
 		this.demo.show(view, this.live.node)
 		this.chat.show(this.live.talks.get(this.id), view !== undefined)
+		this.captions.show(this.live.talks.get(this.id))
 		if (view) {
+			this.deeds.follow(view)
 			this.hands.show(view)
 			this.network.show(view, this.live.node?.peer_id ?? '')
 			if (before) this.announce(before, view)
@@ -179,24 +193,32 @@ export class Room {
 	/**
 	 * What one's own part in the room is, and the one thing to do about it.
 	 * @param {string | undefined} state
-	 * @param {boolean} closed
+	 * @param {string} closed why nobody is in it: ended, coming; '': it is open
 	 */
 	showState(state, closed) {
-		const now = closed ? 'ended' : (state ?? 'away')
+		const now = closed || (state ?? 'away')
 		const before = this.act.dataset.state
+		if (now === 'coming' && this.far) say(this.words, this.awaited.show(this.far))
 		if (before === now) return
 		this.act.dataset.state = now
+		if (before === 'coming') this.awaited.over(now === 'away')
 		if (before === 'lost' && now === 'heard') this.tell(t('back'))
 		const problem = this.presence.hearing?.problem
 		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? whyAway(problem) : t('join.ask') }
-		say(this.words, sentences[/** @type {keyof typeof sentences} */ (now)])
+		if (now in sentences) say(this.words, sentences[/** @type {keyof typeof sentences} */ (now)])
 		const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) => h('button', { class: 'main', onclick }, t(key))
 		this.act.replaceChildren(...{
 			away: [button('listen', () => this.listen())],
 			over: [button('listen', () => this.listen()), problem?.code === 'banned' && h('a', { class: 'button', href: '#' }, t('hall'))].filter(Boolean),
 			silenced: [button('play', () => this.presence.hearing?.play())],
-			ended: [h('a', { class: 'button', href: '#' }, t('hall')), this.far?.host === this.live.node?.peer_id && button('reopen', () => this.reopen())].filter(Boolean),
+			ended: [h('a', { class: 'button', href: '#' }, t('hall')), this.hosts && button('reopen', () => this.reopen())].filter(Boolean),
+			coming: [...this.awaited.buttons, this.hosts && h('button', { onclick: () => this.reopen() }, t('later.early'))].filter(Boolean),
 		}[now] ?? [])
+	}
+
+	/** Whether the room is this person's own. */
+	get hosts() {
+		return this.far !== undefined && this.far.host === this.live.node?.peer_id
 	}
 
 	listen() {
@@ -315,13 +337,19 @@ export class Room {
 			if (width > 0) this.heardAt.set(peer, performance.now())
 		}
 		this.bar.showLevel(own)
+		say(this.talking, this.whoSpeaks())
 	}
 
-	/** Who speaks is not announced; it can be asked for. */
-	sayWho() {
+	/** Who speaks now, in words; '': nobody. */
+	whoSpeaks() {
 		const since = performance.now() - breath
 		const names = [...this.seats.keys()].filter(peer => (this.heardAt.get(peer) ?? 0) > since).map(peer => this.nameOf(peer))
-		this.tell(names.length > 0 ? t('talking', { names: names.join(', ') }) : t('talking.none'))
+		return names.length > 0 ? t('talking', { names: names.join(', ') }) : ''
+	}
+
+	/** Who speaks is written, and not announced; it can be asked for. */
+	sayWho() {
+		this.tell(this.whoSpeaks() || t('talking.none'))
 	}
 
 	/**
@@ -332,6 +360,8 @@ export class Room {
 		const was = new Set(before.members.filter(onStage).map(m => m.peer))
 		const is = new Set(now.members.filter(onStage).map(m => m.peer))
 		for (const m of now.members) if (is.has(m.peer) && !was.has(m.peer) && !m.you && !m.blocked) this.tell(t('came', { name: m.name }))
+		const recorder = now.members.find(m => m.recording)
+		if (recorder && !before.members.some(m => m.recording)) this.tell(t('recording', { name: recorder.name }))
 		this.hands.announce(before, now)
 		this.law.announce(before, now)
 		for (const m of before.members) if (was.has(m.peer) && !is.has(m.peer) && !m.you && !m.blocked) this.tell(t('went', { name: m.name }))
@@ -345,106 +375,10 @@ export class Room {
 	}
 }
 
-/** The control bar: leave, microphone, hand, network, keys. */
-class Bar {
-	/** @param {Room} room */
-	constructor(room) {
-		this.room = room
-		this.level = h('span', { class: 'level' })
-		this.word = h('span', {}, t('mic'))
-		this.microphone = h('button', { class: 'mic', onclick: () => this.toggle() }, icon('mic'), this.word, this.level)
-		this.say = h('p', { class: 'problem', role: 'alert' })
-		this.hint = h('p', { class: 'soft', hidden: true }, t('mic.hold'))
-		this.leaving = h('button', { class: 'leave', onclick: () => this.leave() }, icon('leave'), h('span', {}, t('leave')))
-		this.ending = h('button', { class: 'danger', onclick: () => this.end() }, icon('end'), h('span', {}, t('end')))
-		this.element = h('div', { class: 'bar' }, room.law.mine, room.hands.invited, this.say, this.hint,
-			h('div', { class: 'buttons' }, this.leaving, this.microphone, room.hands.button,
-				h('button', { onclick: () => room.network.toggle() }, icon('network'), h('span', {}, t('network'))), room.chat.button, room.law.button,
-				h('button', { class: 'settings', onclick: () => room.settings() }, icon('settings'), h('span', {}, t('settings'))), this.ending))
-	}
-
-	/**
-	 * @param {RoomView | undefined} view
-	 * @param {boolean} hears
-	 */
-	show(view, hears) {
-		const { presence, id } = this.room
-		const on = presence.speaking?.room === id || presence.asking !== null
-		const you = view?.members.find(m => m.you)
-		const may = view?.you_may.includes('speak') ?? false
-		set(this.microphone, { 'data-live': presence.live(id), disabled: !may && !on })
-		say(this.word, on ? t('mic.off') : may || !view ? t('mic.on') : t(view.paused ? 'mic.paused' : you?.silenced ? 'mic.silenced' : 'mic.notallowed'))
-		this.hint.hidden = !presence.push || !may
-		this.element.hidden = !hears && !on
-		this.ending.hidden = you?.role !== 'host'
-		say(this.say, presence.trouble)
-	}
-
-	/** @param {number} level */
-	showLevel(level) {
-		this.level.style.setProperty('--level', level.toFixed(2))
-	}
-
-	/** Whether the microphone can be used here: only by who listens, and may speak. */
-	get usable() {
-		return !this.element.hidden && !this.microphone.disabled
-	}
-
-	toggle() {
-		const { presence, id } = this.room
-		if (!this.usable) return
-		if (presence.speaking || presence.asking) presence.hush()
-		else presence.speak(id)
-	}
-
-	/** Push-to-talk. @param {boolean} down */
-	hold(down) {
-		if (!down || this.usable) this.room.presence.hold(this.room.id, down)
-	}
-
-	async leave() {
-		const gone = this.room.presence.leave()
-		location.hash = ''
-		await gone
-		await post(roomPath(this.room.id, 'leave')).catch(() => {}) // it is not in it any more
-	}
-
-	end() {
-		const dialog = h('dialog', { 'aria-labelledby': 'ending', onclose: () => dialog.remove() },
-			h('h2', { id: 'ending' }, t('end')), h('p', {}, t('end.ask')),
-			h('div', { class: 'acts' }, h('button', { onclick: () => dialog.close() }, t('cancel')),
-				h('button', {
-					class: 'danger',
-					onclick: async () => {
-						dialog.close()
-						await this.room.presence.leave()
-						await post(roomPath(this.room.id, 'close')).catch(e => say(this.say, inWords(e)))
-					},
-				}, t('end'))))
-		document.body.append(dialog)
-		dialog.showModal()
-	}
-}
-
 /** Draws somebody's face, once, and as often as it changes. @param {HTMLElement} face @param {Member} m */
 function draw(face, m) {
 	const drawn = [m.peer, m.name, m.colour].join('\n')
 	if (face.dataset.drawn === drawn) return
 	face.dataset.drawn = drawn
 	face.replaceChildren(avatar(m.peer, m.name, m.colour))
-}
-
-/** @type {Record<string, string>} */
-const icons = {
-	mic: 'M0 -9 a4 4 0 0 1 4 4 v5 a4 4 0 0 1 -8 0 v-5 a4 4 0 0 1 4 -4 z M-7 0 a7 7 0 0 0 14 0 M0 7 v4',
-	off: 'M-4 -3 v-2 a4 4 0 0 1 8 0 v4 M2 3.5 a4 4 0 0 1 -6 -3.5 M-7 0 a7 7 0 0 0 11 5.7 M7 0 a7 7 0 0 1 -.7 3 M0 7 v4 M-9 -9 L9 9',
-	leave: 'M3 -8 h-9 v16 h9 M-1 0 h10 M5 -4 l4 4 -4 4',
-	network: 'M0 -5 v10 M-8 7 L0 -5 L8 7 M0 -9 a2 2 0 1 1 0 4 a2 2 0 1 1 0 -4',
-	settings: 'M-9 -5 h8 M5 -5 h4 M-1 -5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0 M-9 5 h2 M-1 5 h10 M-7 5 a3 3 0 1 1 6 0 a3 3 0 1 1 -6 0',
-	end: 'M-7 -7 L7 7 M7 -7 L-7 7',
-}
-
-/** @param {string} name */
-function icon(name) {
-	return h('svg', { class: 'icon', viewBox: '-12 -12 24 24', 'aria-hidden': 'true' }, h('path', { d: icons[name] }))
 }

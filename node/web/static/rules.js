@@ -5,6 +5,7 @@
  */
 
 import { inWords } from './api.js'
+import { timeField } from './later.js'
 import { choice, tongues } from './opening.js'
 import { ask, h, say } from './view.js'
 import { languageName, t } from './words.js'
@@ -22,7 +23,7 @@ export function changeRoom(view, does) {
 	const topics = h('input', { maxlength: '64', autocomplete: 'off', dir: 'auto' })
 	const tongue = h('select', {}, [...new Set([view.language, ...tongues])].map(l => h('option', { value: l, selected: l === view.language }, l ? languageName(l) : '–')))
 	const pin = h('input', { maxlength: '200', autocomplete: 'off', inputmode: 'url', dir: 'auto' })
-	const next = h('input', { type: 'datetime-local' })
+	const next = timeField(t('rules.next'), view.next ? new Date(view.next) : undefined)
 	const problem = h('p', { class: 'problem', role: 'alert' })
 	const done = h('button', { class: 'main' }, t('rules.save'))
 	/** @type {[string, string][]} */
@@ -30,12 +31,11 @@ export function changeRoom(view, does) {
 	const form = h('form', { onsubmit: send },
 		h('label', {}, t('title'), title), h('div', { class: 'pair' }, h('label', {}, t('language'), tongue), h('label', {}, t('topics'), topics)),
 		choice('stage', t('who'), stages.sort((a, b) => Number(b[0] === view.stage) - Number(a[0] === view.stage))), // as it is now: chosen
-		h('label', {}, t('rules.pin'), pin), h('label', {}, t('rules.next'), next), problem,
+		h('label', {}, t('rules.pin'), pin), next.element, problem,
 		h('div', { class: 'acts' }, h('button', { type: 'button', onclick: () => box.close() }, t('cancel')), done))
 	title.value = view.title
 	topics.value = view.topics.join(', ')
 	pin.value = view.pinned
-	next.value = view.next ? localMinute(new Date(view.next)) : ''
 	const before = new Map(wishes().map(a => [a.act, JSON.stringify(a)]))
 	const box = ask(t('rules'), form)
 
@@ -47,7 +47,7 @@ export function changeRoom(view, does) {
 			{ act: 'language', text: tongue.value },
 			{ act: 'stage', text: String(new FormData(form).get('stage')) },
 			{ act: 'pin', text: pin.value.trim() },
-			{ act: 'next', ...(next.value && { at: new Date(next.value).toISOString() }) },
+			{ act: 'next', at: next.at() },
 		]
 	}
 
@@ -69,12 +69,20 @@ export function changeRoom(view, does) {
 	}
 }
 
+/**
+ * Asks whether to end a room, and when it is live again.
+ * @param {string | undefined} next as it is said now
+ * @param {(at: string | undefined) => void} end
+ */
+export function endRoom(next, end) {
+	const again = timeField(t('rules.next'), next ? new Date(next) : undefined)
+	const form = h('form', { onsubmit: (/** @type {Event} */ e) => (e.preventDefault(), box.close(), end(again.at())) },
+		h('p', {}, t('end.ask')), again.element, h('p', { class: 'soft' }, t('end.next')),
+		h('div', { class: 'acts' }, h('button', { type: 'button', onclick: () => box.close() }, t('cancel')), h('button', { class: 'danger' }, t('end'))))
+	const box = ask(t('end'), form)
+}
+
 /** @param {string} topics */
 function split(topics) {
 	return topics.split(/[,，、]/).map(s => s.trim()).filter(Boolean)
-}
-
-/** A time as its field wants it: here, to the minute. @param {Date} at */
-function localMinute(at) {
-	return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
 }

@@ -28,6 +28,7 @@ export async function settings(presence, translated) {
 	const device = h('select', {}, option('', t('mic.usual'), true))
 	const music = h('input', { type: 'checkbox', checked: presence.music })
 	const push = h('input', { type: 'checkbox', checked: presence.push })
+	const quiet = h('input', { type: 'checkbox', checked: presence.quiet })
 	const single = h('input', { type: 'checkbox', checked: keysOn() })
 	const tongue = h('select', {}, ...Object.entries(languages).map(([tag, name]) => option(tag, name, tag === language(), tag)))
 	const theme = h('select', {}, ...['system', 'light', 'dark'].map(value => option(value, t('theme.' + value), value === currentTheme())))
@@ -36,7 +37,7 @@ export async function settings(presence, translated) {
 		h('h2', { id: 'settings' }, t('settings')),
 		h('div', { class: 'pair' }, h('button', { onclick: showProfile }, t('profile')), h('button', { onclick: showPeople }, t('people'))), tellMe(),
 		h('label', {}, t('mic.device'), device), check.element,
-		h('label', { class: 'option' }, music, t('mic.music')), h('label', { class: 'option' }, push, t('mic.push')),
+		h('label', { class: 'option' }, music, t('mic.music')), h('label', { class: 'option' }, push, t('mic.push')), h('label', { class: 'option' }, quiet, t('sound.off')),
 		h('h3', {}, t('keys')), h('label', { class: 'option' }, single, t('keys.on')),
 		h('dl', { class: 'keys' }, ...keyWords.flatMap(([key, word]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, t(word))])),
 		h('div', { class: 'pair' }, h('label', {}, t('language'), tongue), h('label', {}, t('theme'), theme)),
@@ -46,7 +47,7 @@ export async function settings(presence, translated) {
 		dialog.remove()
 		setKeys(single.checked)
 		setTheme(theme.value)
-		presence.choose({ device: device.value, music: music.checked, push: push.checked })
+		presence.choose({ device: device.value, music: music.checked, push: push.checked, quiet: quiet.checked })
 		if (tongue.value === language()) return
 		setLanguage(tongue.value)
 		translated()

@@ -247,6 +247,7 @@ export class Hearing extends Line {
 		this.volumes = new Map()
 		/** @type {Map<number, string>} by source: whose it is */
 		this.owners = new Map()
+		this.quiet = false // nothing is played, and all the rest goes on
 		this.balancing = setInterval(() => this.balance(), balanced) // whatever of the page is shown
 		this.gone = this.run()
 	}
@@ -293,7 +294,8 @@ export class Hearing extends Line {
 
 	/** Makes everybody as loud as the person wants them. */
 	balance() {
-		const volume = (/** @type {number} */ source) => this.volumes.get(this.owners.get(source) ?? '') ?? 1
+		const volume = (/** @type {number} */ source) => (this.quiet ? 0 : this.volumes.get(this.owners.get(source) ?? '') ?? 1)
+		for (const p of this.players) p.muted = this.quiet
 		this.ear?.balance(volume)
 		this.receivers.forEach((receiver, i) => {
 			const on = newest(receiver)
