@@ -26,7 +26,7 @@ func (r *running) wrote(room, name string) (line web.ChatLine) {
 
 // TestGuestWritesByTheLaw has a browser without a node read and write in a room of
 // ana's at budi's door; a lock keeps another one out, and not who was there; a ban ends
-// what it hears, and keeps it out.
+// what it hears, and keeps it out; removed, it goes, and may come again.
 func TestGuestWritesByTheLaw(t *testing.T) {
 	t.Parallel()
 	b := launch(t)
@@ -109,6 +109,10 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
 	p.shows(`#state`, "You are kept out")
 	act(web.ActRequest{Act: web.ActUnban, Peer: gita})
+	must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
+	p.shows(`#state`, "You are listening")
+	act(web.ActRequest{Act: web.ActRemove, Peer: gita})
+	p.shows(`#state`, "asked to leave")
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
 	p.shows(`#state`, "You are listening")
 	p.mayComplain("403", "404", "429")
