@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// Sealed reports that a node carries for one: to each of the 17 who may moderate,
-	// at once. Of people without a duty together lettersASecond are carried, and of
-	// all as many opened.
+	// Sealed reports of one child: to each of the 17 who may moderate, at once. Those
+	// for whom the room does not stand have lettersASecond together; of all twice as
+	// many are opened.
 	lettersOfOne   = protocol.MaxModerators + 4
 	lettersEach    = time.Second
 	lettersASecond = 16
@@ -36,7 +36,7 @@ type CameReport struct {
 	dismissed bool // not shown, and known when it comes again
 }
 
-// takeReport opens a sealed report, or passes it on to whom it is for.
+// takeReport opens a sealed report, or sends it on to whom it is for.
 func (r *Room) takeReport(id protocol.PeerID, m *pb.SealedReport, now time.Duration) {
 	to, err := protocol.PeerOf(m.To)
 	switch {
@@ -46,32 +46,59 @@ func (r *Room) takeReport(id protocol.PeerID, m *pb.SealedReport, now time.Durat
 		r.drop("malformed")
 	case !r.lawful.MayModerate(to):
 		r.drop("reports for nobody who moderates")
+	case !r.mayPost(id, now):
+		r.drop("reports too often")
 	case to == r.cfg.Self:
 		r.openReport(id, m.Sealed, now)
 	default:
-		r.forward(id, to, &pb.LinkMessage{What: &pb.LinkMessage_Report{Report: m}}, now)
+		r.forward(id, to, &pb.LinkMessage{What: &pb.LinkMessage_Report{Report: m}})
 	}
 }
 
-// forward gives one child's letter to another, or to a parent. What a parent sends is
-// for this node.
-func (r *Room) forward(from, to protocol.PeerID, m *pb.LinkMessage, now time.Duration) {
+// takeReceipt notes that a report was opened, or sends the word on.
+func (r *Room) takeReceipt(id protocol.PeerID, m *pb.ReportReceipt, now time.Duration) {
+	to, err := protocol.PeerOf(m.To)
+	switch {
+	case r.genesis == nil || !r.attached(id):
+		r.drop("reports by a stranger")
+	case err != nil || len(m.Proof) != len(protocol.ReportProof{}):
+		r.drop("malformed")
+	case to == r.cfg.Self:
+		r.arrived(m.Proof)
+	case !r.lawful.MayModerate(id):
+		r.drop("reports for nobody who moderates")
+	case !r.mayPost(id, now):
+		r.drop("reports too often")
+	default:
+		r.forward(id, to, &pb.LinkMessage{What: &pb.LinkMessage_ReportReceipt{ReportReceipt: m}})
+	}
+}
+
+// mayPost counts a child's letters, also those for this node: a crowd must not keep
+// others' from being carried or opened. A parent's, it has counted.
+func (r *Room) mayPost(from protocol.PeerID, now time.Duration) bool {
 	p := r.paths[from]
-	if !p.child || to == from || !r.attached(to) {
-		r.drop("reports for nobody here")
-		return
+	if !p.child {
+		return true
 	}
 	if p.letters == nil {
 		p.letters = rate.NewLimiter(rate.Every(lettersEach), lettersOfOne)
 	}
-	if !p.letters.AllowN(instant(now), 1) {
-		r.drop("reports too often")
+	if !p.letters.AllowN(instant(now), 1) || !r.within(r.reports.posted, from, now) {
+		return false
+	}
+	r.spend(r.reports.posted, from, now)
+	return true
+}
+
+// forward gives one child's letter to another, or to a parent. What a parent sends is
+// for this node.
+func (r *Room) forward(from, to protocol.PeerID, m *pb.LinkMessage) {
+	if !r.paths[from].child || to == from || !r.attached(to) {
+		r.drop("reports for nobody here")
 		return
 	}
-	if r.within(r.reports.carried, from, now) {
-		r.spend(r.reports.carried, from, now)
-		r.cfg.Links.Send(to, m)
-	}
+	r.cfg.Links.Send(to, m)
 }
 
 // openReport takes a report for this node, and says so to whoever made it, by the way

@@ -290,7 +290,8 @@ func (r *Room) recollect(raw []byte, counted bool, now time.Duration) bool {
 	if counted {
 		r.spend(r.chat.all, m.From, now)
 	}
-	return r.keepChat(m, now)
+	// When it was said nobody tells: it is no part of its writer's last minute.
+	return r.keepChat(m, now-protocol.ReportSpan-1)
 }
 
 // offerRecall has the children ask for what was learned of another.

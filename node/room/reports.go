@@ -41,9 +41,8 @@ type reports struct {
 
 	came   []*CameReport // the oldest first
 	number uint64        // of the last one
+	posted allowance     // by children
 	opened *rate.Limiter
-
-	carried allowance // for others
 }
 
 type sentReport struct {
@@ -63,9 +62,9 @@ type letter struct {
 
 func newReports() reports {
 	return reports{
-		own:     rate.NewLimiter(rate.Every(reportEach), reportsAtOnce),
-		opened:  rate.NewLimiter(lettersASecond, 4*lettersASecond),
-		carried: newAllowance("reports", lettersASecond),
+		own:    rate.NewLimiter(rate.Every(reportEach), reportsAtOnce),
+		posted: newAllowance("reports", lettersASecond),
+		opened: rate.NewLimiter(2*lettersASecond, 8*lettersASecond),
 	}
 }
 
@@ -190,23 +189,6 @@ func (r *Room) attached(p protocol.PeerID) bool {
 	return at != nil && (at.child || r.isParent(p))
 }
 
-// takeReceipt notes that a report was opened, or passes the word on.
-func (r *Room) takeReceipt(id protocol.PeerID, m *pb.ReportReceipt, now time.Duration) {
-	to, err := protocol.PeerOf(m.To)
-	switch {
-	case r.genesis == nil || !r.attached(id):
-		r.drop("reports by a stranger")
-	case err != nil || len(m.Proof) != len(protocol.ReportProof{}):
-		r.drop("malformed")
-	case to != r.cfg.Self:
-		if r.lawful.MayModerate(id) {
-			r.forward(id, to, &pb.LinkMessage{What: &pb.LinkMessage_ReportReceipt{ReportReceipt: m}}, now)
-		}
-	default:
-		r.arrived(m.Proof)
-	}
-}
-
 // arrived notes by its proof which letter did.
 func (r *Room) arrived(proof []byte) {
 	for _, s := range r.reports.sent {
@@ -229,9 +211,10 @@ func (r *Room) viewReports() Reports {
 	for _, s := range slices.Backward(r.reports.sent) {
 		sent := SentReport{Report: s.Report}
 		for _, l := range s.letters {
-			if l.told {
+			switch {
+			case l.told:
 				sent.Told = append(sent.Told, l.to)
-			} else {
+			case r.lawful.MayModerate(l.to):
 				sent.Waiting = append(sent.Waiting, l.to)
 			}
 		}

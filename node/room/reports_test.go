@@ -133,6 +133,7 @@ func TestReportWaitsForModerators(t *testing.T) {
 	moderated(t, 6, func(w *world) {
 		late := w.nodes[2]
 		late.leaves()
+		w.nodes[4].writes("before")
 		w.sleep(time.Second)
 		w.nodes[5].reports(w.nodes[4], "")
 		w.sleep(10 * time.Second)
@@ -143,6 +144,12 @@ func TestReportWaitsForModerators(t *testing.T) {
 		w.sleep(5 * time.Second)
 		if told, waiting := w.nodes[5].told(); told != "abc" || waiting != "" {
 			t.Errorf("after it came: told %q, waiting %q", told, waiting)
+		}
+		// What it only recalls is nothing that it heard in the last minute.
+		late.reports(w.nodes[4], "")
+		w.sleep(soon)
+		if r := w.nodes[0].desk().Came[0]; r.Reporter != late.id || len(r.Said) != 0 || late.page() != "before" {
+			t.Errorf("%v tells of %+v, and shows %q", late, r.Said, late.page())
 		}
 	})
 	asking(t, 1, 3, func(w *world) {
