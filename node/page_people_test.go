@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,9 +196,12 @@ func (a *acquainted) isTold() {
 	a.ana.open(a.his.ctx, "Frogs at dusk", "open")
 	a.his.shows(`.news a`, "\u2068ana\u2069 opened \u2068Frogs at dusk\u2069")
 	a.his.judgePeople("news")
-	a.his.notifies()
+	a.his.notifies(chrome.PermissionSettingDenied)
 	a.his.tabTo(`#top button:last-child`)
 	a.his.presses(kb.Enter)
+	a.his.chooses("Tell me")
+	a.his.shows(`dialog[open] .deed`, "The browser does not let this page notify you")
+	a.his.notifies(chrome.PermissionSettingGranted)
 	a.his.chooses("Tell me")
 	a.his.shows(`dialog[open] .deed`, "You get notifications")
 	a.his.presses(kb.Escape)
@@ -205,10 +209,26 @@ func (a *acquainted) isTold() {
 	a.his.eventually("the system tells of it", `shownToMe.some(n => n.body.includes('opened \u2068Kites'))`)
 	a.his.call(`location.hash = 'room/`+o.Room+`'`, nil)
 	a.his.asks()
+	a.his.mayComplain("404") // it asks what has become of the room
+	must(a.t, a.ana.Close(a.his.ctx, o.Room, time.Time{}))
+	a.budi.eventually(5*time.Second, "it has ended", not(a.isLive(o.Room)))
+	_, err := a.ana.Reopen(a.his.ctx, o.Room)
+	must(a.t, err)
+	a.budi.eventually(5*time.Second, "it is live again", a.isLive(o.Room))
+	a.ana.open(a.his.ctx, "Lanterns", "open")
+	a.his.eventually("the system tells of a room elsewhere", `shownToMe.some(n => n.body.includes('Lanterns'))`)
+	if told := a.his.text(`shownToMe.map(n => n.body).join()`); strings.Count(told, "Kites") != 1 {
+		a.t.Errorf("the system tells of the room that one looks at: %s", told)
+	}
 	a.his.call(`location.hash = ''`, nil)
 	a.his.eventually("what one has looked at is no news", `[...document.querySelectorAll('.news a')].every(a => !a.textContent.includes('Kites'))`)
-	if n := a.his.text(`String(shownToMe.length)`); n != "1" {
-		a.t.Errorf("the system told %s times", n)
+}
+
+// isLive says whether budi's node knows a room to be live.
+func (a *acquainted) isLive(room string) func() bool {
+	return func() bool {
+		lines, err := a.budi.Rooms(a.his.ctx)
+		return err == nil && slices.ContainsFunc(lines, func(l web.RoomLine) bool { return l.Room == room && !l.Closed })
 	}
 }
 
@@ -241,17 +261,18 @@ func (a *acquainted) isToldMore() {
 	a.hers.shows(`.news a`, "\u2068budi\u2069 reported \u2068Вudi\u2069 in \u2068Who is who\u2069")
 }
 
-// notifies lets the page notify, and keeps what it does.
-func (p *page) notifies() {
+// notifies says whether the page may notify, and keeps what it does.
+func (p *page) notifies(may chrome.PermissionSetting) {
 	p.t.Helper()
 	must(p.t, chromedp.Run(p.ctx, chromedp.ActionFunc(func(ctx context.Context) error {
 		c := chromedp.FromContext(ctx)
-		return chrome.GrantPermissions([]chrome.PermissionType{chrome.PermissionTypeNotifications}).Do(cdp.WithExecutor(ctx, c.Browser))
+		return chrome.SetPermission(&chrome.PermissionDescriptor{Name: "notifications"}, may).Do(cdp.WithExecutor(ctx, c.Browser))
 	})))
 	p.call(`(() => {
-		const real = Notification
+		const real = window.Notification.real ?? window.Notification
 		window.shownToMe = []
 		window.Notification = class { constructor(title, options) { shownToMe.push({title, ...options}) } close() {} }
+		Notification.real = real
 		Notification.requestPermission = () => real.requestPermission()
 		Object.defineProperty(Notification, 'permission', {get: () => real.permission})
 	})()`, nil)

@@ -15,8 +15,9 @@ import { language, t } from './words.js'
 
 const wanted = 'told' // in what the browser keeps: on, or nothing
 const looked = 'earshot looks at ' // and a room: the lock of who sees it
+const open = 'open ' // and a room: the key of its being live
 const mostShown = 3 // in the hallway
-const settling = 1000 // ms, in which what there is at first comes
+const settling = 1000 // ms, in which all that there is comes, at first and when the node is back
 
 /** Whether this person wants to be told by their system, and the browser lets it. */
 function willing() {
@@ -40,6 +41,7 @@ export class Notices {
 		this.looking = ''
 		this.lookAway = () => {}
 		live.addEventListener('change', () => this.look())
+		live.addEventListener('standing', () => (this.since = 0))
 		document.addEventListener('visibilitychange', () => this.see())
 	}
 
@@ -53,6 +55,7 @@ export class Notices {
 			if (is) this.known.add(key)
 			else this.known.delete(key)
 		}
+		for (const key of this.known) if (key.startsWith(open) && !this.live.rooms.has(key.slice(open.length))) this.known.delete(key) // it was closed
 	}
 
 	/** What is out of sight is not said to be otherwise. @returns {Generator<Fact>} */
@@ -60,7 +63,7 @@ export class Notices {
 		const { rooms, coming, views, reports } = this.live
 		for (const r of rooms.values()) {
 			const host = followedHost(r)
-			yield { key: 'open ' + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
+			yield { key: open + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
 		}
 		for (const r of [...rooms.values(), ...coming.values()]) {
 			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: followedHost(r) !== '' || r.following, room: r.room, words: () => t('told.next', { title: r.title, when: when(r.next ?? '') }) }
