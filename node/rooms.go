@@ -94,6 +94,9 @@ func (n *Node) enter(e entry) (*carried, error) {
 	if err != nil {
 		return nil, err
 	}
+	if e.genesis == nil {
+		e.genesis = kept.genesis
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if c := n.rooms[e.id]; c != nil {
@@ -121,6 +124,9 @@ func (n *Node) enter(e entry) (*carried, error) {
 		SaveActions: func(actions []*pb.SignedAction) {
 			n.ledger.Post(func() { n.saveActions(e.id, actions) })
 		},
+		SaveGenesis: func(g *protocol.Genesis) {
+			n.ledger.Post(func() { n.saveGenesis(g) })
+		},
 		SaveLives: func(l roster.Lives) {
 			at := n.cfg.Wall()
 			n.ledger.Post(func() { n.saveLives(e.id, l, at) })
@@ -144,6 +150,7 @@ type kept struct {
 	era      uint32
 	term     protocol.Key
 	actions  []*pb.SignedAction
+	genesis  *protocol.Genesis // of one that has a log; nil: not kept
 	lives    roster.Lives
 	livesAgo time.Duration
 }
@@ -167,6 +174,9 @@ func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
 	if err != nil {
 		return k, err
 	}
+	if k.genesis, err = n.keptGenesis(id); err != nil {
+		return k, err
+	}
 	raw, err := n.store.Lives(id)
 	if err != nil {
 		return k, err
@@ -187,6 +197,29 @@ func (n *Node) saveActions(id protocol.RoomID, actions []*pb.SignedAction) {
 	if err := n.store.SaveActions(id, raw); err != nil {
 		n.log.Error("store a room's log", "err", err)
 	}
+}
+
+func (n *Node) saveGenesis(g *protocol.Genesis) {
+	raw, err := proto.Marshal(g.Signed())
+	if err == nil {
+		err = n.store.SaveGenesis(g.Room, raw)
+	}
+	if err != nil {
+		n.log.Error("store a room's genesis", "err", err)
+	}
+}
+
+// keptGenesis gives what saveGenesis stored; nil: nothing.
+func (n *Node) keptGenesis(id protocol.RoomID) (*protocol.Genesis, error) {
+	raw, err := n.store.Genesis(id)
+	if raw == nil || err != nil {
+		return nil, err
+	}
+	var s pb.SignedGenesis
+	if err := proto.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	return protocol.OpenGenesis(&s)
 }
 
 // class says how well this node could carry a room: one that anybody can reach,

@@ -157,7 +157,7 @@ func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) [
 	if len(added) == 0 {
 		return nil
 	}
-	r.cfg.SaveActions(signed(added))
+	r.store(added)
 	r.rosterChanged(now)
 	for _, a := range added {
 		r.carryOut(a, fresh, now)
@@ -169,6 +169,16 @@ func (r *Room) logged(added []*protocol.Action, fresh bool, now time.Duration) [
 	}
 	r.changed()
 	return added
+}
+
+// store keeps new actions in the home. Who has a role here can wake the room when all
+// are gone who know more of it.
+func (r *Room) store(added []*protocol.Action) {
+	if !r.stored {
+		r.stored = true
+		r.cfg.SaveGenesis(r.genesis)
+	}
+	r.cfg.SaveActions(signed(added))
 }
 
 func signed(actions []*protocol.Action) (out []*pb.SignedAction) {

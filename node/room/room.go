@@ -175,8 +175,10 @@ type Config struct {
 	Addresses func() []multiaddr.Multiaddr // this node's own
 	// SaveTerm stores a term, after those before it, and calls done, from wherever.
 	SaveTerm func(era uint32, k protocol.Key, done func(error))
-	// SaveActions stores new actions of the log.
+	// SaveActions stores new actions of the log, and SaveGenesis, before them, what it
+	// takes to understand them.
 	SaveActions func([]*pb.SignedAction)
+	SaveGenesis func(*protocol.Genesis)
 	// SaveLives stores what has passed of lives, in place of what it stored before.
 	SaveLives func(roster.Lives)
 	Announce  func(envelope []byte)
@@ -246,6 +248,7 @@ type Room struct {
 	lawful    *roster.Roster // what the log comes to
 	leases    *roster.Leases
 	sentences *roster.Sentences
+	stored    bool         // the genesis is, in this run
 	livesKept roster.Lives // what of these is stored
 	livesAt   time.Duration
 	logLimits logLimits

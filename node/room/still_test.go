@@ -40,6 +40,7 @@ func still(t testing.TB, stage protocol.Stage, nodes, self int) *stillness {
 		Addresses:   func() []multiaddr.Multiaddr { return nil },
 		SaveTerm:    func(_ uint32, _ protocol.Key, done func(error)) { done(nil) },
 		SaveActions: func([]*pb.SignedAction) {},
+		SaveGenesis: func(*protocol.Genesis) {},
 		SaveLives:   func(roster.Lives) {},
 		Wall:        time.Now,
 		Announce:    func([]byte) {},

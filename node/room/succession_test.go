@@ -11,10 +11,10 @@ import (
 )
 
 // All who may carry a room are gone, the founder for good, and those who listen stay:
-// the room is dormant. When one of those returns, whether or not it remembers whom to
-// ask, the room wakes with its log, and everybody is what they were.
+// the room is dormant. When one of those returns, whatever it remembers beside what its
+// home keeps, the room wakes with its log, and everybody is what they were.
 func TestDormantRoomWakes(t *testing.T) {
-	for _, remembers := range []bool{true, false} {
+	for _, remembers := range []string{"whom to ask", "the room", "the link"} {
 		inWorld(t, 1, protocol.StageHost, 6, func(w *world) {
 			host, moderator, speaker, villain := w.nodes[0], w.nodes[1], w.nodes[2], w.nodes[5]
 			for _, n := range w.nodes[3:] {
@@ -45,10 +45,13 @@ func TestDormantRoomWakes(t *testing.T) {
 			}
 			w.sameLog(0, rest...)
 
-			if remembers {
+			switch remembers {
+			case "whom to ask":
 				moderator.enters(moderator.knows, asks(rest...))
-			} else {
+			case "the room":
 				moderator.enters(moderator.knows)
+			case "the link": // to the host, who is gone for good
+				moderator.enters(asks(host))
 			}
 			awake := append(slices.Clone(rest), moderator)
 			w.settles(20*time.Second, awake...)

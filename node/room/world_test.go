@@ -245,6 +245,7 @@ type node struct {
 	term           protocol.Key
 	era            uint32
 	actions        []*pb.SignedAction                                // as stored
+	genesis        *protocol.Genesis                                 // as stored; nil: not
 	lives          roster.Lives                                      // the same
 	lies           func(to *node, m *pb.LinkMessage) *pb.LinkMessage // what it sends instead; nil: it is honest
 	livesAt        time.Duration
@@ -333,6 +334,11 @@ func (n *node) enters(change ...func(*Config)) {
 			if !l.gone {
 				n.lives, n.livesAt = lives, w.now()
 			}
+		},
+		Genesis: n.genesis, SaveGenesis: func(g *protocol.Genesis) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			n.genesis = g
 		},
 		Links: &links{n, l}, Topic: &topic{n, l}, Forwarder: l.forwarder,
 		Addresses: func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{n.addr} },

@@ -51,6 +51,15 @@ func (s *Store) Actions(room protocol.RoomID) (all [][]byte, err error) {
 	return all, err
 }
 
+// SaveGenesis keeps the SignedGenesis of a room whose log is kept: without it, nothing
+// there says who may do what.
+func (s *Store) SaveGenesis(room protocol.RoomID, genesis []byte) error {
+	return s.keep(genesisBucket, room[:], genesis)
+}
+
+// Genesis gives what SaveGenesis kept; nil: nothing.
+func (s *Store) Genesis(room protocol.RoomID) ([]byte, error) { return s.ofRoom(genesisBucket, room) }
+
 // SaveLives keeps what has passed of lives in a room's log, in place of what it kept
 // before.
 func (s *Store) SaveLives(room protocol.RoomID, lives []byte) error {
@@ -58,12 +67,15 @@ func (s *Store) SaveLives(room protocol.RoomID, lives []byte) error {
 }
 
 // Lives gives what SaveLives kept; nil: nothing.
-func (s *Store) Lives(room protocol.RoomID) (lives []byte, err error) {
+func (s *Store) Lives(room protocol.RoomID) ([]byte, error) { return s.ofRoom(livesBucket, room) }
+
+// ofRoom gives what a bucket, which a home may not have yet, holds of a room.
+func (s *Store) ofRoom(bucket string, room protocol.RoomID) (value []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket([]byte(livesBucket)); b != nil {
-			lives = slices.Clone(b.Get(room[:]))
+		if b := tx.Bucket([]byte(bucket)); b != nil {
+			value = slices.Clone(b.Get(room[:]))
 		}
 		return nil
 	})
-	return lives, err
+	return value, err
 }

@@ -54,25 +54,32 @@ func TestHomesFromBeforeLogs(t *testing.T) {
 	}
 }
 
-// What is kept of lives is the newest, of each room apart, also in a home made before.
-func TestLives(t *testing.T) {
+// What is kept of lives, or a genesis, is the newest, of each room apart, also in a home
+// made before.
+func TestKeptOfRooms(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	defer s.Close()
-	if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(livesBucket)) }); err != nil {
-		t.Fatal(err)
-	}
-	if lives, err := s.Lives(protocol.RoomID{1}); lives != nil || err != nil {
-		t.Errorf("of nothing: %s, %v", lives, err)
-	}
-	for _, lives := range []string{"old", "new"} {
-		if err := s.SaveLives(protocol.RoomID{1}, []byte(lives)); err != nil {
+	for _, kept := range []struct {
+		bucket string
+		save   func(protocol.RoomID, []byte) error
+		get    func(protocol.RoomID) ([]byte, error)
+	}{{livesBucket, s.SaveLives, s.Lives}, {genesisBucket, s.SaveGenesis, s.Genesis}} {
+		if err := s.db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(kept.bucket)) }); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if lives, err := s.Lives(protocol.RoomID{1}); string(lives) != "new" || err != nil {
-		t.Errorf("%s, %v", lives, err)
-	}
-	if lives, err := s.Lives(protocol.RoomID{2}); lives != nil || err != nil {
-		t.Errorf("another room's: %s, %v", lives, err)
+		if value, err := kept.get(protocol.RoomID{1}); value != nil || err != nil {
+			t.Errorf("%s of nothing: %s, %v", kept.bucket, value, err)
+		}
+		for _, value := range []string{"old", "new"} {
+			if err := kept.save(protocol.RoomID{1}, []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if value, err := kept.get(protocol.RoomID{1}); string(value) != "new" || err != nil {
+			t.Errorf("%s: %s, %v", kept.bucket, value, err)
+		}
+		if value, err := kept.get(protocol.RoomID{2}); value != nil || err != nil {
+			t.Errorf("%s of another room: %s, %v", kept.bucket, value, err)
+		}
 	}
 }

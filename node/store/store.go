@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -38,6 +39,7 @@ const (
 	termBucket     = "terms"     // room ID -> era, term, relay
 	roomBucket     = "rooms"     // room ID -> Room
 	logBucket      = "logs"      // room ID -> a bucket: number -> SignedAction
+	genesisBucket  = "geneses"   // room ID -> SignedGenesis, of those that have a log
 	livesBucket    = "lives"     // room ID -> what has passed of bans and grants
 	peopleBucket   = "people"    // peer ID -> what this node's person notes about them
 	followedBucket = "followed"  // room ID -> what they note about it
@@ -51,7 +53,7 @@ const (
 )
 
 func buckets() []string {
-	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, livesBucket, peopleBucket, followedBucket}
+	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, genesisBucket, livesBucket, peopleBucket, followedBucket}
 }
 
 // Store is an open home. Its methods may be called from any goroutine.
@@ -172,7 +174,7 @@ func versionOf(tx *bbolt.Tx) (uint64, error) {
 		return version, nil // what it takes is not for this version to say
 	}
 	for _, name := range buckets() {
-		since := name == logBucket || name == livesBucket || name == peopleBucket || name == followedBucket // homes were made before there were these
+		since := slices.Contains([]string{logBucket, genesisBucket, livesBucket, peopleBucket, followedBucket}, name) // homes were made before there were these
 		if !since && tx.Bucket([]byte(name)) == nil {
 			return 0, errDamaged
 		}
