@@ -162,6 +162,34 @@ func TestReportWaitsForModerators(t *testing.T) {
 	})
 }
 
+// TestReportByOneWhoHides: by the relay alone, which knows where it is; and if it is
+// the relay that it reports, by nobody.
+func TestReportByOneWhoHides(t *testing.T) {
+	moderated(t, 6, func(w *world) {
+		hidden := w.nodes[5]
+		hidden.leaves()
+		w.sleep(time.Second)
+		hidden.lends, hidden.aloof = false, true
+		hidden.enters(func(c *Config) { c.RelayOnly = true }, asks(w.relay()))
+		w.sleep(5 * time.Second)
+		hidden.reports(w.nodes[4], "")
+		w.sleep(5 * time.Second)
+		if told, waiting := hidden.told(); told != "abc" || waiting != "" {
+			t.Errorf("told %q, waiting %q", told, waiting)
+		}
+		hidden.reports(w.relay(), "")
+		w.sleep(5 * time.Second)
+		if told, waiting := hidden.told(); told != "" || len(waiting) != 2 {
+			t.Errorf("of the relay: told %q, waiting %q", told, waiting)
+		}
+		for _, way := range strings.Fields(w.letters) {
+			if strings.HasPrefix(way, "f") && way != "f"+w.relay().String() {
+				t.Errorf("the letters went %s", w.letters)
+			}
+		}
+	})
+}
+
 // TestReportOutlivesTheRelay: one that went by a relay which died goes by the next.
 func TestReportOutlivesTheRelay(t *testing.T) {
 	moderated(t, 7, func(w *world) {
