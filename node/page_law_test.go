@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	document "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -330,6 +331,6 @@ func (p *page) draw(s shot, dir, state string) {
 	p.t.Helper()
 	var png []byte
 	must(p.t, os.MkdirAll(dir, 0o755))
-	must(p.t, chromedp.Run(p.ctx, chromedp.EmulateViewport(s.width, s.height), chromedp.Evaluate(`document.documentElement.dataset.theme = '`+s.theme+`'`, nil), chromedp.CaptureScreenshot(&png)))
+	must(p.t, chromedp.Run(p.ctx, document.BringToFront(), chromedp.EmulateViewport(s.width, s.height), chromedp.Evaluate(`document.documentElement.dataset.theme = '`+s.theme+`'`, nil), chromedp.CaptureScreenshot(&png)))
 	must(p.t, os.WriteFile(dir+"/"+state+"-"+s.name+".png", png, 0o644))
 }

@@ -1,0 +1,106 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/earshot-audio/earshot/node/web"
+)
+
+// TestPageLater has ana plan a room by her page: budi's lists it with its time, and
+// he asks to be told. He waits in another one, which he then hears without more
+// ado; once it is ended, it says when it is live next.
+func TestPageLater(t *testing.T) {
+	t.Parallel()
+	b := launch(t)
+	ana := start(t, "ana")
+	budi := start(t, "budi", ana)
+	host, guest := b.visit(t, ana.Page()), b.visit(t, budi.Page())
+	plans(host, guest)
+	soon := time.Now().Add(time.Minute)
+	o, err := ana.Open(host.ctx, web.OpenRequest{Title: "In a moment", Stage: "open", At: &soon})
+	must(t, err)
+	waits(budi, host, guest, o)
+	endsUntil(ana, host, guest, o.Room)
+}
+
+// plans has a room planned for tomorrow, and found by another.
+func plans(host, guest *page) {
+	host.shows(`h1`, "Live now")
+	host.tabTo(`aside button.main`)
+	host.presses(kb.Enter)
+	host.eventually("it asks for a title", `document.activeElement.name === 'title'`)
+	host.types("Kites at dawn")
+	host.tabTo(`input[name=find]`)
+	host.presses(kb.ArrowDown)
+	host.tabTo(`input[name=when]`)
+	if host.is(`document.querySelector('dialog input[type=datetime-local]').checkVisibility()`) {
+		host.t.Error("whoever opens a room now is asked for a time")
+	}
+	host.presses(kb.ArrowDown)
+	host.shows(`dialog button.main`, "Plan the room")
+	host.call(`(at => { at.setDate(at.getDate() + 1); at.setHours(19, 0); document.querySelector('dialog input[type=datetime-local]').value = new Date(at - at.getTimezoneOffset() * 6e4).toISOString().slice(0, 16) })(new Date())`, nil)
+	host.judgeLaw("planning a room")
+	host.tabTo(`dialog button.main`)
+	host.presses(kb.Enter)
+	host.shows(`dialog h2`, "Your room opens \u2068tomorrow 07:00")
+	host.presses(kb.Escape)
+	for _, p := range []*page{host, guest} {
+		p.shows(`.later .row`, "Kites at dawn")
+		p.shows(`.later time`, "tomorrow 07:00")
+	}
+	if guest.is(`[...document.querySelectorAll('.list > .rows .row')].some(r => r.textContent.includes('Kites'))`) {
+		host.t.Error("a room to come is among the live ones")
+	}
+	if !guest.is(`document.querySelector('.later [data-strange]')`) {
+		host.t.Error("the room of somebody whom nobody here knows looks like others")
+	}
+	guest.tabTo(`.later .telling button`)
+	guest.presses(kb.Enter)
+	guest.shows(`.later .telling button`, "Tell me no more")
+	guest.judgeLaw("rooms to come")
+}
+
+// waits has budi come by the link before the room is open, which ana then opens
+// before its time.
+func waits(budi *running, host, guest *page, o web.Opened) {
+	guest.shows(`.later .row`, "In a moment")
+	guest.tabTo(`.pasting input`)
+	guest.follows(o.Link)
+	guest.shows(`.state`, "This room opens")
+	guest.judgeLaw("a room to come")
+	guest.tabTo(`.floor .acts button`)
+	guest.presses(kb.Enter)
+	guest.shows(`.state`, "You hear it then")
+	if budi.Node.room(roomID(guest.t, o.Room)) != nil {
+		guest.t.Error("a room that is not open is joined")
+	}
+	host.follows(o.Link)
+	host.shows(`.floor .acts`, "Open it now")
+	host.tabTo(`.floor .acts > button:last-child`)
+	host.presses(kb.Enter)
+	guest.shows(`#voice`, "is open now")
+	guest.hearsRoom()
+}
+
+// endsUntil has ana end the room, and say when it is live next.
+func endsUntil(ana *running, host, guest *page, room string) {
+	guest.mayComplain("409") // who listened asks whether it is so
+	host.mayComplain("409")
+	host.listens()
+	host.tabTo(`.bar button.danger`)
+	host.presses(kb.Enter)
+	host.eventually("it is asked when it is live next", `document.querySelector('dialog input[type=datetime-local]')?.checkVisibility()`)
+	host.judgeLaw("ending a room")
+	host.call(`document.querySelector('dialog input[type=datetime-local]').value = '2099-01-01T19:00'`, nil)
+	host.chooses("End the room")
+	for _, p := range []*page{host, guest} {
+		p.shows(`.state`, "Thursday, January 1, 2099")
+	}
+	host.shows(`.floor .acts`, "Open it now")
+	if v, err := ana.Room(host.ctx, room); err != nil || v.State != web.StateComing {
+		host.t.Errorf("the room is not to come: %+v, %v", v, err)
+	}
+}
