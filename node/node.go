@@ -18,6 +18,7 @@
 //	speak.go      programs on this machine that speak
 //	people.go     what its person keeps about others
 //	follow.go     the rooms that they follow
+//	met.go        whose rooms it has heard of
 //	profile.go    what its person says of themselves
 //	backend.go    what the HTTP API asks for
 package node
@@ -98,6 +99,7 @@ type Node struct {
 	store     *store.Store
 	people    *people.Book  // of its person
 	followed  *people.Rooms // by them
+	met       *people.Met   // by this node
 	ledger    *ledger
 	calendar  *calendar
 	host      host.Host
@@ -167,6 +169,9 @@ func New(cfg Config) (n *Node, err error) {
 		return nil, err
 	}
 	if n.followed, err = people.OpenRooms(n.store); err != nil {
+		return nil, err
+	}
+	if n.met, err = people.OpenMet(n.store); err != nil {
 		return nil, err
 	}
 	if n.api, err = web.Listen(cfg.API, cfg.APIGiven); err != nil {
@@ -308,7 +313,7 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
 	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run, n.calendar.Run} {
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run, n.calendar.Run, n.meetHosts} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

@@ -191,12 +191,13 @@ func (n *Node) noted(p protocol.PeerID) bool {
 }
 
 // addKnown shows of each room whether its founder is anybody to this node's person:
-// noted, themselves, or met in a room that this node is in, whose names these are.
+// noted, themselves, met in a room that this node is in, whose names these are, or
+// heard of before for a while.
 func (n *Node) addKnown(lines []web.RoomLine, names map[protocol.PeerID]protocol.Name) {
 	for i := range lines {
 		p, err := peer.Decode(lines[i].Host)
 		_, met := names[p]
-		lines[i].Known = err == nil && (met || p == n.self || n.noted(p))
+		lines[i].Known = err == nil && (met || p == n.self || n.noted(p) || n.met.Before(p))
 	}
 }
 

@@ -4,6 +4,7 @@
 //
 //	people.go       the book of notes
 //	rooms.go        rooms that they follow
+//	met.go          for how long others were heard of
 //	skeleton.go     names that look alike
 //	confusables.go  what Unicode says of that; gen.go writes it
 package people

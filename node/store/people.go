@@ -43,6 +43,34 @@ func (s *Store) Followed() (map[protocol.RoomID][]byte, error) {
 	})
 }
 
+// SaveMet keeps for how long this node has heard of some, in one transaction; nil
+// forgets one.
+func (s *Store) SaveMet(changes map[protocol.PeerID][]byte) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists([]byte(metBucket))
+		if err != nil {
+			return err
+		}
+		for p, value := range changes {
+			if value == nil {
+				err = b.Delete([]byte(p))
+			} else {
+				err = b.Put([]byte(p), value)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Met gives what SaveMet kept.
+func (s *Store) Met() (map[protocol.PeerID][]byte, error) {
+	met := map[protocol.PeerID][]byte{}
+	return met, s.kept(metBucket, func(p, value []byte) { met[protocol.PeerID(p)] = value })
+}
+
 // keep stores a value in a bucket that homes were made without once; nil forgets it.
 func (s *Store) keep(bucket string, key, value []byte) error {
 	return s.update(func(tx *bbolt.Tx) error {

@@ -43,6 +43,7 @@ const (
 	livesBucket    = "lives"     // room ID -> what has passed of bans and grants
 	peopleBucket   = "people"    // peer ID -> what this node's person notes about them
 	followedBucket = "followed"  // room ID -> what they note about it
+	metBucket      = "met"       // peer ID -> for how long this node has heard of them
 
 	versionKey  = "version"
 	identityKey = "identity"
@@ -53,7 +54,12 @@ const (
 )
 
 func buckets() []string {
-	return []string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket, logBucket, genesisBucket, livesBucket, peopleBucket, followedBucket}
+	return append([]string{nodeBucket, sequenceBucket, peerBucket, termBucket, roomBucket}, laterBuckets()...)
+}
+
+// laterBuckets are those without which homes were made once.
+func laterBuckets() []string {
+	return []string{logBucket, genesisBucket, livesBucket, peopleBucket, followedBucket, metBucket}
 }
 
 // Store is an open home. Its methods may be called from any goroutine.
@@ -174,8 +180,7 @@ func versionOf(tx *bbolt.Tx) (uint64, error) {
 		return version, nil // what it takes is not for this version to say
 	}
 	for _, name := range buckets() {
-		since := slices.Contains([]string{logBucket, genesisBucket, livesBucket, peopleBucket, followedBucket}, name) // homes were made before there were these
-		if !since && tx.Bucket([]byte(name)) == nil {
+		if !slices.Contains(laterBuckets(), name) && tx.Bucket([]byte(name)) == nil {
 			return 0, errDamaged
 		}
 	}

@@ -144,7 +144,7 @@ type RoomLine struct {
 	// HostPetname is what this node's person calls its host; "": nothing. Followed
 	// are those whom they follow and who opened or announce it.
 	HostPetname protocol.Name `json:"host_petname"`
-	Known       bool          `json:"known"` // its host is noted here, or was met in a room
+	Known       bool          `json:"known"` // its host is noted here, was met in a room, or is no newcomer to the directory
 	Followed    []Followed    `json:"followed"`
 }
 
