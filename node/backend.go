@@ -348,7 +348,7 @@ func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomVi
 		out.Title, out.Language, out.Topics, out.Locked, out.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
 	}
 	if closed && e.genesis.Founder == n.self {
-		out.YouMay = append([]string{"reopen"}, actsWhileClosed...)
+		out.YouMay = append([]string{"reopen"}, actsWhileClosed()...)
 	}
 	if listed && len(d.Announcers) > 0 && !closed {
 		out.Relay = d.Announcers[0].Peer.String()

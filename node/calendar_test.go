@@ -85,6 +85,10 @@ func TestRoomToCome(t *testing.T) {
 	if f, err := budi.Following(ctx); err != nil || len(f) != 1 || f[0].State != web.StateClosed || f[0].Title != "Tomorrow" {
 		t.Errorf("%+v, %v", f, err)
 	}
+	must(t, budi.FollowRoom(ctx, o.Room[:10], false))
+	if f, err := budi.Following(ctx); err != nil || len(f) != 0 {
+		t.Errorf("%+v, %v", f, err)
+	}
 	must(t, ana.Close(ctx, o.Room, next))
 	budi.lists(o.Room, web.StateComing)
 	_, err = ana.Reopen(ctx, o.Room)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/earshot-audio/earshot/node/people"
 	"github.com/earshot-audio/earshot/node/web"
@@ -12,24 +13,46 @@ import (
 
 // FollowRoom notes that this node's person follows a room, or no longer does.
 func (n *Node) FollowRoom(ctx context.Context, name string, on bool) error {
-	e, err := n.find(name)
+	id, err := n.roomToFollow(name)
 	if err != nil {
 		return err
 	}
 	defer n.changed()
 	if !on {
-		return n.followed.Unfollow(e.id)
+		return n.followed.Unfollow(id)
 	}
-	title := "" // a link leads there that nobody told of yet
-	if v, err := n.Room(ctx, e.id.String()); err == nil {
+	title := "" // nobody may have told of it yet
+	if v, err := n.Room(ctx, id.String()); err == nil {
 		title = v.Title
 	}
-	err = n.followed.Follow(e.id, title)
+	err = n.followed.Follow(id, title)
 	if errors.Is(err, people.ErrFull) {
 		return &protocol.Problem{Code: protocol.CodeBadRequest, Message: fmt.Sprintf("you follow %d rooms, and more don't fit", people.MaxFollowedRooms),
 			Hint: "let some go: earshot unfollow --room", Cause: err}
 	}
 	return err
+}
+
+// roomToFollow finds the room that a person means: also one of which nothing is heard,
+// by its whole ID, or if they follow it already.
+func (n *Node) roomToFollow(name string) (protocol.RoomID, error) {
+	e, err := n.find(name)
+	if err == nil {
+		return e.id, nil
+	}
+	if id, whole := protocol.ParseRoomID(name); whole == nil {
+		return id, nil
+	}
+	var found []protocol.RoomID
+	for _, f := range n.followed.All() {
+		if name != "" && strings.HasPrefix(f.Room.String(), strings.ToLower(name)) {
+			found = append(found, f.Room)
+		}
+	}
+	if len(found) != 1 {
+		return e.id, err
+	}
+	return found[0], nil
 }
 
 // Following gives the rooms that this node's person follows.

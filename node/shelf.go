@@ -93,7 +93,7 @@ func (n *Node) actWhileClosed(id protocol.RoomID, request web.ActRequest) error 
 	if !ok || !r.Mine || !r.Closed {
 		return &protocol.Problem{Code: protocol.CodeNotInRoom, Message: "this node is not in that room"}
 	}
-	if !slices.Contains(actsWhileClosed, request.Act) {
+	if !slices.Contains(actsWhileClosed(), request.Act) {
 		return n.closedProblem(r.Next, nil)
 	}
 	if request.Act == web.ActNext {
@@ -133,8 +133,10 @@ func (n *Node) actWhileClosed(id protocol.RoomID, request web.ActRequest) error 
 	return n.schedule(r)
 }
 
-// actsWhileClosed is what a room's host may change while it is closed.
-var actsWhileClosed = []string{web.ActTitle, web.ActTopics, web.ActLanguage, web.ActStage, web.ActLock, web.ActUnlock, web.ActPin, web.ActNext}
+// actsWhileClosed gives what a room's host may change while it is closed.
+func actsWhileClosed() []string {
+	return []string{web.ActTitle, web.ActTopics, web.ActLanguage, web.ActStage, web.ActLock, web.ActUnlock, web.ActPin, web.ActNext}
+}
 
 // timeToCome checks a time that a person gave; nil is none.
 func (n *Node) timeToCome(at *time.Time) (time.Time, error) {

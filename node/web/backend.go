@@ -206,7 +206,7 @@ type RoomView struct {
 	// MutedAllBy is the peer ID of who turned all microphones off but moderators';
 	// "": nobody.
 	MutedAllBy string `json:"muted_all_by"`
-	// YouMay is what this node may do here: acts of ActRequest, and speak, close.
+	// YouMay is what this node may do here: acts of ActRequest, and speak, close, reopen.
 	YouMay []string `json:"you_may"`
 	// Dropped counts what this node refused to forward or play, by reason.
 	Dropped map[string]int64 `json:"dropped"`
