@@ -7,6 +7,9 @@
 //	presence.go  what they say of themselves
 //	profile.go   and what they would have others know
 //	rights.go    certificates
+//	log.go       the room's log, and what follows from it
+//	exchange.go  what of it this node missed
+//	acts.go      what people do by it
 //	election.go  the machine's claims and pulses
 //	parents.go   the two nodes that this one gets the room from
 //	seeds.go     nodes that may know a room
