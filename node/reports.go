@@ -39,8 +39,8 @@ func (n *Node) Report(ctx context.Context, name string, r web.ReportRequest) (we
 	late := time.NewTimer(reportPatience)
 	defer late.Stop()
 	for {
-		sent, err := c.sentReport(ctx, id)
-		if err != nil || len(sent.Waiting) == 0 {
+		sent, underWay, err := c.sentReport(ctx, id)
+		if err != nil || !underWay {
 			return sent, err
 		}
 		select {
@@ -65,22 +65,23 @@ func reportProblem(err error) error {
 	return err
 }
 
-// sentReport gives one that this node sent, as it stands.
-func (c *carried) sentReport(ctx context.Context, id protocol.ReportID) (web.SentReport, error) {
+// sentReport gives one that this node sent, as it stands, and whether more of those
+// who are to have it may have it soon.
+func (c *carried) sentReport(ctx context.Context, id protocol.ReportID) (sent web.SentReport, underWay bool, err error) {
 	all, err := c.room.Reports(ctx)
 	if err != nil {
-		return web.SentReport{}, err
+		return sent, false, err
 	}
 	names, err := c.names(ctx)
 	if err != nil {
-		return web.SentReport{}, err
+		return sent, false, err
 	}
 	for _, s := range all.Sent {
 		if s.ID(c.id) == id {
-			return c.showSent(s, names), nil
+			return c.showSent(s, names), s.UnderWay, nil
 		}
 	}
-	return web.SentReport{}, nil // others came since: the room forgets the oldest
+	return sent, false, nil // others came since: the room forgets the oldest
 }
 
 // Reports gives those that came to this node, and those that it sent.

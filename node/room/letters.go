@@ -75,7 +75,7 @@ func (r *Room) takeReceipt(id protocol.PeerID, m *pb.ReportReceipt, now time.Dur
 }
 
 // mayPost counts a child's letters, also those for this node: a crowd must not keep
-// others' from being carried or opened. A parent's, it has counted.
+// others' from being carried or opened. What a parent brings, that one has counted.
 func (r *Room) mayPost(from protocol.PeerID, now time.Duration) bool {
 	p := r.paths[from]
 	if !p.child {

@@ -72,6 +72,7 @@ func newReports() reports {
 type SentReport struct {
 	*protocol.Report
 	Told, Waiting []protocol.PeerID
+	UnderWay      bool // to one of those who wait
 }
 
 // Reports is what a room has of them, the newest first.
@@ -216,6 +217,7 @@ func (r *Room) viewReports() Reports {
 				sent.Told = append(sent.Told, l.to)
 			case r.lawful.MayModerate(l.to):
 				sent.Waiting = append(sent.Waiting, l.to)
+				sent.UnderWay = sent.UnderWay || l.tries > 0
 			}
 		}
 		v.Sent = append(v.Sent, sent)

@@ -314,6 +314,37 @@ func TestLettersAreCarriedForChildrenAlone(t *testing.T) {
 	}
 }
 
+// TestLastMinuteOfASpeaker: when they spoke, also if nobody told that they stopped.
+func TestLastMinuteOfASpeaker(t *testing.T) {
+	s := still(t, protocol.StageOpen, 2, 0)
+	budi := s.nodes[1]
+	s.says(1, 1, 1, presence("budi"))
+	source := protocol.SourceOf(s.cfg.Room, budi.id, protocol.Session{1})
+	s.voices[source] = &voice{owner: budi.id}
+	spoke := func() (out []protocol.Spurt) { return s.lastMinute(budi.id, s.clock).Spoke }
+	for _, c := range []struct {
+		after    time.Duration
+		speaking bool
+	}{{0, true}, {2 * time.Second, false}, {50 * time.Second, true}} {
+		s.clock += c.after
+		s.noteSpurt(source, c.speaking, s.clock)
+	}
+	s.clock += 3 * time.Second
+	if got := spoke(); !slices.Equal(got, []protocol.Spurt{{Ago: 55 * time.Second, Lasted: 2 * time.Second}, {Ago: 3 * time.Second, Lasted: 3 * time.Second}}) {
+		t.Errorf("spoke %v", got)
+	}
+	delete(s.voices, source)
+	s.forgetMinutes(s.clock)
+	s.clock += 59 * time.Second
+	if got := spoke(); len(got) != 1 || got[0].Ago != protocol.ReportSpan || got[0].Lasted != time.Second {
+		t.Errorf("a while later: spoke %v", got)
+	}
+	s.clock += 2 * time.Second
+	if got := spoke(); len(got) != 0 || len(s.minutes) != 0 {
+		t.Errorf("a minute later: spoke %v", got)
+	}
+}
+
 // deliver hands over a report of n's, sealed for this node.
 func (s *stillness) deliver(n *node, r *protocol.Report) {
 	s.t.Helper()

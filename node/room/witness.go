@@ -36,14 +36,18 @@ func (r *Room) Spoke(s protocol.Source, speaking bool) bool {
 }
 
 func (r *Room) noteSpurt(s protocol.Source, speaking bool, now time.Duration) {
+	r.endSpurts(now, func(o protocol.Source) bool { return o == s })
 	if v := r.voices[s]; v != nil && speaking {
 		m := r.minuteOf(v.owner)
 		m.spoke = append(newest(m.spoke), spurt{source: s, from: now})
-		return
 	}
-	for _, m := range r.minutes { // its voice may be forgotten
+}
+
+// endSpurts ends those that go on, of such sources.
+func (r *Room) endSpurts(now time.Duration, such func(protocol.Source) bool) {
+	for _, m := range r.minutes {
 		for i := range m.spoke {
-			if m.spoke[i].source == s && m.spoke[i].to == 0 {
+			if m.spoke[i].to == 0 && such(m.spoke[i].source) {
 				m.spoke[i].to = now
 			}
 		}
@@ -79,6 +83,7 @@ func newest[T any](all []T) []T { return all[max(0, len(all)-protocol.MaxReporte
 
 // forgetMinutes drops what is too old to be told.
 func (r *Room) forgetMinutes(now time.Duration) {
+	r.endSpurts(now, func(s protocol.Source) bool { return r.voices[s] == nil }) // whose end was not told
 	since := now - protocol.ReportSpan
 	for p, m := range r.minutes {
 		m.spoke = slices.DeleteFunc(m.spoke, func(s spurt) bool { return s.to != 0 && s.to < since })
