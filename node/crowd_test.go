@@ -1,0 +1,493 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/earshot-audio/earshot/discovery/gossip"
+	"github.com/earshot-audio/earshot/node/stall"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/pb"
+)
+
+// What a crowd does in a minute, and of how many people it is; every other one of
+// them means harm, and does more than is counted here.
+const (
+	crowdPeople  = 50
+	crowdChats   = 2000
+	crowdHands   = 200
+	crowdEach    = time.Minute / crowdChats
+	crowdPresent = 6 // a presence with each so many chats: each of them says one in 9 s
+)
+
+// Of a beat of 400 ms; the next one may be missed by one.
+const beatsApart = 2 * 400 * time.Millisecond
+
+// What a node may keep of a crowd that has gone quiet: 500 messages and 2,048
+// senders, each under a KiB with the maps around them; and what gossip remembers for
+// a minute of each message's name and of who passed it on.
+const (
+	keptOfACrowd   = 4 << 20
+	keptOfAMessage = 1 << 10
+)
+
+// TestACrowdWritesAndAsks has fifty people, half of them hostile, write and ask to
+// speak in a room of five nodes: all show the same hands in one order and the same
+// chat, claims and pulses keep their beat, no frame is lost, and little is kept.
+func TestACrowdWritesAndAsks(t *testing.T) {
+	lasts := 10 * time.Second
+	if os.Getenv("EARSHOT_LONG") == "1" {
+		lasts = time.Minute
+	}
+	s := newTheatre(t, lasts+time.Minute)
+	c := gather(s)
+	quiet, beats := elsewhere(s).watch(), s.watch()
+	before, goroutines := heap(), runtime.NumGoroutine()
+	c.riots(lasts)
+	beats.check(s, quiet.waited(s))
+
+	var asking, talking []string
+	s.ana().eventually(5*time.Second, "all show one queue", func() bool {
+		asking = s.queue(s.ana())
+		return s.same(asking, s.queue)
+	})
+	s.ana().eventually(30*time.Second, "all show one chat", func() bool {
+		talking = s.chat(s.ana())
+		return s.same(talking, s.chat)
+	})
+	if n := len(asking); n < 3 || n > protocol.MaxHands {
+		t.Errorf("%d hands are up", n)
+	}
+	if n := len(talking); n < 30 || n > protocol.MaxChats {
+		t.Errorf("%d messages are kept", n)
+	}
+	for _, written := range c.known() {
+		if !slices.Contains(talking, written) {
+			t.Errorf("%s is not kept, though the log stands for who wrote it", written)
+		}
+	}
+	grown, more := (heap()-before)/int64(len(s.nodes)), 0
+	if grown > keptOfACrowd+keptOfAMessage*int64(c.said) && !raceEnabled {
+		t.Errorf("each node has grown by %d KiB", grown>>10)
+	}
+	s.ana().eventually(10*time.Second, "no goroutine is left for each of them", func() bool {
+		more = runtime.NumGoroutine() - goroutines
+		return more < crowdPeople/2
+	})
+	t.Logf("%v: %d said, %d hands up, %d messages kept, %d KiB a node, %d goroutines more; %s, of a quiet room %s; the machine stood still for %v",
+		lasts, c.said, len(asking), len(talking), grown>>10, more, beats, quiet, s.stood())
+	s.heardAll()
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// elsewhere is a room of one node, where nobody says anything: what its claims are
+// late by is the machine's own.
+func elsewhere(s *stage) *stage {
+	s.t.Helper()
+	q := &stage{t: s.t, ctx: s.ctx, nodes: []*running{start(s.t, "quiet")}, stood: s.stood}
+	q.room = q.ana().open(s.ctx, "Nobody", "host").Room
+	var err error
+	q.id, err = protocol.ParseRoomID(q.room)
+	must(s.t, err)
+	return q
+}
+
+// newTheatre is a stage of five nodes: who relays, who stands by, somebody else who
+// speaks, and two who listen.
+func newTheatre(t *testing.T, lasts time.Duration) *stage {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), lasts)
+	t.Cleanup(cancel)
+	s := &stage{t: t, ctx: ctx, nodes: five(t), spoken: make(chan error, 1), stood: stall.Watch(t)}
+	o := s.ana().open(ctx, "Everybody at once", "host")
+	s.room, s.link = o.Room, o.Link
+	var err error
+	s.id, err = protocol.ParseRoomID(o.Room)
+	must(t, err)
+	for _, n := range s.nodes[1:] {
+		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		_, err := n.Listen(ctx, o.Room, false)
+		must(t, err)
+	}
+	for _, n := range s.nodes {
+		n.eventually(10*time.Second, "one relay, one standby", settled(o.Room, 0, s.nodes...))
+		n.eventually(10*time.Second, "attached", n.attached(o.Room))
+	}
+	// The standby comes second, the speaker third.
+	standby := slices.IndexFunc(s.nodes, func(n *running) bool { return n.self.String() == s.ana().view(o.Room).Standby })
+	s.nodes[1], s.nodes[standby] = s.nodes[standby], s.nodes[1]
+	speaker := s.nodes[2]
+	must(t, s.ana().Act(ctx, o.Room, web.ActRequest{Act: web.ActGrant, Peer: speaker.self.String(), Role: "speaker"}))
+	speaker.eventually(5*time.Second, "it may speak", func() bool { return speaker.lawful(s.id).Has(speaker.self, protocol.RoleSpeaker) })
+	for _, n := range s.nodes[3:] {
+		s.ears = append(s.ears, n.listen(ctx, o.Room))
+	}
+	var speech context.Context
+	speech, s.stop = context.WithCancel(ctx)
+	go func() { s.spoken <- speaker.talk(speech, o.Room, 'a', 100_000) }()
+	for i, n := range s.nodes[3:] {
+		n.eventually(10*time.Second, "the speaker is heard", func() bool { return s.ears[i].count('a') > 20 })
+	}
+	return s
+}
+
+// heardAll has the speaker end, and wants the listeners to have lost nothing of it;
+// packets of as long as this machine stood still may be missing.
+func (s *stage) heardAll() {
+	s.t.Helper()
+	s.stop()
+	<-s.spoken
+	most := uint32(s.stood() / (20 * time.Millisecond))
+	for i, e := range s.ears {
+		sum := e.stopWithin(s.t, most)
+		if sum.Frames == 0 || sum.Lost > uint64(most) {
+			s.t.Errorf("%s heard %+v", s.nodes[3+i].name, sum)
+		}
+	}
+}
+
+// queue gives whose hand is up, in order, as a node shows it.
+func (s *stage) queue(n *running) []string {
+	v, err := n.Node.room(s.id).room.View(s.ctx)
+	must(s.t, err)
+	line := make([]string, protocol.MaxHands)
+	for _, m := range v.Members {
+		if m.Hand > 0 {
+			line[m.Hand-1] = m.Peer.String()
+		}
+	}
+	return slices.DeleteFunc(line, func(p string) bool { return p == "" })
+}
+
+// chat gives what was written, in order.
+func (s *stage) chat(n *running) (out []string) {
+	talk, err := n.Node.room(s.id).room.Talk(s.ctx, 0)
+	must(s.t, err)
+	for _, m := range talk.Remarks {
+		out = append(out, name(m.ID))
+	}
+	return out
+}
+
+func name(id protocol.MessageID) string { return fmt.Sprint(id.From, " ", id.Boot, " ", id.Sequence) }
+
+// same says whether all nodes show the same.
+func (s *stage) same(want []string, show func(*running) []string) bool {
+	return !slices.ContainsFunc(s.nodes, func(n *running) bool { return !slices.Equal(show(n), want) })
+}
+
+// beats is how long those who watch each node wait for its signs of life, at the
+// most: what the relay claims, as each node passes it on, and what each candidate
+// pulses, as it says so itself and as the relay passes it on.
+type beats struct {
+	relay string // that claims
+
+	mu      sync.Mutex
+	last    map[beat]time.Time
+	longest map[beat]time.Duration
+}
+
+type beat struct {
+	at, of string
+	pulse  bool
+}
+
+// watch attaches a carrier that never pulses to each node.
+func (s *stage) watch() *beats {
+	s.t.Helper()
+	h := newEnemy(s.t)
+	s.does(protocol.Grant{Peer: h.id, Role: protocol.RoleCarrier})
+	for _, v := range s.nodes {
+		v.eventually(5*time.Second, "the watcher may carry", func() bool { return v.lawful(s.id).MayCarry(h.id) })
+		h.at(v)
+		h.child(v, s.id, pb.Attach_WARM)
+	}
+	s.ana().eventually(10*time.Second, "one relay, one standby", settled(s.room, 0, s.nodes...))
+	b := &beats{relay: s.ana().view(s.room).Relay, last: map[beat]time.Time{}, longest: map[beat]time.Duration{}}
+	hears := func(from protocol.PeerID, m *pb.LinkMessage) bool {
+		if f := m.GetFeed(); f != nil {
+			if m, err := protocol.ParseMessage(f.Message); err == nil {
+				b.hear(from.String(), m)
+			}
+		}
+		return m.GetDescription() == nil
+	}
+	h.hears.Store(&hears)
+	return b
+}
+
+func (b *beats) hear(at string, m *protocol.Message) {
+	of := beat{at, m.From.String(), m.Pulse != nil}
+	claims := m.Claim != nil && of.of == b.relay
+	pulses := m.Pulse != nil && of.of != b.relay && (at == b.relay || at == of.of)
+	if !claims && !pulses {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if last, ok := b.last[of]; ok {
+		b.longest[of] = max(b.longest[of], now.Sub(last))
+	}
+	b.last[of] = now
+}
+
+// waited gives by how much what is watched came late, at the most.
+func (b *beats) waited(s *stage) (late time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range b.longest {
+		late = max(late, d-beatsApart/2)
+	}
+	return max(late, s.stood())
+}
+
+// check wants every node to have heard the relay, and the relay every other. late is
+// what the machine itself was: by more than half a beat, and nothing can be said. A
+// claim takes two ways to get here, and more of it.
+func (b *beats) check(s *stage, late time.Duration) {
+	s.t.Helper()
+	if late > beatsApart/4 || raceEnabled {
+		s.t.Logf("the machine was late by %v: claims and pulses are not judged", late)
+		return
+	}
+	if v := s.ana().view(s.room); v.Relay != b.relay {
+		s.t.Errorf("another relays in term %d", v.Term)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now, most := time.Now(), beatsApart+2*late
+	for _, n := range s.nodes {
+		self := n.self.String()
+		for _, of := range []beat{{self, b.relay, false}, {b.relay, self, true}, {self, self, true}} {
+			if self == b.relay && of.pulse {
+				continue // its claims are its signs of life
+			}
+			last, ok := b.last[of]
+			b.longest[of] = max(b.longest[of], now.Sub(last))
+			if longest := b.longest[of]; !ok || longest > most {
+				s.t.Errorf("at %s nothing of %s for %v (a pulse: %v), at most %v is right", of.at, of.of, longest, of.pulse, most)
+			}
+		}
+	}
+}
+
+func (b *beats) String() string {
+	longest := map[bool]time.Duration{}
+	for of, d := range b.longest {
+		longest[of.pulse] = max(longest[of.pulse], d)
+	}
+	return fmt.Sprintf("claims at most %v apart, pulses %v", longest[false], longest[true])
+}
+
+// somebody is one of a crowd: a key whose words other's hosts carry.
+type somebody struct {
+	key            crypto.PrivKey
+	boot, sequence uint64
+	raised         uint64   // 0: the hand is down
+	wrote          []string // the names of their messages
+}
+
+// assembly is a crowd, and how its words get about: those of the honest by one
+// host's link to the relay, as their own nodes would send them; those of the others
+// by gossip, and by links to every node. The first of the honest was on stage once.
+type assembly struct {
+	*stage
+	honest, hostile []*somebody
+	carries, harms  *enemy
+	topic           *gossip.RoomTopic
+	order           uint64   // the highest that an honest one has seen
+	old             [][]byte // what others said, to be said again
+	said            int
+}
+
+func gather(s *stage) *assembly {
+	s.t.Helper()
+	c := &assembly{stage: s, carries: newEnemy(s.t), harms: newEnemy(s.t)}
+	for i, key := range crowd(s.t, crowdPeople) {
+		p := &somebody{key: key, boot: c.harms.boot}
+		if i%2 == 0 {
+			c.honest = append(c.honest, p)
+		} else {
+			c.hostile = append(c.hostile, p)
+		}
+	}
+	c.topic = c.harms.gossips(s)
+	c.carries.at(s.ana())
+	c.carries.child(s.ana(), s.id, pb.Attach_WARM)
+	for _, v := range s.nodes {
+		c.harms.at(v)
+		c.harms.child(v, s.id, pb.Attach_WARM)
+	}
+	deaf := func(_ protocol.PeerID, m *pb.LinkMessage) bool { return m.GetDescription() == nil }
+	c.carries.hears.Store(&deaf)
+	c.harms.hears.Store(&deaf)
+	for _, p := range c.honest {
+		c.sends(p, &protocol.Message{Presence: &protocol.Presence{Name: "honest", Listening: true}})
+	}
+	first, err := peer.IDFromPrivateKey(c.honest[0].key)
+	must(s.t, err)
+	s.does(protocol.Grant{Peer: first, Role: protocol.RoleSpeaker})
+	s.does(protocol.Revoke{Peer: first, Role: protocol.RoleSpeaker})
+	for _, v := range s.nodes {
+		v.eventually(5*time.Second, "the log stands for the first", func() bool { return v.lawful(s.id).Vouched(first) })
+	}
+	for _, p := range c.hostile {
+		c.shouts(c.signs(p, &protocol.Message{Presence: &protocol.Presence{Name: "hostile"}}))
+	}
+	return c
+}
+
+// signs makes somebody's next message.
+func (c *assembly) signs(p *somebody, m *protocol.Message) []byte {
+	p.sequence++
+	m.Boot, m.Sequence = p.boot, p.sequence
+	return signed(c.t, p.key, c.id, m)
+}
+
+// known gives the newest of what was written by the one for whom the log stands, as
+// many as are kept of one.
+func (c *assembly) known() []string {
+	wrote := c.honest[0].wrote
+	return wrote[max(0, len(wrote)-protocol.MaxChatsOfOne):]
+}
+
+// sends has an honest one say something.
+func (c *assembly) sends(p *somebody, m *protocol.Message) {
+	raw := c.signs(p, m)
+	if m.Chat != nil {
+		p.wrote = append(p.wrote, name(m.ID()))
+	}
+	c.said++
+	if !c.carries.feed(c.ana(), c.id, raw) {
+		c.t.Error("the relay cut off an honest node")
+	}
+	if c.old = append(c.old, raw); len(c.old) > 500 {
+		c.old = c.old[1:]
+	}
+}
+
+// shouts has the topic hear something; feeds, each node.
+func (c *assembly) shouts(raw []byte) {
+	c.said++
+	_ = c.topic.Publish(raw) // what does not fit is another's
+}
+
+func (c *assembly) feeds(raw []byte) {
+	c.said++
+	for _, v := range c.nodes {
+		c.harms.feed(v, c.id, raw)
+	}
+}
+
+// riots has the crowd do what it does.
+func (c *assembly) riots(lasts time.Duration) {
+	tick := time.NewTicker(crowdEach)
+	defer tick.Stop()
+	for i := range int(lasts / crowdEach) {
+		<-tick.C
+		honest, hostile := c.honest[i%len(c.honest)], c.hostile[i*7%len(c.hostile)]
+		if i%16 < 5 { // one in two seconds and a half: what a person may
+			c.order++
+			c.sends(honest, &protocol.Message{Chat: &protocol.Chat{Order: c.order, Name: "honest", Text: fmt.Sprint("honest ", i)}})
+		} else {
+			c.shouts(c.signs(hostile, &protocol.Message{Chat: &protocol.Chat{Order: c.order + 2, Name: "hostile", Text: fmt.Sprint("rude ", i)}}))
+		}
+		if i%(crowdChats/crowdHands) == 0 {
+			c.asks(c.honest[i/(crowdChats/crowdHands)*3%len(c.honest)])
+		}
+		if i%crowdPresent == 0 {
+			c.present(i / crowdPresent)
+		}
+		c.harm(i, hostile)
+	}
+}
+
+// asks raises an honest one's hand, or the next time takes it down.
+func (c *assembly) asks(p *somebody) {
+	if p.raised == 0 {
+		p.raised = p.sequence + 1
+	} else {
+		p.raised = 0
+	}
+	c.sends(p, &protocol.Message{Hand: &protocol.Hand{Up: p.raised > 0, Raised: p.raised}})
+}
+
+// present says again who is here, and whose hand is up.
+func (c *assembly) present(i int) {
+	if p := c.honest[i/2%len(c.honest)]; i%2 == 0 {
+		c.sends(p, &protocol.Message{Presence: &protocol.Presence{Name: "honest", Listening: true}})
+		if p.raised > 0 {
+			c.sends(p, &protocol.Message{Hand: &protocol.Hand{Up: true, Raised: p.raised}})
+		}
+		return
+	}
+	p := c.hostile[i/2%len(c.hostile)]
+	c.shouts(c.signs(p, &protocol.Message{Presence: &protocol.Presence{Name: "hostile"}}))
+}
+
+// harm is what a modified client does, each time something else.
+func (c *assembly) harm(i int, p *somebody) {
+	long := strings.Repeat("x", protocol.MaxChatBytes)
+	chat := func(order uint64) *protocol.Message {
+		return &protocol.Message{Chat: &protocol.Chat{Order: order, Name: "hostile", Text: long}}
+	}
+	switch i % 8 {
+	case 0: // beyond all rates, of the largest size
+		for n := range uint64(20) {
+			c.shouts(c.signs(p, chat(c.order+n)))
+		}
+	case 1: // said before, by others
+		for n := range min(len(c.old), 10) {
+			c.shouts(c.old[(i+n)%len(c.old)])
+			c.feeds(c.old[(i*3+n)%len(c.old)])
+		}
+	case 2: // wrongly signed
+		raw := slices.Clone(c.signs(p, chat(c.order+1)))
+		raw[len(raw)-9] ^= 1
+		c.feeds(raw)
+	case 3: // a hand up and down
+		for n := range 10 {
+			c.shouts(c.signs(p, &protocol.Message{Hand: &protocol.Hand{Up: n%2 == 0, Raised: p.sequence + 1}}))
+		}
+		c.shouts(c.signs(p, &protocol.Message{Hand: &protocol.Hand{Up: true, Raised: p.sequence + 1}}))
+	case 4: // of an earlier life
+		for _, m := range []*protocol.Message{chat(c.order + 1), {Presence: &protocol.Presence{Name: "risen"}}, {Hand: &protocol.Hand{Up: true, Raised: 1}}} {
+			p.sequence++
+			m.Boot, m.Sequence = p.boot-1, p.sequence
+			c.shouts(signed(c.t, p.key, c.id, m))
+		}
+	case 5: // far ahead: beyond what is taken, and within
+		c.feeds(c.signs(p, chat(protocol.MaxOrder)))
+		c.order += 1000
+		c.shouts(c.signs(p, chat(c.order)))
+	case 6:
+		for range 10 {
+			c.shouts(c.signs(p, &protocol.Message{Presence: &protocol.Presence{Name: "hostile"}}))
+		}
+	case 7: // without right, or too often
+		c.feeds(c.signs(p, &protocol.Message{Hide: &protocol.Hide{Order: c.order, Of: protocol.MessageID{From: c.ana().self}}}))
+		c.shouts(c.signs(p, &protocol.Message{Claim: &protocol.RelayClaim{Claim: protocol.Claim{Key: protocol.Key{Term: 1000}}}}))
+		for range 10 {
+			c.shouts(c.signs(p, &protocol.Message{Reaction: &protocol.Reaction{Emoji: "👎"}}))
+		}
+	}
+}
