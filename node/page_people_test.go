@@ -85,6 +85,14 @@ func (a *acquainted) follows() {
 	if a.hers.is(`document.body.textContent.includes('choir')`) {
 		a.t.Error("what one calls somebody is told to them")
 	}
+	for _, says := range []string{"Tell me no more of this room", "Tell me when this room is live"} {
+		a.his.tabTo(`.house .telling button`)
+		a.his.presses(kb.Enter)
+		a.his.shows(`.house .telling`, says)
+	}
+	if a.hers.is(`document.querySelector('.telling').checkVisibility()`) {
+		a.t.Error("a host is to follow her own room")
+	}
 }
 
 // blocks has budi block ana while she speaks and writes, and take it back.

@@ -20,15 +20,16 @@ import { fold, isolate, language, languageName, span, t } from './words.js'
 /** @typedef {{text: string, language: string, topic: string}} Filter */
 
 /**
- * Rooms that a person may want, best first: those one is in, those of people one
- * follows, those in one's own languages, then where most people are, then the newest.
+ * Rooms that a person may want, best first: those one is in, those one follows, or
+ * people in them, those in one's own languages, then where most people are, then the
+ * newest.
  * @param {RoomLine[]} rooms
  * @param {readonly string[]} languages
  * @param {Filter} filter
  */
 export function arrange(rooms, languages, filter) {
 	const own = new Set(languages.map(l => l.split('-')[0]))
-	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, r.followed?.length ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
+	const rank = (/** @type {RoomLine} */ r) => [r.joined ? 0 : 1, r.following || r.followed?.length ? 0 : 1, own.has(r.language.split('-')[0]) ? 0 : 1, -Math.round(Math.log2(1 + r.listeners + 2 * r.speakers)), -Date.parse(r.started)]
 	return rooms
 		.filter(r => !r.closed || r.joined)
 		.filter(r => fits(r, filter))
@@ -185,7 +186,7 @@ export class Hallway {
 					sign.replaceChildren(glyph(r, lit))
 				}
 				say(facts, [
-					...(r.followed ?? []).map(f => t('follow.why', { name: f.petname || f.peer.slice(-6) })),
+					r.following && t('follow.room'), ...(r.followed ?? []).map(f => t('follow.why', { name: f.petname || f.peer.slice(-6) })),
 					t('onstage', { n: r.speakers }), t('listening', { n: r.listeners }),
 					r.language && languageName(r.language), ...r.topics.map(isolate),
 					span(Date.now() - Date.parse(r.started)),

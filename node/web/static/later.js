@@ -6,6 +6,7 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
+import { beTold } from './notify.js'
 import { List, h, say, set } from './view.js'
 import { dayTime, isolate, languageName, t } from './words.js'
 
@@ -53,13 +54,20 @@ function row() {
 	}
 }
 
-/** A button by which one is told when a room opens, or told no more. */
-export function telling() {
+/**
+ * A button by which one is told when a room opens, or told no more.
+ * @param {string} [tell] the word for it
+ * @param {string} [hush]
+ */
+export function telling(tell = 'later.tell', hush = 'later.hush') {
 	let room = ''
 	let on = false
 	const problem = h('span', { class: 'problem', role: 'alert' })
 	const button = h('button', {
-		onclick: () => post(roomPath(room, 'follow'), { on: !on }).then(() => say(problem, ''), e => say(problem, inWords(e))),
+		onclick: () => {
+			if (!on) beTold()
+			post(roomPath(room, 'follow'), { on: !on }).then(() => say(problem, ''), e => say(problem, inWords(e)))
+		},
 	})
 	return {
 		element: h('span', { class: 'telling' }, button, problem),
@@ -67,8 +75,8 @@ export function telling() {
 		update: r => {
 			room = r.room
 			on = r.following
-			say(button, t(on ? 'later.hush' : 'later.tell'))
-			set(button, { 'aria-label': `${t(on ? 'later.hush' : 'later.tell')}: ${r.title}` })
+			say(button, t(on ? hush : tell))
+			set(button, { 'aria-label': `${t(on ? hush : tell)}: ${r.title}` })
 		},
 	}
 }

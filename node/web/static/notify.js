@@ -6,7 +6,7 @@
  */
 
 import { h, say, set } from './view.js'
-import { language, t } from './words.js'
+import { dayTime, t } from './words.js'
 
 /** @typedef {import('./live.js').Live} Live */
 /** @typedef {import('./live.js').RoomLine} RoomLine */
@@ -66,7 +66,7 @@ export class Notices {
 			yield { key: open + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
 		}
 		for (const r of [...rooms.values(), ...coming.values()]) {
-			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: followedHost(r) !== '' || r.following, room: r.room, words: () => t('told.next', { title: r.title, when: when(r.next ?? '') }) }
+			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: followedHost(r) !== '' || r.following, room: r.room, words: () => t('told.next', { title: r.title, when: dayTime(r.next ?? '') }) }
 		}
 		for (const v of views.values()) {
 			yield { key: 'seat ' + v.room, is: v.members.find(m => m.you)?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
@@ -128,9 +128,9 @@ function called(who) {
 	return who.petname || who.name || who.peer.slice(-6)
 }
 
-/** @param {string} at */
-function when(at) {
-	return new Date(at).toLocaleString(language(), { dateStyle: 'full', timeStyle: 'short' })
+/** Asks the browser to let this person be told by their system; after a press of theirs alone. */
+export async function beTold() {
+	if ('Notification' in window && (await Notification.requestPermission()) === 'granted') localStorage.setItem(wanted, 'on')
 }
 
 /** A button that asks to be told, or to be told no more, and says how it stands. */
@@ -141,17 +141,16 @@ export function tellMe() {
 	return h('div', { class: 'deed' }, button, state)
 
 	async function turn() {
-		const on = willing()
-		localStorage.removeItem(wanted)
-		if (!on && 'Notification' in window && (await Notification.requestPermission()) === 'granted') localStorage.setItem(wanted, 'on')
+		if (willing()) localStorage.removeItem(wanted)
+		else await beTold()
 		show()
 	}
 
 	function show() {
 		const can = 'Notification' in window
-		const refused = can && Notification.permission === 'denied'
+		const on = willing()
 		set(button, { disabled: !can })
-		say(button, t(willing() ? 'told.stop' : 'told'))
-		say(state, t(!can ? 'told.never' : refused ? 'told.refused' : willing() ? 'told.is' : 'told.say'))
+		say(button, t(on ? 'told.stop' : 'told'))
+		say(state, t(on ? 'told.is' : !can ? 'told.never' : Notification.permission === 'denied' ? 'told.refused' : 'told.say'))
 	}
 }

@@ -9,7 +9,7 @@ import { get, inWords, post, roomPath } from './api.js'
 import { tellMe } from './notify.js'
 import { note, noted } from './person.js'
 import { List, ask, h, say, set } from './view.js'
-import { language, t } from './words.js'
+import { dayTime, language, t } from './words.js'
 
 /** @typedef {import('./person.js').Person} Person */
 /** @typedef {{room: string, title: string, state: string, next?: string}} FollowedRoom */
@@ -66,7 +66,7 @@ export async function showPeople() {
 				const name = r.title || t('room', { id: r.room.slice(0, 6) })
 				say(title, name)
 				set(title, { href: '#room/' + r.room })
-				say(facts, r.state === 'live' ? t('live') : r.next ? t('law.next', { when: when(r.next) }) : t('closed'))
+				say(facts, r.state === 'live' ? t('live') : r.next ? t('law.next', { when: dayTime(r.next) }) : t('closed'))
 				set(button, { 'aria-label': `${button.textContent}: ${name}` })
 			},
 		}
@@ -90,7 +90,7 @@ export async function showPeople() {
 				say(name, nameOf(p))
 				say(facts, [
 					p.petname && p.name && p.name !== p.petname && t('person.calls', { name: p.name }), p.followed && t('people.followed'),
-					p.blocked && (p.blocked_until ? t('people.blocked.until', { when: when(p.blocked_until) }) : t('person.blocked')),
+					p.blocked && (p.blocked_until ? t('people.blocked.until', { when: dayTime(p.blocked_until) }) : t('person.blocked')),
 				].filter(Boolean).join(' · '))
 				for (const [key, button] of Object.entries(buttons)) {
 					button.hidden = !p[/** @type {'followed'} */ (key)]
@@ -104,9 +104,4 @@ export async function showPeople() {
 /** @param {Person} p */
 function nameOf(p) {
 	return p.petname || p.name || p.peer.slice(-6)
-}
-
-/** @param {string} at */
-function when(at) {
-	return new Date(at).toLocaleString(language(), { dateStyle: 'medium', timeStyle: 'short' })
 }

@@ -13,7 +13,7 @@ import { Demo } from './demo.js'
 import { Door } from './door.js'
 import { Hands } from './hands.js'
 import { keys } from './keys.js'
-import { Awaited } from './later.js'
+import { Awaited, telling } from './later.js'
 import { Law, whyAway } from './law.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
@@ -77,6 +77,8 @@ export class Room {
 		this.talking = h('p', { class: 'soft talking' })
 		this.network = new Network()
 		this.law = new Law(this)
+		this.telling = telling('room.tell', 'room.hush')
+		this.law.house.append(this.telling.element)
 		this.hands = new Hands(this)
 		this.reports = new Reports(this)
 		this.chat = new Chat(this)
@@ -158,6 +160,8 @@ export class Room {
 		const state = view?.state ?? known?.state ?? ''
 		if (known) say(this.facts, state === 'coming' ? '' : [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
 		this.law.show(view)
+		this.telling.element.hidden = view?.host === this.live.node?.peer_id
+		if (view) this.telling.update(view)
 		this.reports.show(this.live.reports.get(this.id), view !== undefined)
 		this.list.show(stage)
 		const seated = new Set(stage.map(m => m.peer))

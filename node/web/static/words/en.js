@@ -372,4 +372,7 @@ export default {
 	'reports.said': 'Said, as a caption: {text}',
 	'reports.reacted': 'Reacted: {what}',
 	'reports.hand': 'Had a hand up',
+	'follow.room': 'you follow it',
+	'room.tell': 'Tell me when this room is live',
+	'room.hush': 'Tell me no more of this room',
 }

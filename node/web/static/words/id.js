@@ -372,4 +372,7 @@ export default {
 	'reports.said': 'Berkata, menurut takarir: {text}',
 	'reports.reacted': 'Reaksi: {what}',
 	'reports.hand': 'Mengangkat tangan',
+	'follow.room': 'kamu ikuti',
+	'room.tell': 'Beri tahu aku saat ruang ini berlangsung',
+	'room.hush': 'Jangan beri tahu lagi tentang ruang ini',
 }

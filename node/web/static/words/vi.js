@@ -372,4 +372,7 @@ export default {
 	'reports.said': 'Đã nói, theo phụ đề: {text}',
 	'reports.reacted': 'Biểu cảm: {what}',
 	'reports.hand': 'Đang giơ tay',
+	'follow.room': 'bạn theo dõi phòng này',
+	'room.tell': 'Báo cho tôi khi phòng này diễn ra',
+	'room.hush': 'Đừng báo nữa về phòng này',
 }

@@ -372,4 +372,7 @@ export default {
 	'reports.said': '说道（字幕）：{text}',
 	'reports.reacted': '表情回应：{what}',
 	'reports.hand': '举着手',
+	'follow.room': '你已关注',
+	'room.tell': '此房间开始时通知我',
+	'room.hush': '不再通知此房间',
 }
