@@ -76,7 +76,16 @@ func TestRoomToCome(t *testing.T) {
 		l := budi.line(o.Room)
 		return l != nil && l.Next != nil && l.Next.Equal(next) && l.State == web.StateLive
 	})
+	id, err := protocol.ParseRoomID(o.Room)
+	must(t, err)
+	keeps := func() bool {
+		g, err := budi.keptGenesis(id)
+		must(t, err)
+		return g != nil
+	}
+	budi.eventually(3*time.Second, "budi could wake the room", keeps)
 	must(t, ana.Close(ctx, o.Room, time.Time{}))
+	budi.eventually(3*time.Second, "budi could not: its founder has closed it", not(keeps))
 	if l := budi.lists(o.Room, web.StateComing); !l.Next.Equal(next) {
 		t.Errorf("closed, it opens at %v, should at %v", l.Next, next)
 	}

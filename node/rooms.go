@@ -96,6 +96,8 @@ func (n *Node) enter(e entry) (*carried, error) {
 	}
 	if e.genesis == nil {
 		e.genesis = kept.genesis
+	} else if g := e.genesis; kept.genesis == nil && len(kept.actions) > 0 { // closed once, and open again
+		n.ledger.Post(func() { n.saveGenesis(g) })
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -209,6 +211,14 @@ func (n *Node) saveGenesis(g *protocol.Genesis) {
 	}
 }
 
+// forgetGenesis leaves a room's log without what it takes to wake the room alone: its
+// founder closed it, and only its founder opens it.
+func (n *Node) forgetGenesis(id protocol.RoomID) {
+	if err := n.store.SaveGenesis(id, nil); err != nil {
+		n.log.Error("forget a room's genesis", "err", err)
+	}
+}
+
 // keptGenesis gives what saveGenesis stored; nil: nothing.
 func (n *Node) keptGenesis(id protocol.RoomID) (*protocol.Genesis, error) {
 	raw, err := n.store.Genesis(id)
@@ -259,10 +269,13 @@ func (c *carried) run(ctx context.Context) {
 		c.n.wasRemoved(c.id)
 	}
 	c.n.mu.Unlock()
-	if errors.Is(err, room.ErrClosed) && c.mine {
+	switch closed := errors.Is(err, room.ErrClosed); {
+	case closed && c.mine:
 		var until room.ClosedUntil
 		errors.As(err, &until)
 		c.n.closedHere(c.id, until.Next)
+	case closed:
+		c.n.ledger.Post(func() { c.n.forgetGenesis(c.id) })
 	}
 	c.n.desk.Unlock()
 	c.relayed.close()
