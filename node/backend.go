@@ -1,15 +1,9 @@
 package node
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
@@ -18,7 +12,6 @@ import (
 	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
-	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // Status gives this node as it stands.
@@ -47,122 +40,6 @@ func (n *Node) Status(ctx context.Context) (web.Status, error) {
 	return s, nil
 }
 
-// Rooms gives what is live in the directory, what this node is in, and what is to
-// come.
-func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
-	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
-	seen := map[protocol.RoomID]bool{}
-	for _, e := range n.directory.Rooms() {
-		if e.Closed {
-			continue
-		}
-		seen[e.Room] = true
-		l := n.lineOf(e)
-		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)
-		l.Speakers, l.Listeners = int(e.Speakers), int(e.Listeners)
-		if c := n.room(e.Room); c != nil {
-			l.Joined = true
-			if v, err := c.room.View(ctx); err == nil {
-				n.asIs(&l, v.Lawful)
-				maps.Copy(names, v.Names)
-			}
-		}
-		lines = append(lines, l)
-	}
-	for _, c := range n.carriedRooms() {
-		v, err := c.room.View(ctx)
-		if err != nil || v.Genesis == nil || seen[c.id] {
-			continue
-		}
-		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
-		n.addFollowed(&l, v.Genesis.Founder, nil)
-		l.Joined = true
-		n.asIs(&l, v.Lawful)
-		maps.Copy(names, v.Names)
-		for _, m := range v.Members {
-			if m.Presence.Speaking || m.Role == "host" {
-				l.Speakers++
-			} else if m.Presence.Listening {
-				l.Listeners++
-			}
-		}
-		lines = append(lines, l)
-	}
-	lines = append(lines, n.comingLines()...)
-	n.addKnown(lines, names)
-	return lines, nil
-}
-
-// comingLines gives the rooms that are closed until a time.
-func (n *Node) comingLines() (lines []web.RoomLine) {
-	add := func(l web.RoomLine) {
-		l.State, l.Closed = web.StateComing, true
-		lines = append(lines, l)
-	}
-	own := n.calendar.all()
-	for _, e := range n.directory.Coming() {
-		if _, ours := own[e.Room]; ours || n.room(e.Room) != nil {
-			continue
-		}
-		l := n.lineOf(e)
-		n.addFollowed(&l, e.Genesis.Founder, nil)
-		add(l)
-	}
-	for id, a := range own {
-		l := n.roomLine(a.genesis, n.linkOf(id, discovery.Entry{}))
-		n.addFollowed(&l, n.self, nil)
-		show(&l, a.listing)
-		add(l)
-	}
-	slices.SortFunc(lines, func(a, b web.RoomLine) int {
-		return cmp.Or(a.Next.Compare(*b.Next), strings.Compare(a.Room, b.Room))
-	})
-	return lines
-}
-
-// lineOf gives a room as the directory has it.
-func (n *Node) lineOf(e discovery.Entry) web.RoomLine {
-	l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
-	show(&l, e.Listing)
-	l.Listed = true
-	return l
-}
-
-func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
-	return web.RoomLine{Room: g.Room.String(), Title: g.Title, Link: link, Host: g.Founder.String(), Language: g.Language,
-		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted, State: web.StateLive, Following: n.followed.Follows(g.Room)}
-}
-
-// show shows what is announced of a room.
-func show(l *web.RoomLine, as protocol.Listing) {
-	l.Title, l.Language, l.Topics, l.Locked, l.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
-}
-
-// said gives a time as JSON shows it; nil if it is not said.
-func said(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
-// asIs shows what the log has made of a room since its genesis.
-func (n *Node) asIs(l *web.RoomLine, lawful *roster.Roster) {
-	if lawful != nil {
-		show(l, n.ahead(lawful.Listing()))
-		l.Stage = lawful.Stage().String()
-	}
-}
-
-// ahead leaves out a next time that is over by now.
-func (n *Node) ahead(l protocol.Listing) protocol.Listing {
-	if !l.Next.After(n.cfg.Wall()) {
-		l.Next = time.Time{}
-	}
-	return l
-}
-
 // linkOf makes a link to a room: its hints are this node, if it is in the room or
 // is to open it, those who announce it, and neighbours that anybody can reach.
 func (n *Node) linkOf(id protocol.RoomID, e discovery.Entry) string {
@@ -189,94 +66,6 @@ func (n *Node) linkOf(id protocol.RoomID, e discovery.Entry) string {
 
 // Changes tells of whatever Rooms, Room or Status show.
 func (n *Node) Changes() (<-chan struct{}, func()) { return n.changes.watch() }
-
-// Open founds a room.
-func (n *Node) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
-	g := &protocol.Genesis{Language: strings.TrimSpace(r.Language), Unlisted: r.Unlisted, Created: n.cfg.Wall(), Network: n.cfg.Network}
-	err := n.mayHost()
-	if err != nil {
-		return web.Opened{}, err
-	}
-	if g.Title, err = protocol.CleanTitle(r.Title); err != nil || g.Title == "" {
-		return web.Opened{}, badRequest("a title has 1 to 120 bytes of printable text", err)
-	}
-	if g.Stage, err = protocol.ParseStage(r.Stage); err != nil {
-		return web.Opened{}, badRequest("a stage is host or open", err)
-	}
-	for _, t := range r.Topics {
-		t, err := protocol.CleanTopic(t)
-		if err != nil {
-			return web.Opened{}, badRequest("a topic has 1 to 20 bytes of printable text", err)
-		}
-		g.Topics = append(g.Topics, t)
-	}
-	next, err := n.timeToCome(r.At)
-	if err != nil {
-		return web.Opened{}, err
-	}
-	if !next.IsZero() {
-		g.Created = next // it is shown as since when the room is live
-	}
-	var speakers []protocol.PeerID
-	for _, s := range r.Speakers {
-		p, err := n.peerNamed(ctx, s)
-		if err != nil {
-			return web.Opened{}, err
-		}
-		speakers = append(speakers, p)
-	}
-	_, _ = rand.Read(g.Salt[:]) // never fails (crypto/rand)
-	if err := g.Seal(n.key); err != nil {
-		return web.Opened{}, badRequest("title, language and topics must be short printable text (at most 3 topics)", err)
-	}
-	kept, err := n.keepFounded(g, speakers, next)
-	if next.IsZero() {
-		return n.enterOwn(ctx, entry{id: g.Room, genesis: g, fresh: true, speakers: speakers})
-	}
-	if err != nil {
-		return web.Opened{}, err
-	}
-	n.desk.Lock()
-	defer n.desk.Unlock()
-	if err := n.schedule(kept); err != nil {
-		return web.Opened{}, err
-	}
-	n.changed()
-	return n.opened(g, said(next)), nil
-}
-
-// mayHost says whether this node may have rooms of its own: who hides can't.
-func (n *Node) mayHost() error {
-	if !n.cfg.RelayOnly {
-		return nil
-	}
-	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: "with --relay-only this node carries no room, not its own either",
-		Hint: "start it without, or let a friend's node open the room"}
-}
-
-func (n *Node) enterOwn(ctx context.Context, e entry) (web.Opened, error) {
-	c, err := n.enter(e)
-	if err != nil {
-		return web.Opened{}, err
-	}
-	wait, cancel := context.WithTimeout(ctx, joinPatience)
-	defer cancel()
-	if err := c.room.Joined(wait); err != nil {
-		return web.Opened{}, err
-	}
-	return n.opened(e.genesis, nil), nil
-}
-
-// opened tells who opened a room of it.
-func (n *Node) opened(g *protocol.Genesis, next *time.Time) web.Opened {
-	o := web.Opened{Room: g.Room.String(), Link: n.linkOf(g.Room, discovery.Entry{}), Next: next}
-	o.GuestLink = n.guestLink(o.Link)
-	o.Notice = "Anyone can see this room and your Internet address."
-	if g.Unlisted {
-		o.Notice = "Only people with the link find this room; they can see your Internet address."
-	}
-	return o
-}
 
 func badRequest(message string, cause error) error {
 	return &protocol.Problem{Code: protocol.CodeBadRequest, Message: message, Cause: cause}
@@ -354,20 +143,6 @@ func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomVi
 		out.Relay = d.Announcers[0].Peer.String()
 	}
 	return out, nil
-}
-
-// listing gives what a room that this node is not in is now: its own by its log,
-// another's by the directory.
-func (n *Node) listing(id protocol.RoomID, d discovery.Entry, listed bool) (protocol.Listing, bool) {
-	if l, coming := n.calendar.listing(id); coming {
-		return l, true
-	}
-	if r, ok := n.stored(id); ok && r.Mine && r.Closed {
-		if log, err := n.shelvedLog(r); err == nil {
-			return n.ahead(log.Roster().Listing()), true
-		}
-	}
-	return d.Listing, listed
 }
 
 func emptyView(g *protocol.Genesis) web.RoomView {
@@ -469,86 +244,6 @@ func (n *Node) carriedRoom(name string) (*carried, entry, error) {
 		return nil, e, &protocol.Problem{Code: protocol.CodeNotInRoom, Message: "this node is not in that room"}
 	}
 	return c, e, nil
-}
-
-// Leave takes this node out of a room.
-func (n *Node) Leave(ctx context.Context, name string) error {
-	c, _, err := n.carriedRoom(name)
-	if err != nil {
-		return err
-	}
-	c.room.Leave()
-	return c.wait(ctx)
-}
-
-// wait waits until all of a room has ended here.
-func (c *carried) wait(ctx context.Context) error {
-	select {
-	case <-c.ended:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Close closes a room of this node's own, until next, or else until the time that its
-// log says. One that is closed already gets another time.
-func (n *Node) Close(ctx context.Context, name string, next time.Time) error {
-	if !next.IsZero() {
-		var err error
-		if next, err = n.timeToCome(&next); err != nil {
-			return err
-		}
-	}
-	c, e, err := n.carriedRoom(name)
-	if c == nil {
-		r, ok := n.stored(e.id)
-		switch {
-		case !ok || !r.Mine || !r.Closed:
-			return err
-		case next.IsZero() && !r.Next.IsZero():
-			return &protocol.Problem{Code: protocol.CodeOpensLater, Message: fmt.Sprintf("the room is closed, and opens at %s", shownTime(r.Next)),
-				Hint: `earshot room set ROOM --at "" takes that back`}
-		case next.IsZero():
-			return n.closedProblem(next, nil)
-		}
-		return n.actWhileClosed(e.id, web.ActRequest{Act: web.ActNext, At: &next})
-	}
-	if _, lawful, err := c.room.Log(ctx); err == nil && lawful != nil && next.IsZero() {
-		next = n.ahead(lawful.Listing()).Next
-	}
-	if err := c.room.Close(ctx, next); errors.Is(err, protocol.ErrNoRight) {
-		return notHost(err)
-	} else if err != nil && !errors.Is(err, room.ErrClosed) {
-		return err
-	}
-	return c.wait(ctx)
-}
-
-func notHost(cause error) error {
-	return &protocol.Problem{Code: protocol.CodeNotHost, Message: "only the room's host can do that", Hint: "earshot leave takes this node out of it", Cause: cause}
-}
-
-// Reopen opens a room of this node's own again, under the same link.
-func (n *Node) Reopen(ctx context.Context, name string) (web.Opened, error) {
-	e, err := n.find(name)
-	if err != nil {
-		return web.Opened{}, err
-	}
-	r, ok := n.stored(e.id)
-	if !ok || !r.Mine {
-		return web.Opened{}, notHost(nil)
-	}
-	if err := n.mayHost(); err != nil {
-		return web.Opened{}, err
-	}
-	n.desk.Lock()
-	e, err = n.unshelve(ctx, r)
-	n.desk.Unlock()
-	if err != nil {
-		return web.Opened{}, err
-	}
-	return n.enterOwn(ctx, e)
 }
 
 var _ web.Backend = (*Node)(nil)

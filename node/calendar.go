@@ -28,11 +28,11 @@ type calendar struct {
 	stale chan struct{} // holds one when a room came or changed
 
 	mu    sync.Mutex
-	rooms map[protocol.RoomID]*appointment
+	rooms map[protocol.RoomID]*coming
 }
 
-// appointment is one of them.
-type appointment struct {
+// coming is one of them.
+type coming struct {
 	genesis   *protocol.Genesis
 	listing   protocol.Listing // its Next is when it opens
 	sequence  *numbers         // of its announcements
@@ -41,7 +41,7 @@ type appointment struct {
 }
 
 func newCalendar(n *Node) *calendar {
-	return &calendar{n: n, stale: make(chan struct{}, 1), rooms: map[protocol.RoomID]*appointment{}}
+	return &calendar{n: n, stale: make(chan struct{}, 1), rooms: map[protocol.RoomID]*coming{}}
 }
 
 // Run announces and opens rooms until ctx ends.
@@ -95,7 +95,7 @@ func (c *calendar) announce(id protocol.RoomID, now time.Duration) (wait time.Du
 }
 
 // say announces a room as closed, and so listed; false if it can't.
-func (c *calendar) say(a *appointment, as protocol.Listing) bool {
+func (c *calendar) say(a *coming, as protocol.Listing) bool {
 	announcement := &protocol.Announcement{Genesis: a.genesis, Sequence: a.sequence.Next(), Life: protocol.MaxLife, Addresses: c.n.addresses(),
 		Closed: true, Listing: as}
 	envelope, err := announcement.Seal(c.n.key)
@@ -108,12 +108,12 @@ func (c *calendar) say(a *appointment, as protocol.Listing) bool {
 }
 
 // pause is how long after the last announcement the next one follows.
-func (a *appointment) pause() time.Duration {
+func (a *coming) pause() time.Duration {
 	return min(comingSoon<<min(max(a.times-1, 0), 16), comingRefresh)
 }
 
 // put takes a room in, or what became of it.
-func (c *calendar) put(id protocol.RoomID, a *appointment) {
+func (c *calendar) put(id protocol.RoomID, a *coming) {
 	c.mu.Lock()
 	if old := c.rooms[id]; old != nil {
 		a.sequence = old.sequence
@@ -157,10 +157,10 @@ func (c *calendar) listing(id protocol.RoomID) (protocol.Listing, bool) {
 }
 
 // all gives the rooms to come; they are not to be written to.
-func (c *calendar) all() map[protocol.RoomID]appointment {
+func (c *calendar) all() map[protocol.RoomID]coming {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make(map[protocol.RoomID]appointment, len(c.rooms))
+	out := make(map[protocol.RoomID]coming, len(c.rooms))
 	for id, a := range c.rooms {
 		out[id] = *a
 	}

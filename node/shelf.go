@@ -37,7 +37,7 @@ func (n *Node) schedule(r store.Room) error {
 	if err != nil {
 		return err
 	}
-	a := &appointment{genesis: log.Genesis(), listing: log.Roster().Listing()}
+	a := &coming{genesis: log.Genesis(), listing: log.Roster().Listing()}
 	a.listing.Next = r.Next
 	if _, known := n.calendar.listing(r.ID); !known {
 		if a.sequence, err = newNumbers(n, r.ID); err != nil {
@@ -168,7 +168,7 @@ func (n *Node) openDue(id protocol.RoomID, next time.Time) {
 }
 
 // missed says that this node was off, or its machine asleep, at a room's time.
-func (n *Node) missed(id protocol.RoomID, a appointment) {
+func (n *Node) missed(id protocol.RoomID, a coming) {
 	n.desk.Lock()
 	defer n.desk.Unlock()
 	r, ok := n.stored(id)

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/earshot-audio/earshot/discovery"
+	"github.com/earshot-audio/earshot/node/web"
+	"github.com/earshot-audio/earshot/protocol"
+	"github.com/earshot-audio/earshot/protocol/roster"
+)
+
+// Rooms gives what is live in the directory, what this node is in, and what is to
+// come.
+func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
+	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
+	seen := map[protocol.RoomID]bool{}
+	for _, e := range n.directory.Rooms() {
+		if e.Closed {
+			continue
+		}
+		seen[e.Room] = true
+		l := n.lineOf(e)
+		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)
+		l.Speakers, l.Listeners = int(e.Speakers), int(e.Listeners)
+		if c := n.room(e.Room); c != nil {
+			l.Joined = true
+			if v, err := c.room.View(ctx); err == nil {
+				n.asIs(&l, v.Lawful)
+				maps.Copy(names, v.Names)
+			}
+		}
+		lines = append(lines, l)
+	}
+	for _, c := range n.carriedRooms() {
+		v, err := c.room.View(ctx)
+		if err != nil || v.Genesis == nil || seen[c.id] {
+			continue
+		}
+		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
+		n.addFollowed(&l, v.Genesis.Founder, nil)
+		l.Joined = true
+		n.asIs(&l, v.Lawful)
+		maps.Copy(names, v.Names)
+		for _, m := range v.Members {
+			if m.Presence.Speaking || m.Role == "host" {
+				l.Speakers++
+			} else if m.Presence.Listening {
+				l.Listeners++
+			}
+		}
+		lines = append(lines, l)
+	}
+	lines = append(lines, n.comingLines()...)
+	n.addKnown(lines, names)
+	return lines, nil
+}
+
+// comingLines gives the rooms that are closed until a time.
+func (n *Node) comingLines() (lines []web.RoomLine) {
+	add := func(l web.RoomLine) {
+		l.State, l.Closed = web.StateComing, true
+		lines = append(lines, l)
+	}
+	own := n.calendar.all()
+	for _, e := range n.directory.Coming() {
+		if _, ours := own[e.Room]; ours || n.room(e.Room) != nil {
+			continue
+		}
+		l := n.lineOf(e)
+		n.addFollowed(&l, e.Genesis.Founder, nil)
+		add(l)
+	}
+	for id, a := range own {
+		l := n.roomLine(a.genesis, n.linkOf(id, discovery.Entry{}))
+		n.addFollowed(&l, n.self, nil)
+		show(&l, a.listing)
+		add(l)
+	}
+	slices.SortFunc(lines, func(a, b web.RoomLine) int {
+		return cmp.Or(a.Next.Compare(*b.Next), strings.Compare(a.Room, b.Room))
+	})
+	return lines
+}
+
+// lineOf gives a room as the directory has it.
+func (n *Node) lineOf(e discovery.Entry) web.RoomLine {
+	l := n.roomLine(e.Genesis, n.linkOf(e.Room, e))
+	show(&l, e.Listing)
+	l.Listed = true
+	return l
+}
+
+func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
+	return web.RoomLine{Room: g.Room.String(), Title: g.Title, Link: link, Host: g.Founder.String(), Language: g.Language,
+		Topics: slices.Concat([]string{}, g.Topics), Started: g.Created, Stage: g.Stage.String(), Listed: !g.Unlisted, State: web.StateLive, Following: n.followed.Follows(g.Room)}
+}
+
+// show shows what is announced of a room.
+func show(l *web.RoomLine, as protocol.Listing) {
+	l.Title, l.Language, l.Topics, l.Locked, l.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+}
+
+// said gives a time as JSON shows it; nil if it is not said.
+func said(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// asIs shows what the log has made of a room since its genesis.
+func (n *Node) asIs(l *web.RoomLine, lawful *roster.Roster) {
+	if lawful != nil {
+		show(l, n.ahead(lawful.Listing()))
+		l.Stage = lawful.Stage().String()
+	}
+}
+
+// ahead leaves out a next time that is over by now.
+func (n *Node) ahead(l protocol.Listing) protocol.Listing {
+	if !l.Next.After(n.cfg.Wall()) {
+		l.Next = time.Time{}
+	}
+	return l
+}
+
+// listing gives what a room that this node is not in is now: its own by its log,
+// another's by the directory.
+func (n *Node) listing(id protocol.RoomID, d discovery.Entry, listed bool) (protocol.Listing, bool) {
+	if l, coming := n.calendar.listing(id); coming {
+		return l, true
+	}
+	if r, ok := n.stored(id); ok && r.Mine && r.Closed {
+		if log, err := n.shelvedLog(r); err == nil {
+			return n.ahead(log.Roster().Listing()), true
+		}
+	}
+	return d.Listing, listed
+}
