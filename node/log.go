@@ -46,13 +46,11 @@ func (n *Node) logOf(ctx context.Context, name string) (l *roster.Log, v room.Vi
 	if err != nil {
 		return nil, v, err
 	}
-	l = roster.New(v.Genesis)
+	var actions []*protocol.Action
 	for _, e := range entries {
-		if _, _, err := l.Add(e.Action); err != nil {
-			return nil, v, err
-		}
+		actions = append(actions, e.Action)
 	}
-	return l, v, nil
+	return roster.Restore(v.Genesis, actions), v, nil
 }
 
 // addLaw shows what the log makes of a room.

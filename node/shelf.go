@@ -59,17 +59,17 @@ func (n *Node) shelvedLog(r store.Room) (*roster.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := roster.New(g)
+	var actions []*protocol.Action
 	for _, raw := range kept {
 		var w pb.SignedAction
 		if err := proto.Unmarshal(raw, &w); err != nil {
 			return nil, err
 		}
 		if a, err := protocol.ParseAction(r.ID, &w); err == nil && a.Verify() == nil {
-			log.Add(a)
+			actions = append(actions, a)
 		}
 	}
-	return log, nil
+	return roster.Restore(g, actions), nil
 }
 
 // closedHere notes that a room of this node's own was closed. The desk is the

@@ -182,6 +182,33 @@ func TestForksBeyondAShareAndTheEra(t *testing.T) {
 	}
 }
 
+// A moderator who signs a hundred times its share side by side, and shows each half of a
+// room other parts of it, parts nobody: once each has asked the other, both hold what
+// counts, and only that.
+func TestHalvesOfAWideFork(t *testing.T) {
+	one, two := still(t, protocol.StageHost, 3, 0), still(t, protocol.StageHost, 3, 1)
+	const share = 20
+	grant := one.deed(0, 1, protocol.Grant{Peer: one.nodes[2].id, Role: protocol.RoleModerator, Share: share})
+	one.holds(grant)
+	two.holds(grant)
+	for i := range 100 * share {
+		s := []*stillness{one, two}[i%2]
+		s.addAction(one.deed(2, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}, grant.Hash).Signed(), "", true, s.clock)
+	}
+	word := one.deed(0, 2, protocol.Title("the host's"), one.log.Heads()[:4]...)
+	one.holds(word)
+	if one.log.Hash() == two.log.Hash() {
+		t.Fatal("one log before they have asked")
+	}
+	asked := two.learnsFrom(one) + one.learnsFrom(two)
+	if one.log.Hash() != two.log.Hash() || one.logHash() != two.logHash() {
+		t.Errorf("two logs after %d questions, of %d and %d actions", asked, one.log.Len(), two.log.Len())
+	}
+	if two.lawful.Title() != "the host's" || two.log.Len() != share+2 {
+		t.Errorf("the title is %q, of %d actions", two.lawful.Title(), two.log.Len())
+	}
+}
+
 // Answers fit into a link's message, however large the actions are that somebody
 // signed: what does not fit never arrives.
 func TestLogOfLargeActions(t *testing.T) {

@@ -47,15 +47,14 @@ func (r *Room) logHash() uint64 {
 
 // openLog begins with what this node stored.
 func (r *Room) openLog(now time.Duration) {
-	r.log = roster.New(r.genesis)
-	r.logLimits = newLogLimits()
-	r.log.Together(func() {
-		for _, w := range r.cfg.Actions {
-			if a, err := protocol.ParseAction(r.cfg.Room, w); err == nil && a.Verify() == nil {
-				r.log.Add(a)
-			}
+	var stored []*protocol.Action
+	for _, w := range r.cfg.Actions {
+		if a, err := protocol.ParseAction(r.cfg.Room, w); err == nil && a.Verify() == nil {
+			stored = append(stored, a)
 		}
-	})
+	}
+	r.log = roster.Restore(r.genesis, stored)
+	r.logLimits = newLogLimits()
 	r.leases, r.sentences = r.cfg.Lives.Resume(r.cfg.LivesAgo, now)
 	r.livesKept, r.livesAt = r.cfg.Lives, now
 	r.abide(now)

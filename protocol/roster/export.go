@@ -95,7 +95,9 @@ func begin(text []byte) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(g), nil
+	l := New(g)
+	l.limit = protocol.MaxKept // what does not count may be there for the sake of what comes behind it
+	return l, nil
 }
 
 // read adds a line of an exported log.

@@ -61,6 +61,44 @@ func signed(t testing.TB) (*Log, string) {
 	return l, string(l.Export())
 }
 
+// A log that holds much that does not count, since somebody built on it, is exported
+// and read as it is.
+func TestVerifyForks(t *testing.T) {
+	host, founder := key(t, 1)
+	rogue, p := key(t, 2)
+	g := &protocol.Genesis{Title: "Tea", Created: time.UnixMilli(1)}
+	if err := g.Seal(host); err != nil {
+		t.Fatal(err)
+	}
+	l := New(g)
+	var last []protocol.ActionHash
+	do := func(k crypto.PrivKey, by protocol.PeerID, sequence int, deed protocol.Deed) {
+		a := &protocol.Action{Room: g.Room, Actor: by, Sequence: uint32(sequence), Parents: last, At: time.UnixMilli(2), Deed: deed}
+		if err := a.Seal(k); err != nil {
+			t.Fatal(err)
+		}
+		if added, _, err := l.Add(a); len(added) != 1 || err != nil {
+			t.Fatalf("%d added, %v", len(added), err)
+		}
+		last = []protocol.ActionHash{a.Hash}
+	}
+	const chain = 2 * slack
+	l.Together(func() {
+		do(host, founder, 1, protocol.Grant{Peer: p, Role: protocol.RoleModerator, Share: 1})
+		for i := range chain {
+			do(rogue, p, i+1, protocol.Lock(true))
+		}
+		do(host, founder, 2, protocol.Title("Milk"))
+	})
+	if got := l.Len(); got != chain+2 {
+		t.Fatalf("%d actions", got)
+	}
+	again, err := Verify(l.Export())
+	if err != nil || again.Hash() != l.Hash() || again.Roster().Title() != "Milk" {
+		t.Errorf("read: %v", err)
+	}
+}
+
 func TestVerify(t *testing.T) {
 	l, export := signed(t)
 	lines := strings.SplitAfter(export, "\n")

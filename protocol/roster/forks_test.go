@@ -169,12 +169,7 @@ func TestKeptIsBounded(t *testing.T) {
 	if n := s.log.Len(); n > protocol.MaxKept || n < 3*protocol.MaxBeyond || len(brought) != 5 || brought["a"] != 1 {
 		t.Errorf("%d actions, of %v", n, brought)
 	}
-	again, all := New(room()), s.log.Since(nil)
-	again.Together(func() {
-		for _, a := range all {
-			again.Add(a)
-		}
-	})
+	again := Restore(room(), s.log.Since(nil))
 	if again.Hash() != s.log.Hash() || again.Len() != s.log.Len() {
 		t.Errorf("who learns it has %d actions of %d", again.Len(), s.log.Len())
 	}

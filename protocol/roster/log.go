@@ -42,6 +42,17 @@ type Log struct {
 // New gives the log of a room without actions.
 func New(g *protocol.Genesis) *Log { return &Log{genesis: g, dag: newDAG(), limit: slack} }
 
+// Restore gives a log of what one held or stored: actions whose signatures were checked.
+func Restore(g *protocol.Genesis, actions []*protocol.Action) *Log {
+	l := New(g)
+	l.Together(func() {
+		for _, a := range actions {
+			l.Add(a)
+		}
+	})
+	return l
+}
+
 // Genesis gives the room's.
 func (l *Log) Genesis() *protocol.Genesis { return l.genesis }
 
