@@ -121,13 +121,16 @@ func judgeRoom(t *testing.T, b *browser, axe string, ana, budi *running) {
 // browser would tell of them.
 func judgeCrowd(t *testing.T, b *browser, axe string, n *running) {
 	o := n.open(t.Context(), "A crowd", "open")
-	b.visit(t, n.Page()).eventually("a tab holds the stream", `document.querySelector('.me bdi')?.textContent`)
+	holder := b.visit(t, n.Page())
+	holder.eventually("a tab holds the stream", `document.querySelector('.me bdi')?.textContent`)
 	p := b.visit(t, n.Page())
 	p.enters(o.Room)
+	holder.call(`BroadcastChannel.prototype.postMessage = () => {}`, nil) // so that what the other is told stays
 	p.call(`for (let i = setInterval(() => {}, 1e6); i > 0; i--) clearInterval(i)`, nil)
 	for _, members := range [][]web.Member{asking(roomful(8, 9), 5), roomful(12, 60)} {
+		members[1].Blocked, members[2].SimilarTo, members[3].Colour = true, []string{members[4].Peer}, "red"
 		p.tell("room", viewWith(o, n, members))
-		p.eventually("they are shown", `document.querySelectorAll('.seat').length > 7`)
+		p.eventually("they are shown", `document.querySelectorAll('.seat').length > 7 && document.querySelector('[data-blocked]')`)
 		p.call(`document.querySelectorAll('.seat').forEach(s => { s.style.setProperty('--level', 0.5); s.setAttribute('data-heard', '') })`, nil)
 		p.judge(axe, "crowd")
 	}
