@@ -167,6 +167,7 @@ func TestUnlistedRoomToCome(t *testing.T) {
 	if _, err := budi.Reopen(ctx, o.Link); codeOf(err) != protocol.CodeNotHost {
 		t.Errorf("another opens it: %v", err)
 	}
+	budi.eventually(2*time.Second, "budi has given up", func() bool { return len(budi.carriedRooms()) == 0 })
 	if err := budi.Act(ctx, o.Link, web.ActRequest{Act: web.ActNext, At: &at}); codeOf(err) != protocol.CodeNotInRoom {
 		t.Errorf("another gives it a time: %v", err)
 	}
