@@ -241,7 +241,7 @@ func (n *Node) carriedRoom(name string) (*carried, entry, error) {
 	}
 	c := n.room(e.id)
 	if c == nil {
-		return nil, e, &protocol.Problem{Code: protocol.CodeNotInRoom, Message: "this node is not in that room"}
+		return nil, e, &protocol.Problem{Code: protocol.CodeNotInRoom, Message: "this node is not in that room", Hint: "earshot listen joins it"}
 	}
 	return c, e, nil
 }

@@ -91,6 +91,9 @@ func TestRoomToCome(t *testing.T) {
 	}
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext}))
 	budi.lists(o.Room, "")
+	if v := budi.view(o.Room[:10]); v.State != web.StateClosed || v.Title != "Tomorrow" {
+		t.Errorf("closed lately, it is %+v", v)
+	}
 	if f, err := budi.Following(ctx); err != nil || len(f) != 1 || f[0].State != web.StateClosed || f[0].Title != "Tomorrow" {
 		t.Errorf("%+v, %v", f, err)
 	}

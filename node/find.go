@@ -15,7 +15,7 @@ import (
 )
 
 // find turns what a person calls a room into one: a link, an ID or a unique
-// prefix of one that is live, stored or carried here.
+// prefix of one that is announced, stored or carried here.
 func (n *Node) find(name string) (entry, error) {
 	if protocol.IsLink(name) {
 		return n.findLink(name)
@@ -25,7 +25,7 @@ func (n *Node) find(name string) (entry, error) {
 	for _, c := range n.carriedRooms() {
 		known[c.id] = true
 	}
-	for _, e := range append(n.directory.Rooms(), n.directory.Coming()...) {
+	for _, e := range n.directory.Find(name) {
 		known[e.Room] = true
 	}
 	stored, err := n.store.Rooms()

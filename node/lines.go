@@ -20,9 +20,6 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
 	seen := map[protocol.RoomID]bool{}
 	for _, e := range n.directory.Rooms() {
-		if e.Closed {
-			continue
-		}
 		seen[e.Room] = true
 		l := n.lineOf(e)
 		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)

@@ -64,7 +64,7 @@ func (p *program) completeRoomThenMember(cmd *cobra.Command, args []string, star
 			found = append(found, cobra.CompletionWithDesc(string(m.Name), fmt.Sprintf("hand %d", m.Hand)))
 		}
 		for _, m := range view.Members {
-			if m.Hand == 0 && !stands(view, m) && !m.You {
+			if m.Hand == 0 && !stands(m) && !m.You {
 				found = append(found, cobra.CompletionWithDesc(string(m.Name), m.Role))
 			}
 		}

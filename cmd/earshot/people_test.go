@@ -128,6 +128,27 @@ func TestRoomShowsNotes(t *testing.T) {
 	}
 }
 
+// A room that is closed or to come says what one can do, and not to listen.
+func TestRoomFromOutside(t *testing.T) {
+	for _, c := range []struct {
+		v    web.RoomView
+		want string
+	}{
+		{web.RoomView{State: web.StateLive}, "not in it; hear it with: earshot listen 7k2mabcd"},
+		{web.RoomView{State: web.StateComing, Closed: true}, "not in it yet; have it marked when it opens: earshot follow --room 7k2mabcd"},
+		{web.RoomView{State: web.StateComing, Closed: true, Following: true}, "not in it yet"},
+		{web.RoomView{State: web.StateComing, Closed: true, YouMay: []string{"reopen"}}, "its host; your node opens it then, and now by: earshot reopen 7k2mabcd"},
+		{web.RoomView{State: web.StateClosed, Closed: true}, "not in it; its host can open it again"},
+		{web.RoomView{State: web.StateClosed, Closed: true, YouMay: []string{"reopen"}}, "its host; open it with: earshot reopen 7k2mabcd"},
+	} {
+		c.v.Room, c.v.Next = roomID, &time.Time{}
+		got := (&program{env: func(string) (string, bool) { return "", false }}).describe(c.v, time.Now())
+		if !strings.Contains(got, "you      "+c.want+"\n") || strings.Contains(got, "relay") == c.v.Closed {
+			t.Errorf("%q is not in\n%s", c.want, got)
+		}
+	}
+}
+
 func TestFollowedRooms(t *testing.T) {
 	r := web.RoomLine{Joined: true, Listed: true, Followed: []web.Followed{{Peer: citraID, Petname: "Citra", Host: true}, {Peer: anaID}}}
 	if got, want := standing(r), "you are in it; Citra opened it; "+shortPeer(anaID)+" carries it"; got != want {

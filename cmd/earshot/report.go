@@ -146,7 +146,11 @@ func (p *program) dismissReport(ctx context.Context, node *caller, room string, 
 		return err
 	}
 	if p.json {
-		return p.line(dismissedLine{eventLine{"dismissed", room}, n})
+		all, err := node.Reports(ctx, room)
+		if err != nil {
+			return err
+		}
+		return p.line(dismissedLine{eventLine{"dismissed", all.Room}, n})
 	}
 	return p.say("Report %d is off your list. Who made it is not told.\n", n)
 }

@@ -61,9 +61,11 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 		fmt.Fprintf(&b, "  %s %s\n", p.faint(fmt.Sprintf("%-8s", head)), fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s%s%s\n", p.bold(v.Title), strings.Repeat(" ", max(2, titleCells-2-cells(v.Title))), headline(v, now))
-	row("relay", "%s", carried(v))
-	for i, line := range onStage(v) {
-		row([]string{"stage", ""}[min(i, 1)], "%s", line)
+	if !v.Closed {
+		row("relay", "%s", carried(v))
+		for i, line := range onStage(v) {
+			row([]string{"stage", ""}[min(i, 1)], "%s", line)
+		}
 	}
 	if hands := raised(v); hands != "" {
 		row("hands", "%s", hands)
@@ -106,14 +108,10 @@ func headline(v web.RoomView, now time.Time) string {
 	case v.Closed:
 		state = "closed"
 	}
-	listening := 0
-	for _, m := range v.Members {
-		listening += m.Guests
-		if m.Listening && m.GuestOf == "" {
-			listening++
-		}
+	parts := []string{state}
+	if !v.Closed {
+		parts = append(parts, fmt.Sprintf("%d listening", listeners(v)))
 	}
-	parts := []string{state, fmt.Sprintf("%d listening", listening)}
 	switch v.Stage {
 	case "open":
 		parts = append(parts, "open stage")
@@ -137,6 +135,17 @@ func headline(v web.RoomView, now time.Time) string {
 	return strings.Join(parts, ", ")
 }
 
+// listeners counts those who listen, guests too.
+func listeners(v web.RoomView) (n int) {
+	for _, m := range v.Members {
+		n += m.Guests
+		if m.Listening && m.GuestOf == "" {
+			n++
+		}
+	}
+	return n
+}
+
 // carried says who carries the sound and who takes over.
 func carried(v web.RoomView) string {
 	if v.Relay == "" {
@@ -157,7 +166,7 @@ func carried(v web.RoomView) string {
 func onStage(v web.RoomView) []string {
 	var lines []string
 	for _, m := range v.Members {
-		if !stands(v, m) {
+		if !stands(m) {
 			continue
 		}
 		doing := "microphone off"
@@ -182,7 +191,7 @@ func onStage(v web.RoomView) []string {
 
 // stands tells whether a member is on the stage: by role, or because on an
 // open one they speak.
-func stands(_ web.RoomView, m web.Member) bool {
+func stands(m web.Member) bool {
 	return m.Role == "host" || m.Role == "moderator" || m.Role == "speaker" || m.Speaking
 }
 
@@ -199,7 +208,7 @@ func raised(v web.RoomView) string {
 // audience lists who is here beside the stage.
 func audience(v web.RoomView) string {
 	const most = 12
-	names := named(v, func(m web.Member) bool { return !stands(v, m) && !m.You })
+	names := named(v, func(m web.Member) bool { return !stands(m) && !m.You })
 	more := ""
 	if len(names) > most {
 		more = fmt.Sprintf(" and %s more", number(uint64(len(names)-most)))
@@ -247,7 +256,7 @@ func lookalikes(v web.RoomView) (lines []string) {
 func standingOf(v web.RoomView) string {
 	me := slices.IndexFunc(v.Members, func(m web.Member) bool { return m.You })
 	if me < 0 {
-		return "not in it; hear it with: earshot listen " + shortRoom(v.Room)
+		return outside(v)
 	}
 	var parts, warm []string
 	down := 0
@@ -274,6 +283,24 @@ func standingOf(v web.RoomView) string {
 		return "in it, with no link to the sound yet"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// outside says what one who is not in a room can do about it.
+func outside(v web.RoomView) string {
+	room, mine := shortRoom(v.Room), slices.Contains(v.YouMay, "reopen")
+	switch {
+	case v.State == web.StateComing && mine:
+		return "its host; your node opens it then, and now by: earshot reopen " + room
+	case v.State == web.StateComing && v.Following:
+		return "not in it yet"
+	case v.State == web.StateComing:
+		return "not in it yet; have it marked when it opens: earshot follow --room " + room
+	case v.Closed && mine:
+		return "its host; open it with: earshot reopen " + room
+	case v.Closed:
+		return "not in it; its host can open it again"
+	}
+	return "not in it; hear it with: earshot listen " + room
 }
 
 // rateOf says how much sound comes, if any does.
