@@ -45,11 +45,11 @@ func plans(host, guest *page) {
 	host.judgeLaw("planning a room")
 	host.tabTo(`dialog button.main`)
 	host.presses(kb.Enter)
-	host.shows(`dialog h2`, "Your room opens \u2068tomorrow 07:00")
+	host.shows(`dialog h2`, "Your room opens \u2068tomorrow 7:00")
 	host.presses(kb.Escape)
 	for _, p := range []*page{host, guest} {
 		p.shows(`.later .row`, "Kites at dawn")
-		p.shows(`.later time`, "tomorrow 07:00")
+		p.shows(`.later time`, "tomorrow 7:00")
 	}
 	if guest.is(`[...document.querySelectorAll('.list > .rows .row')].some(r => r.textContent.includes('Kites'))`) {
 		host.t.Error("a room to come is among the live ones")

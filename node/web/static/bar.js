@@ -74,10 +74,17 @@ export class Bar {
 		await post(roomPath(this.room.id, 'leave')).catch(() => {}) // it is not in it any more
 	}
 
+	/** Ends the room for all, until a time if one is given: a time that was said before is no longer, then. */
 	end() {
-		endRoom(this.room.view?.next, async at => {
-			await this.room.presence.leave()
-			await post(roomPath(this.room.id, 'close'), { at }).catch(e => say(this.say, inWords(e)))
+		const { id, view, presence } = this.room
+		endRoom(view?.next, async at => {
+			await presence.leave()
+			try {
+				if (view?.next && !at) await post(roomPath(id, 'acts'), { act: 'next' })
+				await post(roomPath(id, 'close'), { at })
+			} catch (e) {
+				say(this.say, inWords(e))
+			}
 		})
 	}
 }

@@ -83,16 +83,10 @@ export function telling(tell = 'later.tell', hush = 'later.hush') {
 
 /** What is shown of a room until it opens, to who has its link. */
 export class Awaited {
-	/**
-	 * @param {() => void} enter
-	 * @param {(sentence: string) => void} tell the polite voice of the page
-	 */
-	constructor(enter, tell) {
-		this.enter = enter
-		this.tell = tell
+	/** @param {import('./room.js').Room} room */
+	constructor(room) {
+		this.room = room
 		this.waits = false // to be let in once it is open, as they asked
-		/** @type {RoomLine | undefined} */
-		this.room = undefined
 		this.wait = h('button', { class: 'main', onclick: () => this.turn() })
 		this.telling = telling()
 		this.buttons = [this.wait, this.telling.element]
@@ -100,7 +94,6 @@ export class Awaited {
 
 	/** @param {RoomLine} r @returns {string} what is said above the buttons */
 	show(r) {
-		this.room = r
 		this.telling.update(r)
 		say(this.wait, t(this.waits ? 'later.wait.not' : 'later.wait'))
 		return t(this.waits ? 'later.waits' : 'later.opens', { when: r.next ? dayTime(r.next) : '' })
@@ -108,13 +101,13 @@ export class Awaited {
 
 	turn() {
 		this.waits = !this.waits
-		if (this.room) this.show(this.room)
+		this.room.show()
 	}
 
 	/** It is to come no more. @param {boolean} open */
 	over(open) {
-		if (open) this.tell(t('later.now', { title: this.room?.title ?? '' }))
-		if (open && this.waits) this.enter()
+		if (open) this.room.tell(t('later.now', { title: this.room.far?.title ?? '' }))
+		if (open && this.waits) this.room.listen()
 		this.waits = false
 	}
 }

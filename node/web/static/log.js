@@ -41,7 +41,7 @@ export function showLog(view) {
 			return say(problem, inWords(e))
 		}
 		const called = names(view, log)
-		list.replaceChildren(...log.actions.map(l => row(l, called)).reverse(), first(view, called))
+		list.replaceChildren(...log.actions.map(l => row(l, log.actions, called)).reverse(), first(view, called))
 		out.hidden = log.banned.length === 0
 		out.replaceChildren(out.firstChild, ...log.banned.map(peer => kept(peer, called(peer))))
 	}
@@ -71,11 +71,27 @@ function first(view, called) {
 	return h('li', {}, h('span', {}, t('log.opened', { who: called(view.host) })), h('small', { class: 'soft' }, when(view.started)))
 }
 
-/** One act. @param {Line} l @param {(peer: string) => string} called */
-function row(l, called) {
+/** One act. @param {Line} l @param {Line[]} all @param {(peer: string) => string} called */
+function row(l, all, called) {
 	const sentence = inSentence(l, called)
-	const right = !l.stands ? t('log.void') : l.right === 'moderator' ? t('log.by', { name: called(l.by) }) : t('log.host')
+	const right = !l.stands ? whyVoid(l, all, called) : l.right === 'moderator' ? t('log.by', { name: called(l.by) }) : t('log.host')
 	return h('li', {}, l.stands ? h('span', {}, sentence) : h('s', {}, sentence), h('small', { class: 'soft' }, `${when(l.at)} · ${right}`))
+}
+
+/**
+ * Why an act does not stand: its author's moderating was ended by somebody above
+ * them, whether they knew of it or not; or what made them a moderator is void, too.
+ * @param {Line} l
+ * @param {Line[]} all
+ * @param {(peer: string) => string} called
+ */
+function whyVoid(l, all, called) {
+	const who = called(l.actor)
+	const about = all.filter(o => o.peer === l.actor)
+	const end = about.findLast(o => o.stands && (o.act === 'remove' || o.act === 'ban' || (o.act === 'revoke' && o.role === 'moderator')))
+	if (end) return t('log.void.by', { name: called(end.actor), who })
+	const named = about.some(o => o.stands && o.act === 'grant' && o.role === 'moderator')
+	return t(named ? 'log.void' : 'log.void.named', { who })
 }
 
 /** @param {Line} l @param {(peer: string) => string} called */

@@ -86,7 +86,7 @@ export class Room {
 		this.deeds = new Deeds(this)
 		this.demo = new Demo(this)
 		this.door = new Door(id)
-		this.awaited = new Awaited(() => this.listen(), tell)
+		this.awaited = new Awaited(this)
 		this.bar = new Bar(this)
 		this.list = new List(this.stage, m => m.peer, () => this.seat())
 		this.audience = new List(this.people, m => m.peer, () => this.person())

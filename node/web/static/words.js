@@ -96,7 +96,7 @@ export function span(ms) {
 export function dayTime(at) {
 	const time = new Date(at)
 	const days = Math.round((new Date(time).setHours(0, 0, 0, 0) - new Date().setHours(0, 0, 0, 0)) / 86_400_000)
-	const hour = time.toLocaleTimeString(current, { hour: '2-digit', minute: '2-digit' })
+	const hour = time.toLocaleTimeString(current, { timeStyle: 'short' })
 	if (days < -1 || days > 6) return time.toLocaleString(current, { dateStyle: 'full', timeStyle: 'short' })
 	const day = days < 2 ? new Intl.RelativeTimeFormat(current, { numeric: 'auto' }).format(days, 'day') : time.toLocaleDateString(current, { weekday: 'long' })
 	return `${day} ${hour}`

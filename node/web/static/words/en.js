@@ -263,6 +263,8 @@ export default {
 	'log.banned': 'Kept out',
 	'log.opened': '{who} opened the room',
 	'log.void': 'does not stand: somebody with more say undid it',
+	'log.void.by': 'does not stand: {name} had ended {who}\'s moderating',
+	'log.void.named': 'does not stand: neither does what made {who} a moderator',
 	'log.by': 'as moderator, named by {name}',
 	'log.host': 'as host',
 	'log.grant.speaker': '{who} let {whom} on stage',

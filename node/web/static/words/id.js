@@ -263,6 +263,8 @@ export default {
 	'log.banned': 'Dilarang masuk',
 	'log.opened': '{who} membuka ruang',
 	'log.void': 'tidak berlaku: dibatalkan oleh yang lebih berwenang',
+	'log.void.by': 'tidak berlaku: {name} sudah mengakhiri peran moderator {who}',
+	'log.void.named': 'tidak berlaku: pengangkatan {who} sebagai moderator juga tidak berlaku',
 	'log.by': 'sebagai moderator, ditunjuk {name}',
 	'log.host': 'sebagai tuan rumah',
 	'log.grant.speaker': '{who} menaikkan {whom} ke panggung',

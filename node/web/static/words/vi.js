@@ -263,6 +263,8 @@ export default {
 	'log.banned': 'Không được vào',
 	'log.opened': '{who} mở phòng',
 	'log.void': 'không còn hiệu lực: người có quyền cao hơn đã huỷ',
+	'log.void.by': 'không còn hiệu lực: {name} đã thôi cho {who} làm điều phối viên',
+	'log.void.named': 'không còn hiệu lực: việc chọn {who} làm điều phối viên cũng không còn hiệu lực',
 	'log.by': 'là điều phối viên, do {name} chọn',
 	'log.host': 'là chủ phòng',
 	'log.grant.speaker': '{who} cho {whom} lên sân khấu',

@@ -263,6 +263,8 @@ export default {
 	'log.banned': '禁止进入的人',
 	'log.opened': '{who} 创建了房间',
 	'log.void': '已失效：被权限更高的人撤回',
+	'log.void.by': '已失效：{name} 当时已终止 {who} 的管理员身份',
+	'log.void.named': '已失效：{who} 的管理员任命本身也已失效',
 	'log.by': '作为管理员，由 {name} 指定',
 	'log.host': '作为房主',
 	'log.grant.speaker': '{who} 请 {whom} 上台',
