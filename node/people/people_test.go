@@ -128,7 +128,7 @@ func TestBookIsBounded(t *testing.T) {
 
 func TestSkeleton(t *testing.T) {
 	for _, same := range [][]protocol.Name{
-		{"Budi", "budi", "BUDI", "Вudi", "bud1", "budı", "bùdi", "Bu di", "ｂｕｄｉ", "bu-di", "𝐛𝐮𝐝𝐢"},
+		{"Budi", "budi", "BUDI", "Вudi", "bud1", "budı", "b\u0324udi\u0331", "Bu di", "ｂｕｄｉ", "bu-di", "𝐛𝐮𝐝𝐢"},
 		{"Carol", "Сarol", "cаrol", "car0l", "Caro1"},
 		{"Milo", "rnilo", "Mɩlo"},
 		{"小明", "小 明"},
@@ -142,7 +142,8 @@ func TestSkeleton(t *testing.T) {
 			}
 		}
 	}
-	for _, differ := range [][2]protocol.Name{{"Budi", "Budiman"}, {"ana", "eva"}, {"小明", "小红"}, {"quiet-heron", "quiet-finch"}} {
+	for _, differ := range [][2]protocol.Name{{"Budi", "Budiman"}, {"ana", "eva"}, {"小明", "小红"}, {"quiet-heron", "quiet-finch"},
+		{"Hùng", "Hưng"}, {"Lan", "Lân"}, {"राम", "रमा"}, {"มานี", "มาน"}} {
 		if Skeleton(differ[0]) == Skeleton(differ[1]) {
 			t.Errorf("%q and %q look alike: %q", differ[0], differ[1], Skeleton(differ[0]))
 		}

@@ -41,19 +41,20 @@ var pairs = strings.NewReplacer("rn", "m", "vv", "w")
 
 // Skeleton gives what a name looks like at a glance: names that look alike have
 // one skeleton. It is not for showing. It is that of UTS #39, section 4, without case
-// (once more in lower case, since capitals look like others), without marks, space and
-// what joins words.
+// (once more in lower case, since capitals look like others), without space and what
+// joins words. Marks that belong to a letter tell people apart, as Hùng and Hưng, राम
+// and रमा; those that no letter is written with don't.
 func Skeleton(name protocol.Name) string {
 	text := string(name)
 	for range 2 {
 		text = strings.ToLower(prototypes(norm.NFKD.String(text)))
 	}
 	var b strings.Builder
-	for _, r := range norm.NFKD.String(text) {
+	for _, r := range norm.NFKC.String(text) {
 		if like, is := lookalikes[r]; is {
 			r = like
 		}
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSymbol(r) {
+		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSymbol(r) || unicode.IsMark(r) && !unicode.Is(unicode.Inherited, r) {
 			b.WriteRune(r)
 		}
 	}
