@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/earshot-audio/earshot/node/guest"
@@ -20,7 +22,7 @@ func (r reception) Talk(ctx context.Context, id protocol.RoomID) (guest.Talk, er
 	if err != nil {
 		return guest.Talk{}, err
 	}
-	out := guest.Talk{Revision: t.Revision, Reactions: t.Reactions}
+	out := guest.Talk{Revision: t.Revision, Next: t.Next, Reactions: t.Reactions}
 	for _, m := range t.Remarks {
 		l := guest.Line{ID: lineID(m.ID), Order: m.Order, Name: m.Name, Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, Guest: m.Guest, Revision: m.Revision}
 		if r.n.door.Has(id, m.ID.From) {
@@ -36,4 +38,7 @@ func (r reception) Talk(ctx context.Context, id protocol.RoomID) (guest.Talk, er
 }
 
 // lineID names what somebody said without their key.
-func lineID(id protocol.MessageID) string { return fmt.Sprintf("%016x", id.Digest()) }
+func lineID(id protocol.MessageID) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "earshot-line %s %d %d", id.From, id.Boot, id.Sequence))
+	return hex.EncodeToString(sum[:8])
+}

@@ -33,13 +33,12 @@ type MessageID struct {
 // ID gives the name of m.
 func (m *Message) ID() MessageID { return MessageID{m.From, m.Boot, m.Sequence} }
 
-// Digest is what a Recall calls the message by: the first eight bytes, big
-// endian, of SHA-256 over "earshot-message", the sender's ID (libp2p's 38
-// bytes), boot and sequence (8 bytes each).
-func (id MessageID) Digest() uint64 {
-	b := append([]byte("earshot-message"), id.From...)
-	b = binary.BigEndian.AppendUint64(b, id.Boot)
-	sum := sha256.Sum256(binary.BigEndian.AppendUint64(b, id.Sequence))
+// Digest is what a Recall calls m by: the first eight bytes, big endian, of SHA-256
+// over "earshot-message", the sender's ID (libp2p's 38 bytes) and the body. Its name
+// would not do: its sender may sign another message by that.
+func (m *Message) Digest() uint64 {
+	b := append([]byte("earshot-message"), m.From...)
+	sum := sha256.Sum256(append(b, m.body...))
 	return binary.BigEndian.Uint64(sum[:])
 }
 

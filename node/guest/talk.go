@@ -17,6 +17,7 @@ const maxLines = 100
 // Talk is what is written and shown in a room, for guests to read along.
 type Talk struct {
 	Revision  uint64 // grows with each change of a line
+	Next      uint64 // the order of what is written next
 	Lines     []Line // the newest, in order
 	Reactions map[string]int
 	Captions  []Caption
@@ -47,9 +48,10 @@ type Caption struct {
 // news is what a guest has not read yet.
 type news struct {
 	Whole     bool           `json:"whole"` // nothing of before counts
+	Next      uint64         `json:"next"`  // the order of what this guest writes next
 	Lines     []Line         `json:"lines"` // new or changed
 	Reactions map[string]int `json:"reactions"`
-	Captions  []Caption      `json:"captions"`
+	Captions  []Caption      `json:"captions"` // new or changed
 }
 
 // lookAtTalk gives what guests read of a room.
@@ -66,19 +68,22 @@ func sameTalk(a, b Talk) bool {
 	return a.Revision == b.Revision && maps.Equal(a.Reactions, b.Reactions) && slices.Equal(a.Captions, b.Captions)
 }
 
-// since gives what is new after a revision; whole: all of it.
-func (t Talk) since(revision uint64, whole bool) news {
-	n := news{Whole: whole, Lines: []Line{}, Reactions: t.Reactions, Captions: t.Captions}
+// since gives what is new after what was read; whole: all of it. Captions of others are
+// not said again with each word of one who speaks: to many guests that is much.
+func (t Talk) since(read Talk, whole bool) news {
+	n := news{Whole: whole, Next: t.Next, Lines: []Line{}, Reactions: t.Reactions, Captions: []Caption{}}
 	for _, l := range t.Lines {
-		if whole || l.Revision > revision {
+		if whole || l.Revision > read.Revision {
 			n.Lines = append(n.Lines, l)
+		}
+	}
+	for _, c := range t.Captions {
+		if whole || !slices.Contains(read.Captions, c) {
+			n.Captions = append(n.Captions, c)
 		}
 	}
 	if n.Reactions == nil {
 		n.Reactions = map[string]int{}
-	}
-	if n.Captions == nil {
-		n.Captions = []Caption{}
 	}
 	return n
 }
@@ -94,13 +99,13 @@ func (d *Door) talk(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", typeEvents)
 		return nil
 	}
-	read, whole := uint64(0), true
+	read, whole := Talk{}, true
 	return stream(d, d.talks, s.Room, w, r, s.over, func(t Talk) []byte {
-		text, err := json.Marshal(t.since(read, whole || t.Revision < read)) // less: the node has left the room and come back
+		text, err := json.Marshal(t.since(read, whole || t.Revision < read.Revision)) // less: the node has left the room and come back
 		if err != nil {
 			return nil // it is all text
 		}
-		read, whole = t.Revision, false
+		read, whole = t, false
 		return event("talk", text)
 	})
 }

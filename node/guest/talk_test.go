@@ -73,6 +73,10 @@ func TestReadingAlong(t *testing.T) {
 	}
 	b.change(func() { b.talk.Captions = []guest.Caption{{ID: "1", Name: "ana", Text: "I say"}} })
 	if _, n := next(); len(n.Lines) != 0 || len(n.Captions) != 1 {
+		t.Errorf("then %+v", n)
+	}
+	b.change(func() { b.talk.Captions = append(b.talk.Captions, guest.Caption{ID: "2", Name: "budi", Text: "And I"}) })
+	if _, n := next(); len(n.Captions) != 1 || n.Captions[0].ID != "2" { // the first one again with each word would be much, to many
 		t.Errorf("of a caption it is told %+v", n)
 	}
 	b.change(func() { b.talk = guest.Talk{Revision: 1, Lines: []guest.Line{line(1)}} })

@@ -135,7 +135,7 @@ func (r *Room) write(text string, said time.Time, now time.Duration) (protocol.M
 	case !r.chat.own.AllowN(instant(now), 1):
 		return protocol.MessageID{}, ErrTooFast
 	}
-	m := &protocol.Message{Chat: &protocol.Chat{Order: r.chat.next(), Name: r.cfg.Name, Text: text, Said: said}}
+	m := &protocol.Message{Chat: &protocol.Chat{Order: r.chat.next(now), Name: r.cfg.Name, Text: text, Said: said}}
 	r.say(m)
 	r.keepChat(m, now)
 	return m.ID(), nil
@@ -148,14 +148,18 @@ func (r *Room) hide(of protocol.MessageID, lifted bool, now time.Duration) error
 	case of.Sequence != 0 && r.chat.by[of] == nil:
 		return ErrNoMessage
 	}
-	m := &protocol.Message{Hide: &protocol.Hide{Order: r.chat.next(), Of: of, Lifted: lifted}}
+	m := &protocol.Message{Hide: &protocol.Hide{Order: r.chat.next(now), Of: of, Lifted: lifted}}
 	r.say(m)
 	r.keepHide(m)
 	return nil
 }
 
-// next gives the order of what is said now.
-func (c *chat) next() uint64 { return min(c.order+1, protocol.MaxOrder) }
+// next gives the order of what is said now. It is no higher than others take who count
+// some seconds less than this node, however high somebody has driven the orders.
+func (c *chat) next(now time.Duration) uint64 {
+	ran := uint64((now - c.since + orderAhead*time.Second/2) / time.Millisecond)
+	return min(c.order+1, orderASecond*ran/1000, protocol.MaxOrder)
+}
 
 // ahead says whether an order is beyond what can have been reached by writing:
 // taken, it would put all that people write after it in no order.
@@ -183,7 +187,7 @@ func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool
 // that of all for whom the room does not stand. It changes nothing.
 func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool {
 	switch {
-	case r.chat.by[m.ID()] != nil:
+	case !r.chat.lacksIt(m):
 	case r.chat.ahead(m.Chat.Order, now):
 		r.drop("chat ahead of its order")
 	case s != nil && s.chat != nil && !ready(s.chat, now):
@@ -215,12 +219,23 @@ func inOrder(a, b *remark) int {
 	return cmp.Or(cmp.Compare(a.Chat.Order, b.Chat.Order), a.ID().Compare(b.ID()))
 }
 
+// lacksIt says whether a message would be new. Who signs several by one name is shown
+// to all to have said the same: the one with the highest place, then digest, which no
+// other one pushes out.
+func (c *chat) lacksIt(m *protocol.Message) bool {
+	known := c.by[m.ID()]
+	return known == nil || cmp.Or(cmp.Compare(m.Chat.Order, known.Chat.Order), cmp.Compare(m.Digest(), known.Digest())) > 0
+}
+
 // keepChat keeps a message, if it is new and among the newest.
 func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
 	c := &r.chat
 	c.order = max(c.order, m.Chat.Order)
-	if c.by[m.ID()] != nil {
+	if !c.lacksIt(m) {
 		return false
+	}
+	if other := c.by[m.ID()]; other != nil {
+		c.discard(slices.Index(c.said, other))
 	}
 	w := &remark{Message: m, at: now}
 	if c.of[m.From] >= protocol.MaxChatsOfOne {
@@ -304,7 +319,10 @@ func (r *Room) keepHide(m *protocol.Message) bool {
 }
 
 func laterWord(a, b *protocol.Message) bool {
-	return cmp.Or(cmp.Compare(a.Hide.Order, b.Hide.Order), a.ID().Compare(b.ID())) > 0
+	if place := cmp.Or(cmp.Compare(a.Hide.Order, b.Hide.Order), a.ID().Compare(b.ID())); place != 0 {
+		return place > 0
+	}
+	return a.Digest() > b.Digest()
 }
 
 // hidden says whether a message is out of sight: of the words on it and on all

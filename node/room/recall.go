@@ -73,11 +73,11 @@ func (c *chat) digest() uint64 {
 	c.sum, c.summed = 0, c.revision
 	for _, w := range c.said {
 		if !c.hidden(w) {
-			c.sum ^= w.ID().Digest()
+			c.sum ^= w.Digest()
 		}
 	}
 	for _, h := range c.hides {
-		c.sum ^= h.ID().Digest()
+		c.sum ^= h.Digest()
 	}
 	return c.sum
 }
@@ -126,10 +126,10 @@ func (r *Room) recall(id protocol.PeerID, p *path, again bool, now time.Duration
 func (c *chat) digests() map[uint64]bool {
 	all := make(map[uint64]bool, len(c.said)+len(c.hides))
 	for _, w := range c.said {
-		all[w.ID().Digest()] = true
+		all[w.Digest()] = true
 	}
 	for _, h := range c.hides {
-		all[h.ID().Digest()] = true
+		all[h.Digest()] = true
 	}
 	return all
 }
@@ -183,7 +183,7 @@ func (r *Room) lacking(have map[uint64]bool) *pb.Recalled {
 	room := recallBytes
 	add := func(m *protocol.Message) {
 		switch {
-		case have[m.ID().Digest()]:
+		case have[m.Digest()]:
 		case out.More || room < len(m.Raw)+3: // with its tag and length
 			out.More = true
 		default:
@@ -263,7 +263,7 @@ func (r *Room) recollect(raw []byte, counted bool, now time.Duration) bool {
 	}
 	order := uint64(0)
 	switch {
-	case m.Chat != nil && r.chat.by[m.ID()] != nil:
+	case m.Chat != nil && !r.chat.lacksIt(m):
 		return false
 	case r.banned(m.From, now), m.Hide != nil && !r.mayShow(m, now): // who writes no more may have written
 		r.drop("without right")

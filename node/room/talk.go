@@ -12,6 +12,7 @@ import (
 // Talk is what people in a room wrote, in its order, and what else they show.
 type Talk struct {
 	Revision  uint64
+	Next      uint64   // the order of what is written now
 	Remarks   []Remark // new or changed after the revision that was asked for
 	Reactions map[string]int
 	Captions  []Caption
@@ -52,7 +53,7 @@ func (r *Room) ShowAgain(p protocol.PeerID) {
 }
 
 func (r *Room) talk(after uint64) Talk {
-	t := Talk{MayHide: r.genesis != nil && r.chatRights().MayHide(r.cfg.Self, ""), Revision: r.chat.revision, Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said)}
+	t := Talk{MayHide: r.genesis != nil && r.chatRights().MayHide(r.cfg.Self, ""), Revision: r.chat.revision, Next: r.chat.next(r.cfg.Now()), Reactions: maps.Clone(r.reactions.counts), Captions: slices.Clone(r.captions.said)}
 	if after > t.Revision {
 		after = 0 // of an earlier stay in the room
 	}

@@ -239,7 +239,7 @@ class Page {
 		at('send').disabled = true
 		try {
 			await this.present(guest)
-			await guest.write(text, this.talk.next())
+			await guest.write(text, this.talk.next)
 			at('text').value = ''
 			say(at('wrote'), '')
 		} catch (e) {

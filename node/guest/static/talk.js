@@ -9,9 +9,10 @@ import { chosen, t } from './words.js'
 
 /** @typedef {{id: string, order: number, name: string, text: string, said: string, hidden: boolean, guest: boolean, key?: string}} Line */
 /** @typedef {{id: string, name: string, language: string, text: string}} Caption */
-/** @typedef {{whole: boolean, lines: Line[], reactions: Record<string, number>, captions: Caption[]}} News */
+/** @typedef {{whole: boolean, next: number, lines: Line[], reactions: Record<string, number>, captions: Caption[]}} News */
 
 const mostLines = 100
+const mostCaptions = 50
 const captionsShown = 2
 const captionFor = 8000 // ms, after its last word
 
@@ -41,6 +42,7 @@ export class Talk {
 		this.lines = new Map()
 		/** @type {Map<string, HTMLLIElement>} */
 		this.items = new Map()
+		this.next = 1 // the order of what is written next
 		/** @type {Caption[]} */
 		this.captions = []
 		/** @type {Map<string, {text: string, at: number}>} when a caption was last another */
@@ -65,21 +67,22 @@ export class Talk {
 	take(news) {
 		if (news.whole) this.lines.clear()
 		for (const l of news.lines) this.lines.set(l.id, l)
+		this.next = news.next
 		const sorted = [...this.lines.values()].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1)).slice(-mostLines)
 		this.lines = new Map(sorted.map(l => [l.id, l]))
 		this.show(sorted)
 		const shown = Object.entries(news.reactions).map(([emoji, n]) => part('span', '', `${emoji} ${n}`))
 		at('reactions').replaceChildren(...shown)
 		at('reactions').hidden = shown.length === 0
-		this.captions = news.captions
-		for (const c of news.captions) if (this.heard.get(c.id)?.text !== c.text) this.heard.set(c.id, { text: c.text, at: news.whole ? 0 : Date.now() })
-		for (const id of this.heard.keys()) if (!news.captions.some(c => c.id === id)) this.heard.delete(id)
+		if (news.whole) this.captions = []
+		for (const c of news.captions) {
+			const i = this.captions.findIndex(o => o.id === c.id)
+			this.captions.splice(i < 0 ? this.captions.length : i, 1, c)
+			if (this.heard.get(c.id)?.text !== c.text) this.heard.set(c.id, { text: c.text, at: news.whole ? 0 : Date.now() })
+		}
+		this.captions = this.captions.slice(-mostCaptions)
+		for (const id of this.heard.keys()) if (!this.captions.some(c => c.id === id)) this.heard.delete(id)
 		this.caption()
-	}
-
-	/** The order of what is written next. */
-	next() {
-		return Math.max(0, ...[...this.lines.values()].map(l => l.order)) + 1
 	}
 
 	/** Shows lines; those that stand stay, so that they are not read aloud again. @param {Line[]} lines */
