@@ -178,3 +178,19 @@ func TestUnlistedRoomToCome(t *testing.T) {
 		t.Errorf("closed again: %v", err)
 	}
 }
+
+// TestClocksOfOthersOpenNothing: by its own clock a room should be live long since, and
+// so does a node say; it is to come until its founder's node opens it.
+func TestClocksOfOthersOpenNothing(t *testing.T) {
+	ana := start(t, "ana")
+	ahead := startWith(t, "ahead", func(c *Config) { c.Wall = func() time.Time { return time.Now().Add(48 * time.Hour) } }, ana)
+	at := time.Now().Add(time.Hour)
+	o, err := ana.Open(t.Context(), web.OpenRequest{Title: "Later", At: &at})
+	must(t, err)
+	if l := ahead.lists(o.Room, web.StateComing); !l.Next.Equal(*o.Next) {
+		t.Errorf("it opens at %v, should at %v", l.Next, o.Next)
+	}
+	if _, err := ahead.Listen(t.Context(), o.Room, false); codeOf(err) != protocol.CodeOpensLater || !strings.Contains(err.Error(), "has not opened it yet") {
+		t.Errorf("after the time by its own clock: %v", err)
+	}
+}

@@ -87,10 +87,15 @@ func TestUnlistedRoomIsNotLocated(t *testing.T) {
 		t.Fatal(err)
 	}
 	hidden, listed := secret.Room, ana.open(t.Context(), "Tea", "open").Room
+	at := time.Now().Add(time.Hour)
+	coming, err := ana.Open(t.Context(), web.OpenRequest{Title: "Supper", At: &at})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		room string
 		want bool
-	}{{listed, true}, {hidden, false}} {
+	}{{listed, true}, {coming.Room, true}, {hidden, false}} {
 		id, err := protocol.ParseRoomID(c.room)
 		if err != nil {
 			t.Fatal(err)
