@@ -134,7 +134,7 @@ func (n *Node) viewFromAfar(e entry, d discovery.Entry, listed bool) (web.RoomVi
 		out.Closed, out.State = true, web.StateComing
 	}
 	if as, ok := n.listing(e.id, d, listed); ok {
-		out.Title, out.Language, out.Topics, out.Locked, out.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+		out.Title, out.Language, out.Topics, out.Locked, out.Next = asShown(as)
 	}
 	if closed && e.genesis.Founder == n.self {
 		out.YouMay = append([]string{"reopen"}, actsWhileClosed()...)

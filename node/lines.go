@@ -99,7 +99,12 @@ func (n *Node) roomLine(g *protocol.Genesis, link string) web.RoomLine {
 
 // show shows what is announced of a room.
 func show(l *web.RoomLine, as protocol.Listing) {
-	l.Title, l.Language, l.Topics, l.Locked, l.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+	l.Title, l.Language, l.Topics, l.Locked, l.Next = asShown(as)
+}
+
+// asShown gives a listing as JSON shows it.
+func asShown(l protocol.Listing) (title, language string, topics []string, locked bool, next *time.Time) {
+	return l.Title, l.Language, append([]string{}, l.Topics...), l.Locked, said(l.Next)
 }
 
 // said gives a time as JSON shows it; nil if it is not said.
@@ -114,17 +119,9 @@ func said(t time.Time) *time.Time {
 // asIs shows what the log has made of a room since its genesis.
 func (n *Node) asIs(l *web.RoomLine, lawful *roster.Roster) {
 	if lawful != nil {
-		show(l, n.ahead(lawful.Listing()))
+		show(l, lawful.Listing().At(n.cfg.Wall()))
 		l.Stage = lawful.Stage().String()
 	}
-}
-
-// ahead leaves out a next time that is over by now.
-func (n *Node) ahead(l protocol.Listing) protocol.Listing {
-	if !l.Next.After(n.cfg.Wall()) {
-		l.Next = time.Time{}
-	}
-	return l
 }
 
 // listing gives what a room that this node is not in is now: its own by its log,
@@ -135,7 +132,7 @@ func (n *Node) listing(id protocol.RoomID, d discovery.Entry, listed bool) (prot
 	}
 	if r, ok := n.stored(id); ok && r.Mine && r.Closed {
 		if log, err := n.shelvedLog(r); err == nil {
-			return n.ahead(log.Roster().Listing()), true
+			return log.Roster().Listing().At(n.cfg.Wall()), true
 		}
 	}
 	return d.Listing, listed

@@ -59,8 +59,7 @@ func (n *Node) addLaw(out *web.RoomView, v room.View) {
 	if lawful == nil {
 		return
 	}
-	as := n.ahead(lawful.Listing())
-	out.Title, out.Language, out.Topics, out.Locked, out.Next = as.Title, as.Language, append([]string{}, as.Topics...), as.Locked, said(as.Next)
+	out.Title, out.Language, out.Topics, out.Locked, out.Next = asShown(lawful.Listing().At(n.cfg.Wall()))
 	out.Stage, out.Paused, out.Pinned = lawful.Stage().String(), lawful.Paused(), lawful.Pin()
 	if m, all := lawful.MutedAll(); all {
 		out.MutedAllBy = m.By.String()

@@ -156,7 +156,7 @@ func (n *Node) Close(ctx context.Context, name string, next time.Time) error {
 		return n.actWhileClosed(e.id, web.ActRequest{Act: web.ActNext, At: &next})
 	}
 	if _, lawful, err := c.room.Log(ctx); err == nil && lawful != nil && next.IsZero() {
-		next = n.ahead(lawful.Listing()).Next
+		next = lawful.Listing().At(n.cfg.Wall()).Next
 	}
 	if err := c.room.Close(ctx, next); errors.Is(err, protocol.ErrNoRight) {
 		return notHost(err)

@@ -22,6 +22,15 @@ func (g *Genesis) Listing() Listing {
 	return Listing{Title: g.Title, Topics: g.Topics, Language: g.Language}
 }
 
+// At gives it as it is shown when a clock on the wall says so: without a next time
+// that is over.
+func (l Listing) At(wall time.Time) Listing {
+	if !l.Next.After(wall) {
+		l.Next = time.Time{}
+	}
+	return l
+}
+
 // Equal says whether people see no difference.
 func (l Listing) Equal(o Listing) bool {
 	return l.Title == o.Title && slices.Equal(l.Topics, o.Topics) && l.Language == o.Language && l.Locked == o.Locked && l.Next.Equal(o.Next)

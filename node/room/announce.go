@@ -37,10 +37,7 @@ func (o outside) alike(p outside) bool {
 
 func (r *Room) outside(now time.Duration) (o outside) {
 	o.speakers, o.listeners = r.counts(now)
-	o.listing = r.lawful.Listing()
-	if !o.listing.Next.After(r.cfg.Wall()) {
-		o.listing.Next = time.Time{}
-	}
+	o.listing = r.lawful.Listing().At(r.cfg.Wall())
 	return o
 }
 
