@@ -33,6 +33,14 @@ const (
 	// What a node tells to all who ask, and to one: a whole log, and then little.
 	logsASecond, logsAtOnce = 8, 64
 	logEach, logsOfOne      = time.Second, 96
+
+	// judgeAtOnce is how many actions of an exchange are put to the log together: each
+	// time it is judged as a whole.
+	judgeAtOnce = 1024
+
+	// longEach and longAtOnce bound how often this node hears more than judgeAtOnce
+	// from those whom it asks only because they asked.
+	longEach, longAtOnce = 30 * time.Second, 4
 )
 
 // askingLog is the asking for actions over one path, both ways.
@@ -43,8 +51,11 @@ type askingLog struct {
 	known   bool                // all that it had is here
 	last    protocol.ActionHash // of an answer that promised more: so far this node has been told
 	told    map[protocol.ActionHash]bool
-	spare   []*protocol.Action // what the log dropped meanwhile: it may count with what follows
-	answers *rate.Limiter      // to the far side; nil: never asked
+	spare   []*protocol.Action       // not put to the log yet, or dropped by it: it may count with what follows
+	fresh   int                      // of spare, not put to the log yet
+	actors  map[protocol.PeerID]bool // whom spare appoints
+	long    bool                     // it may tell more than judgeAtOnce
+	answers *rate.Limiter            // to the far side; nil: never asked
 }
 
 // whomToAsk gives the node on whose path actions may be asked for: from, if it
@@ -204,7 +215,8 @@ func (r *Room) lackedBy(have, missing []protocol.ActionHash, after []byte) *pb.L
 	return t
 }
 
-// takeLogTold takes an answer.
+// takeLogTold takes an answer. It is put to the log with those before it, as soon as
+// they are the last or many.
 func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration) {
 	p := r.paths[id]
 	if p == nil || r.log == nil || !p.log.open {
@@ -212,65 +224,93 @@ func (r *Room) takeLogTold(id protocol.PeerID, m *pb.LogTold, now time.Duration)
 		return
 	}
 	p.log.open, p.log.asked, p.log.known = false, 0, p.log.known || !m.More
-	var added []*protocol.Action
-	p.log.spare = r.log.Together(func() {
-		for _, a := range p.log.spare {
-			again, _, _ := r.log.Add(a) // it was sound
-			added = append(added, again...)
-		}
-		for i, w := range m.Actions {
-			if i >= maxTold {
-				r.drop("malformed")
-				break
-			}
-			added = append(added, r.addAction(w, id, true, now)...)
-		}
-	})
-	added = r.logged(added, false, now)
-	r.settle()
-	r.passOn(added, id)
-	r.askOn(id, p, m, now)
-}
-
-// passOn says again what this node learnt by asking, for those who did not ask. Who
-// is only coming learns what all others know already.
-func (r *Room) passOn(added []*protocol.Action, teller protocol.PeerID) {
-	if !r.settled {
-		return
+	news := r.gather(p, m, now)
+	goesOn := m.More && news && r.mayGoOn(id, p, now)
+	if !goesOn || p.log.fresh >= judgeAtOnce {
+		r.learnTold(id, p, now)
 	}
-	for _, a := range added {
-		r.sayBut(&protocol.Message{Action: a.Signed()}, teller)
-	}
-}
-
-// askOn asks for what follows an answer that promised more, as long as each one brings
-// something that none before it did, be it known here or not: where too much happened
-// at once to name it all in a question, answers begin with what is known. What was
-// beyond a share until then, and may count with what follows, is kept up to what a
-// whole log may hold.
-func (r *Room) askOn(id protocol.PeerID, p *path, m *pb.LogTold, now time.Duration) {
-	p.log.last = protocol.ActionHash{}
-	if m.More && r.spared(id) <= protocol.MaxKept {
-		for _, w := range m.Actions[:min(len(m.Actions), maxTold)] {
-			a, err := protocol.ParseAction(r.cfg.Room, w)
-			if err != nil || p.log.told[a.Hash] {
-				continue
-			}
-			if p.log.told == nil {
-				p.log.told = map[protocol.ActionHash]bool{}
-			}
-			p.log.told[a.Hash], p.log.last = true, a.Hash
-		}
-	}
-	if p.log.last == (protocol.ActionHash{}) || len(p.log.told) > protocol.MaxKept {
+	if !goesOn {
 		p.log.forget()
+		r.settle()
 		return
 	}
 	r.askLog(id, true, now)
 }
 
+// gather takes the actions of an answer that are sound, and says whether any is one
+// that no answer of this exchange had before, be it known here or not: where too much
+// happened at once to name it all in a question, answers begin with what is known.
+func (r *Room) gather(p *path, m *pb.LogTold, now time.Duration) (news bool) {
+	l := &p.log
+	if l.told == nil {
+		l.told, l.actors = map[protocol.ActionHash]bool{}, map[protocol.PeerID]bool{}
+	}
+	for i, w := range m.Actions {
+		a, err := protocol.ParseAction(r.cfg.Room, w)
+		if err != nil || i >= maxTold {
+			r.drop("malformed action")
+			break
+		}
+		if l.told[a.Hash] {
+			continue
+		}
+		news, l.told[a.Hash], l.last = true, true, a.Hash
+		if r.log.Has(a.Hash) || !r.sound(a, l.actors[a.Actor] || r.log.MayAct(a.Actor), now) {
+			continue
+		}
+		l.spare, l.fresh = append(l.spare, a), l.fresh+1
+		if g, ok := a.Deed.(protocol.Grant); ok && g.Role == protocol.RoleModerator {
+			l.actors[g.Peer] = true
+		}
+	}
+	return news
+}
+
+// mayGoOn says whether there is place for more of an exchange; of long ones with others
+// than parents there are few.
+func (r *Room) mayGoOn(id protocol.PeerID, p *path, now time.Duration) bool {
+	switch l := &p.log; {
+	case len(l.told) > protocol.MaxKept, r.spared(id) > protocol.MaxKept:
+		return false
+	case r.isParent(id), r.envoy.to == id, l.long, len(l.told) < judgeAtOnce:
+		return true
+	default:
+		l.long = r.logLimits.long.AllowN(instant(now), 1)
+		return l.long
+	}
+}
+
+// learnTold puts what was gathered to the log, all of it together, and says again what
+// this node learns so, for those who did not ask. Who is only coming learns what all
+// others know already.
+func (r *Room) learnTold(id protocol.PeerID, p *path, now time.Duration) {
+	if p.log.fresh == 0 {
+		return
+	}
+	p.log.fresh = 0
+	var added []*protocol.Action
+	p.log.spare = r.log.Together(func() {
+		for _, a := range p.log.spare {
+			one, _, err := r.log.Add(a)
+			if err != nil {
+				r.drop("action without right")
+			}
+			added = append(added, one...)
+		}
+	})
+	added = r.logged(added, false, now)
+	if !r.settled {
+		return
+	}
+	for _, a := range added {
+		r.sayBut(&protocol.Message{Action: a.Signed()}, id)
+	}
+}
+
 // forget ends an exchange.
-func (l *askingLog) forget() { l.last, l.told, l.spare = protocol.ActionHash{}, nil, nil }
+func (l *askingLog) forget() {
+	l.last, l.told, l.spare, l.fresh, l.actors, l.long = protocol.ActionHash{}, nil, nil, 0, nil, false
+}
 
 // spared is how much is kept of what was told, over this path; and over those of all
 // whom this node asked only because they asked, together.

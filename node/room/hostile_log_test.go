@@ -25,8 +25,8 @@ func (s *stillness) deed(by int, sequence uint32, deed protocol.Deed, parents ..
 func (s *stillness) holds(actions ...*protocol.Action) {
 	s.t.Helper()
 	for _, a := range actions {
-		if added := s.addAction(a.Signed(), "", false, s.clock); len(added) != 1 {
-			s.t.Fatalf("%d actions added: %v", len(added), s.dropped)
+		if added, missing, err := s.log.Add(a); len(added) != 1 {
+			s.t.Fatalf("%d actions added, %d missing, %v", len(added), len(missing), err)
 		}
 	}
 	s.abide(s.clock)
@@ -193,7 +193,7 @@ func TestHalvesOfAWideFork(t *testing.T) {
 	two.holds(grant)
 	for i := range 100 * share {
 		s := []*stillness{one, two}[i%2]
-		s.addAction(one.deed(2, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}, grant.Hash).Signed(), "", true, s.clock)
+		s.log.Add(one.deed(2, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}, grant.Hash))
 	}
 	word := one.deed(0, 2, protocol.Title("the host's"), one.log.Heads()[:4]...)
 	one.holds(word)
@@ -206,6 +206,39 @@ func TestHalvesOfAWideFork(t *testing.T) {
 	}
 	if two.lawful.Title() != "the host's" || two.log.Len() != share+2 {
 		t.Errorf("the title is %q, of %d actions", two.lawful.Title(), two.log.Len())
+	}
+}
+
+// Who is asked only because they asked, and tells on and on, is soon heard no further:
+// the room has other things to do.
+func TestLongTalesOfOthers(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 0)
+	grant := s.deed(0, 1, protocol.Grant{Peer: s.nodes[2].id, Role: protocol.RoleModerator, Share: 1})
+	s.holds(grant)
+	var tale []*pb.SignedAction
+	for i := range judgeAtOnce + 2*maxTold {
+		tale = append(tale, s.deed(2, 1, protocol.Next{At: time.Unix(int64(i+1), 0)}, grant.Hash).Signed())
+	}
+	teller := s.nodes[1].id
+	p := s.pathTo(teller)
+	heard := 0
+	for range longAtOnce + 3 {
+		s.askLog(teller, true, s.clock)
+		most := 0
+		for at := 0; p.log.open && at < len(tale); at += maxTold {
+			s.takeLogTold(teller, &pb.LogTold{Room: s.cfg.Room[:], Actions: tale[at : at+maxTold], More: true}, s.clock)
+			most = at + maxTold
+		}
+		if most == len(tale) {
+			heard++
+		}
+		s.takeLogTold(teller, &pb.LogTold{Room: s.cfg.Room[:]}, s.clock)
+		if len(p.log.spare) > 0 || p.log.open {
+			t.Fatal("it is not over")
+		}
+	}
+	if heard != longAtOnce {
+		t.Errorf("%d long tales are heard, not %d", heard, longAtOnce)
 	}
 }
 

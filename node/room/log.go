@@ -26,6 +26,7 @@ const (
 type logLimits struct {
 	duty, crowd *rate.Limiter // answers to those who have a duty in the room, and to the rest
 	strange     *rate.Limiter // actions of strangers, and of the wasteful
+	long        *rate.Limiter // long exchanges with those who are no parents of this node
 
 	// wasteful are those who were given a share, and signed beyond it: each such
 	// action costs a judgement of the whole log.
@@ -35,7 +36,8 @@ type logLimits struct {
 func newLogLimits() logLimits {
 	return logLimits{
 		duty: rate.NewLimiter(logsASecond, logsAtOnce), crowd: rate.NewLimiter(logsASecond, logsAtOnce),
-		strange: rate.NewLimiter(strangersActions, strangersAtOnce), wasteful: map[protocol.PeerID]bool{},
+		strange: rate.NewLimiter(strangersActions, strangersAtOnce), long: rate.NewLimiter(rate.Every(longEach), longAtOnce),
+		wasteful: map[protocol.PeerID]bool{},
 	}
 }
 
@@ -71,35 +73,46 @@ func (r *Room) abide(now time.Duration) {
 // takeAction takes an action that a message carries; false if it is not worth
 // passing on.
 func (r *Room) takeAction(w *pb.SignedAction, from protocol.PeerID, now time.Duration) bool {
-	return len(r.logged(r.addAction(w, from, false, now), true, now)) > 0
-}
-
-// addAction gives what an action, if it is sound, adds to the log. asked: this node
-// asked for it.
-func (r *Room) addAction(w *pb.SignedAction, from protocol.PeerID, asked bool, now time.Duration) []*protocol.Action {
-	a, err := protocol.ParseAction(r.cfg.Room, w)
-	switch {
-	case err != nil:
-		r.drop("malformed action")
-		return nil
-	case r.log.Has(a.Hash):
-		return nil
-	case (!r.log.MayAct(a.Actor) || r.logLimits.wasteful[a.Actor] && !asked) && !r.strange(now):
-		r.drop("action without right")
-		return nil
-	case a.Verify() != nil:
-		r.drop("wrongly signed")
-		return nil
+	a := r.parseAction(w)
+	if a == nil || !r.sound(a, r.log.MayAct(a.Actor) && !r.logLimits.wasteful[a.Actor], now) {
+		return false
 	}
 	added, missing, err := r.log.Add(a)
 	if err != nil {
 		r.drop("action without right")
-		return nil
+		return false
 	}
-	if len(missing) > 0 && !asked {
+	if len(missing) > 0 {
 		r.askLog(r.whomToAsk(from), false, now)
 	}
-	return added
+	return len(r.logged(added, true, now)) > 0
+}
+
+// parseAction reads an action that this node may lack; nil: it has it, or it is none.
+func (r *Room) parseAction(w *pb.SignedAction) *protocol.Action {
+	a, err := protocol.ParseAction(r.cfg.Room, w)
+	if err != nil {
+		r.drop("malformed action")
+		return nil
+	}
+	if r.log.Has(a.Hash) {
+		return nil
+	}
+	return a
+}
+
+// sound checks who signed an action. Of those whose actor is not known to have a right
+// to it, few are worth that.
+func (r *Room) sound(a *protocol.Action, known bool, now time.Duration) bool {
+	switch {
+	case !known && !r.strange(now):
+		r.drop("action without right")
+		return false
+	case a.Verify() != nil:
+		r.drop("wrongly signed")
+		return false
+	}
+	return true
 }
 
 // strange says whether an action of somebody who may not act, as far as this
