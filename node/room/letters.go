@@ -12,8 +12,8 @@ import (
 
 const (
 	// Sealed reports of one child: to each of the 17 who may moderate, at once. Those
-	// for whom the room does not stand have lettersASecond together; of all twice as
-	// many are opened.
+	// for whom the room does not stand have lettersASecond together, and so has each
+	// parent; of all twice as many are opened.
 	lettersOfOne   = protocol.MaxModerators + 4
 	lettersEach    = time.Second
 	lettersASecond = 16
@@ -75,16 +75,23 @@ func (r *Room) takeReceipt(id protocol.PeerID, m *pb.ReportReceipt, now time.Dur
 }
 
 // mayPost counts a child's letters, also those for this node: a crowd must not keep
-// others' from being carried or opened. What a parent brings, that one has counted.
+// others' from being carried or opened. What a parent brings, that one has counted; a
+// parent that has not leaves others' opened too.
 func (r *Room) mayPost(from protocol.PeerID, now time.Duration) bool {
 	p := r.paths[from]
-	if !p.child {
-		return true
-	}
-	if p.letters == nil {
+	switch {
+	case p.letters != nil:
+	case p.child:
 		p.letters = rate.NewLimiter(rate.Every(lettersEach), lettersOfOne)
+	default:
+		p.letters = rate.NewLimiter(lettersASecond, 4*lettersASecond)
 	}
-	if !p.letters.AllowN(instant(now), 1) || !r.within(r.reports.posted, from, now) {
+	switch {
+	case !p.letters.AllowN(instant(now), 1):
+		return false
+	case !p.child:
+		return true
+	case !r.within(r.reports.posted, from, now):
 		return false
 	}
 	r.spend(r.reports.posted, from, now)

@@ -264,6 +264,24 @@ func TestReportsOfManyArePatient(t *testing.T) {
 	}
 }
 
+// TestAParentDrownsNoReports: those that come by another way are opened, whatever one
+// parent sends.
+func TestAParentDrownsNoReports(t *testing.T) {
+	s := still(t, protocol.StageHost, 4, 0)
+	above, child := s.nodes[1], s.nodes[2]
+	s.pathTo(above.id)
+	s.parents[above.id] = &parent{accepted: true}
+	s.senders[child.id] = &sender{at: s.clock}
+	junk := &pb.SealedReport{Room: s.cfg.Room[:], To: keyOf(t, s.cfg.Self), Sealed: make([]byte, 100)}
+	for range 1000 {
+		s.linkMessage(above.id, &pb.LinkMessage{What: &pb.LinkMessage_Report{Report: junk}}, s.clock)
+	}
+	s.deliver(child, &protocol.Report{Of: above.id, Why: "keeps others' words back"})
+	if len(s.reports.came) != 1 {
+		t.Errorf("%d came: %v", len(s.reports.came), s.dropped)
+	}
+}
+
 // TestLettersAreCarriedForChildrenAlone: for one who moderates, of bounded size and
 // number.
 func TestLettersAreCarriedForChildrenAlone(t *testing.T) {
