@@ -133,9 +133,9 @@ func (r *Room) takeHand(m *protocol.Message, now time.Duration) {
 	case h != nil:
 		h.at, h.boot, h.raised = now, m.Boot, m.Hand.Raised
 	case r.seated(p, now):
-	case len(r.hands) >= protocol.MaxHands || !r.vouched(p, now) && !r.mayQueue(p, now):
+	case len(r.hands) >= protocol.MaxHands || !r.standsFor(p, now) && !r.mayQueue(p, now):
 		r.drop("more hands than the queue takes")
-	case !r.vouched(p, now) && !r.mayAsk(p, now):
+	case !r.standsFor(p, now) && !r.mayAsk(p, now):
 		r.drop("hands too often")
 	default:
 		h := r.noteHand(p, now)

@@ -154,7 +154,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 	s, k := r.senders[m.From], kindOf(m)
 	switch {
-	case s == nil && len(r.members) >= protocol.MaxMembers && !r.vouched(m.From, now):
+	case s == nil && len(r.members) >= protocol.MaxMembers && !r.standsFor(m.From, now):
 		r.drop("more members than this node remembers")
 		return false
 	case !r.freshTalk(m, s, now):

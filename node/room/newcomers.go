@@ -35,16 +35,16 @@ func (s *sender) heard(now time.Duration) {
 	s.at = now
 }
 
-// vouched says whether the room stands for somebody: they have a duty, or somebody
+// standsFor says whether the room stands for somebody: they have a duty, or somebody
 // who might once gave them one, and nobody has put them out since.
-func (r *Room) vouched(p protocol.PeerID, now time.Duration) bool {
+func (r *Room) standsFor(p protocol.PeerID, now time.Duration) bool {
 	return r.hasDuty(p, now) || r.lawful.Vouched(p)
 }
 
 // isNew says whether the room does not stand for somebody, who has not been heard
 // here for long, nor is anybody of whom this node's person keeps a note.
 func (r *Room) isNew(p protocol.PeerID, now time.Duration) bool {
-	if r.vouched(p, now) || r.cfg.Noted != nil && r.cfg.Noted(p) {
+	if r.standsFor(p, now) || r.cfg.Noted != nil && r.cfg.Noted(p) {
 		return false
 	}
 	s := r.senders[p]
@@ -71,7 +71,7 @@ func newAllowance(kind string, aSecond int) allowance {
 // within says whether one more of p is within an allowance, which it does not use.
 func (r *Room) within(a allowance, p protocol.PeerID, now time.Duration) bool {
 	switch {
-	case r.vouched(p, now):
+	case r.standsFor(p, now):
 	case !ready(a.crowd, now):
 		r.drop("more " + a.kind + " than a room takes")
 		return false
@@ -84,7 +84,7 @@ func (r *Room) within(a allowance, p protocol.PeerID, now time.Duration) bool {
 
 // spend counts one of p.
 func (r *Room) spend(a allowance, p protocol.PeerID, now time.Duration) {
-	if r.vouched(p, now) {
+	if r.standsFor(p, now) {
 		return
 	}
 	a.crowd.AllowN(instant(now), 1)
@@ -129,7 +129,7 @@ func (r *Room) mayQueue(p protocol.PeerID, now time.Duration) bool {
 		case r.isNew(q, now):
 			newcomers++
 			strangers++
-		case !r.vouched(q, now):
+		case !r.standsFor(q, now):
 			strangers++
 		}
 	}
@@ -166,7 +166,7 @@ func (r *Room) worth(p protocol.PeerID, now time.Duration) int {
 	switch {
 	case r.members[p] != nil:
 		return 3
-	case r.vouched(p, now):
+	case r.standsFor(p, now):
 		return 2
 	case r.isNew(p, now):
 		return 0
