@@ -11,20 +11,23 @@ import { inSentence, names } from './log.js'
 /** @typedef {import('./live.js').RoomView} RoomView */
 
 const pace = 1000 // ms between two looks at a log
+const settling = 3000 // ms in which the log of a room that one comes to is not all there yet
 
 export class Deeds {
 	/** @param {import('./room.js').Room} room */
 	constructor(room) {
 		this.room = room
 		this.log = '' // hash of the one that was looked at last
-		/** @type {Set<string> | null} hashes of the actions that are known */
-		this.known = null
+		this.came = 0 // when the room was first seen from within
+		/** @type {Set<string>} hashes of the actions that are known */
+		this.known = new Set()
 		this.busy = false
 	}
 
 	/** Looks for what is new once the log is another. What was done before one came is not. @param {RoomView} view */
 	async follow(view) {
 		if (this.busy || view.log === '' || view.log === this.log) return
+		this.came ||= performance.now()
 		this.busy = true
 		this.log = view.log
 		/** @type {import('./log.js').Log | null} */
@@ -38,10 +41,10 @@ export class Deeds {
 
 	/** @param {import('./log.js').Log} log @param {RoomView} view */
 	take(log, view) {
-		const { known } = this
+		const old = performance.now() - this.came < settling
 		const called = names(view, log)
 		for (const l of log.actions) {
-			if (known && !known.has(l.hash) && l.stands) this.room.chat.note({ id: l.hash, said: l.at, deed: inSentence(l, called) })
+			if (!old && l.stands && !this.known.has(l.hash)) this.room.chat.note({ id: l.hash, said: l.at, deed: inSentence(l, called) })
 		}
 		this.known = new Set(log.actions.map(l => l.hash))
 	}
