@@ -31,13 +31,13 @@ func open(nodes int) accounts {
 // other one keeps, whatever both have dropped before.
 func (j *judge) admit() {
 	for _, i := range j.of(j.founder).actions {
-		j.try(i, none)
+		j.try(i)
 	}
 	for rank := range protocol.MaxRank {
 		for _, g := range j.appointments(rank) {
 			for _, i := range j.of(j.nodes[g].peer).actions {
 				if j.nodes[i].past.has(g) {
-					j.try(i, g)
+					j.try(i)
 				}
 			}
 		}
@@ -54,25 +54,25 @@ func (j *judge) appointments(rank int) (out []int) {
 	return out
 }
 
-// try counts an action if the appointment by has enough left for it, after what it
-// knows of, as far as that can be paid for. An action that brings along too much
-// that can't does not count, and nothing for its sake.
-func (j *judge) try(i, by int) {
+// try counts an action if it can be paid for, after what it knows of, as far as that
+// can be paid for. An action that brings along too much that can't does not count, and
+// nothing for its sake.
+func (j *judge) try(i int) {
 	n := j.nodes[i]
-	if j.kept.has(i) || !j.affords(by, n) {
+	if j.kept.has(i) || j.payer(i) == unpaid {
 		return
 	}
 	var paid, beyond []int
 	for _, k := range j.sorted(n.past, j.kept) {
-		if g := j.payer(k); g != unpaid {
-			j.pay(k, g)
+		if by := j.payer(k); by != unpaid {
+			j.pay(k, by)
 			paid = append(paid, k)
 		} else {
 			beyond = append(beyond, k)
 		}
 	}
-	brought := j.brought[n.Actor] + len(beyond)
-	if !j.affords(by, n) || brought > protocol.MaxBeyond || j.beyond+len(beyond) > protocol.MaxKept-protocol.MaxActions {
+	by, brought := j.payer(i), j.brought[n.Actor]+len(beyond)
+	if by == unpaid || brought > protocol.MaxBeyond || j.beyond+len(beyond) > protocol.MaxKept-protocol.MaxActions {
 		for _, k := range slices.Backward(paid) {
 			j.refund(k)
 		}
@@ -90,7 +90,8 @@ func (j *judge) sorted(s, t set) []int {
 }
 
 // payer gives what pays for an action: of its author's appointments that have enough
-// left, one of the highest rank, the first of those in the log's order.
+// left, one of the highest rank, the last of those in the log's order. What knows of
+// fewer has the earlier ones left.
 func (j *judge) payer(i int) int {
 	n, by := j.nodes[i], unpaid
 	if n.Actor == j.founder {
@@ -101,7 +102,7 @@ func (j *judge) payer(i int) int {
 	}
 	for _, g := range j.of(n.Actor).appointed {
 		v := j.verdicts[g]
-		if v.counts && v.rank < protocol.MaxRank && n.past.has(g) && j.affords(g, n) && (by == unpaid || v.rank < j.verdicts[by].rank) {
+		if v.counts && v.rank < protocol.MaxRank && n.past.has(g) && j.affords(g, n) && (by == unpaid || v.rank <= j.verdicts[by].rank) {
 			by = g
 		}
 	}

@@ -156,7 +156,8 @@ func TestShareBoundsAFlood(t *testing.T) {
 	s.banned(dave, erin)
 }
 
-// Which of two appointments pays does not depend on which came first.
+// Which of two appointments pays does not depend on which came first; and it is not
+// that one which another action needs.
 func TestPaymentIsOrdered(t *testing.T) {
 	one := protocol.Grant{Peer: alice, Role: protocol.RoleModerator, Share: 1}
 	g := protocol.Action{Room: room().Room, Actor: founder, Sequence: 1, Deed: one, Hash: protocol.ActionHash{1}}
@@ -165,12 +166,14 @@ func TestPaymentIsOrdered(t *testing.T) {
 		Parents: []protocol.ActionHash{g.Hash, h.Hash}}
 	y := protocol.Action{Room: room().Room, Actor: alice, Sequence: 1, Deed: protocol.Pause(true), Hash: protocol.ActionHash{4},
 		Parents: []protocol.ActionHash{g.Hash}}
+	z := protocol.Action{Room: room().Room, Actor: alice, Sequence: 1, Deed: protocol.Pause(true), Hash: protocol.ActionHash{5},
+		Parents: []protocol.ActionHash{g.Hash}}
 	a, b := New(room()), New(room())
-	for i := range 4 {
-		a.Add([]*protocol.Action{&g, &h, &x, &y}[i])
-		b.Add([]*protocol.Action{&h, &g, &x, &y}[i])
+	for i := range 5 {
+		a.Add([]*protocol.Action{&g, &h, &x, &y, &z}[i])
+		b.Add([]*protocol.Action{&h, &g, &z, &x, &y}[i])
 	}
-	if a.Hash() != b.Hash() || a.Has(y.Hash) || !a.Has(x.Hash) {
+	if a.Hash() != b.Hash() || a.Len() != 4 || !a.Has(x.Hash) || !a.Has(y.Hash) {
 		t.Errorf("%d and %d actions", a.Len(), b.Len())
 	}
 }
