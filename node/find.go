@@ -89,7 +89,7 @@ func (n *Node) entryOf(id protocol.RoomID, hints []peer.AddrInfo) entry {
 	if d, ok := n.directory.Room(id); ok {
 		e.genesis = d.Genesis
 	} else if r, ok := n.stored(id); ok {
-		if g, err := storedGenesis(r); err == nil {
+		if g, err := openGenesis(r.Genesis); err == nil {
 			e.genesis = g
 		}
 	}

@@ -10,7 +10,10 @@
 //	meet.go       first neighbours, when a person asks for them
 //	pairs.go      link and rtc of each other node, as one
 //	rooms.go      the rooms that this node is in
-//	calendar.go   its own rooms that are to come
+//	kept.go       what is kept of them over restarts
+//	lives.go      and of the lives of bans and grants
+//	opening.go    its own rooms, opened and closed
+//	calendar.go   those that are to come
 //	shelf.go      and those that are closed
 //	locate.go     rooms of which only the ID is known
 //	forwarder.go  a room's forwarder, as the room sees it
@@ -21,6 +24,7 @@
 //	met.go        whose rooms it has heard of
 //	profile.go    what its person says of themselves
 //	backend.go    what the HTTP API asks for
+//	lines.go      and of all rooms
 package node
 
 import (

@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/discovery/gossip"
 	"github.com/earshot-audio/earshot/node/reach"
 	"github.com/earshot-audio/earshot/node/relay"
 	"github.com/earshot-audio/earshot/node/room"
-	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 	"github.com/earshot-audio/earshot/protocol/roster"
@@ -145,93 +143,6 @@ func (n *Node) enter(e entry) (*carried, error) {
 	return c, nil
 }
 
-// kept is what a room goes on from.
-type kept struct {
-	boot     uint64
-	sequence *numbers
-	era      uint32
-	term     protocol.Key
-	actions  []*pb.SignedAction
-	genesis  *protocol.Genesis // of one that has a log; nil: not kept
-	lives    roster.Lives
-	livesAgo time.Duration
-}
-
-func (n *Node) recall(id protocol.RoomID) (k kept, err error) {
-	if k.boot, err = n.store.Boot(uint64(n.cfg.Wall().UnixMilli())); err != nil {
-		return k, err
-	}
-	if k.sequence, err = newNumbers(n, id); err != nil {
-		return k, err
-	}
-	k.era, k.term, _ = n.store.Term(id)
-	actions, err := n.store.Actions(id)
-	for _, raw := range actions {
-		var a pb.SignedAction
-		if err := proto.Unmarshal(raw, &a); err != nil {
-			return k, err
-		}
-		k.actions = append(k.actions, &a)
-	}
-	if err != nil {
-		return k, err
-	}
-	if k.genesis, err = n.keptGenesis(id); err != nil {
-		return k, err
-	}
-	raw, err := n.store.Lives(id)
-	if err != nil {
-		return k, err
-	}
-	k.lives, k.livesAgo, err = decodeLives(raw, n.cfg.Wall())
-	return k, err
-}
-
-func (n *Node) saveActions(id protocol.RoomID, actions []*pb.SignedAction) {
-	raw := make([][]byte, 0, len(actions))
-	for _, a := range actions {
-		b, err := proto.Marshal(a)
-		if err != nil {
-			continue // it was read from such bytes
-		}
-		raw = append(raw, b)
-	}
-	if err := n.store.SaveActions(id, raw); err != nil {
-		n.log.Error("store a room's log", "err", err)
-	}
-}
-
-func (n *Node) saveGenesis(g *protocol.Genesis) {
-	raw, err := proto.Marshal(g.Signed())
-	if err == nil {
-		err = n.store.SaveGenesis(g.Room, raw)
-	}
-	if err != nil {
-		n.log.Error("store a room's genesis", "err", err)
-	}
-}
-
-// forgetGenesis leaves a room's log without what it takes to wake the room alone: its
-// founder closed it, and only its founder opens it.
-func (n *Node) forgetGenesis(id protocol.RoomID) {
-	if err := n.store.SaveGenesis(id, nil); err != nil {
-		n.log.Error("forget a room's genesis", "err", err)
-	}
-}
-
-// keptGenesis gives what saveGenesis stored; nil: nothing.
-func (n *Node) keptGenesis(id protocol.RoomID) (*protocol.Genesis, error) {
-	raw, err := n.store.Genesis(id)
-	if raw == nil || err != nil {
-		return nil, err
-	}
-	var s pb.SignedGenesis
-	if err := proto.Unmarshal(raw, &s); err != nil {
-		return nil, err
-	}
-	return protocol.OpenGenesis(&s)
-}
-
 // class says how well this node could carry a room: one that anybody can reach,
 // better than one that gets what others send it first, better than one to which
 // many come only by detours.
@@ -335,42 +246,6 @@ func (n *Node) announce(envelope []byte) {
 	})
 }
 
-// keepFounded stores a room of this node's own, so that it is there again after
-// a restart, and those whom its founder lets speak there.
-func (n *Node) keepFounded(g *protocol.Genesis, speakers []protocol.PeerID, next time.Time) (r store.Room, err error) {
-	signed, err := proto.Marshal(g.Signed())
-	if err == nil {
-		r = store.Room{ID: g.Room, Mine: true, Genesis: signed, Title: g.Title, Speakers: speakers, Closed: !next.IsZero(), Next: next}
-		err = n.store.SaveRoom(r)
-	}
-	if err != nil {
-		n.log.Error("store a room", "err", err)
-	}
-	return r, err
-}
-
-func (n *Node) stored(id protocol.RoomID) (store.Room, bool) {
-	rooms, err := n.store.Rooms()
-	if err != nil {
-		n.log.Error("read the rooms", "err", err)
-	}
-	for _, r := range rooms {
-		if r.ID == id {
-			return r, true
-		}
-	}
-	return store.Room{}, false
-}
-
-// storedGenesis gives the genesis of a room of this node's own.
-func storedGenesis(r store.Room) (*protocol.Genesis, error) {
-	var s pb.SignedGenesis
-	if err := proto.Unmarshal(r.Genesis, &s); err != nil {
-		return nil, err
-	}
-	return protocol.OpenGenesis(&s)
-}
-
 // resume enters this node's own rooms again after a restart.
 func (n *Node) resume() {
 	rooms, err := n.store.Rooms()
@@ -394,7 +269,7 @@ func (n *Node) resume() {
 			}
 			continue
 		}
-		g, err := storedGenesis(r)
+		g, err := openGenesis(r.Genesis)
 		if err == nil {
 			_, err = n.enter(entry{id: r.ID, genesis: g, seeds: n.announcers(r.ID), speakers: r.Speakers})
 		}

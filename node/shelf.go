@@ -50,7 +50,7 @@ func (n *Node) schedule(r store.Room) error {
 
 // shelvedLog gives the log of a room of this node's own that is closed.
 func (n *Node) shelvedLog(r store.Room) (*roster.Log, error) {
-	g, err := storedGenesis(r)
+	g, err := openGenesis(r.Genesis)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (n *Node) missed(id protocol.RoomID, a coming) {
 // unshelve opens a room of this node's own again. The time that was said for it is
 // used up. The desk is the caller's.
 func (n *Node) unshelve(ctx context.Context, r store.Room) (entry, error) {
-	g, err := storedGenesis(r)
+	g, err := openGenesis(r.Genesis)
 	if err != nil {
 		return entry{}, err
 	}
