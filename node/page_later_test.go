@@ -24,6 +24,7 @@ func TestPageLater(t *testing.T) {
 	must(t, err)
 	waits(budi, host, guest, o)
 	endsUntil(ana, host, guest, o.Room)
+	tries(ana, guest)
 }
 
 // plans has a room planned for tomorrow, and found by another.
@@ -103,4 +104,19 @@ func endsUntil(ana *running, host, guest *page, room string) {
 	if v, err := ana.Room(host.ctx, room); err != nil || v.State != web.StateComing {
 		host.t.Errorf("the room is not to come: %+v, %v", v, err)
 	}
+}
+
+// tries has budi come to a room that only its link finds: his page asks again until
+// it is open.
+func tries(ana *running, guest *page) {
+	guest.mayComplain("404", "409") // until then it is refused
+	soon := time.Now().Add(5 * time.Second)
+	o, err := ana.Open(guest.ctx, web.OpenRequest{Title: "Just us", Stage: "open", Unlisted: true, At: &soon})
+	must(guest.t, err)
+	guest.call(`location.hash = ''`, nil)
+	guest.follows(o.Link)
+	guest.asks()
+	guest.tabTo(`.floor .acts button`)
+	guest.presses(kb.Enter)
+	guest.shows(`.state`, "This room is not open yet")
 }

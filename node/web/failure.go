@@ -79,7 +79,7 @@ func statusOf(code string) int {
 		return http.StatusTooManyRequests
 	case protocol.CodeUnknownRoom, protocol.CodeUnknownPeer, protocol.CodeUnknownGuest, protocol.CodeNoFile:
 		return http.StatusNotFound
-	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor, protocol.CodeFullLog:
+	case protocol.CodeAmbiguousRoom, protocol.CodeClosedRoom, protocol.CodeOpensLater, protocol.CodeNeedsLog, protocol.CodeNotInRoom, protocol.CodeNoDoor, protocol.CodeFullLog:
 		return http.StatusConflict
 	case protocol.CodeNotOggOpus, protocol.CodeBadAudio:
 		return http.StatusUnprocessableEntity

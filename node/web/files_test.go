@@ -32,7 +32,7 @@ func pageFiles(t *testing.T) (paths []string) {
 func TestPageWeight(t *testing.T) {
 	const (
 		mostSent   = 150_000 // bytes of all files, as a browser loads them
-		mostSource = 300_000 // as people read them
+		mostSource = 350_000 // as people read them
 	)
 	server, _ := up(t, newBackend())
 	sent, source := 0, 0

@@ -109,7 +109,7 @@ func codeOf(err error) string {
 
 func TestProblemsArriveWhole(t *testing.T) {
 	for code, status := range map[string]int{
-		protocol.CodeUsage: 400, protocol.CodeUnknownRoom: 404, protocol.CodeAmbiguousRoom: 409, protocol.CodeClosedRoom: 409,
+		protocol.CodeUsage: 400, protocol.CodeUnknownRoom: 404, protocol.CodeAmbiguousRoom: 409, protocol.CodeClosedRoom: 409, protocol.CodeOpensLater: 409,
 		protocol.CodeFullRoom: 503, protocol.CodeLinkCut: 400, protocol.CodeLinkForm: 400, protocol.CodeOtherNetwork: 400,
 		protocol.CodeNotOnStage: 403, protocol.CodeNotHost: 403, protocol.CodeNotInRoom: 409, protocol.CodeBadAddress: 400,
 		protocol.CodeMuted: 403, protocol.CodeFullLog: 409,

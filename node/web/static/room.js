@@ -205,10 +205,9 @@ export class Room {
 		if (now === 'coming' && this.far) say(this.words, this.awaited.show(this.far))
 		if (before === now) return
 		this.act.dataset.state = now
-		if (before === 'coming') this.awaited.over(now === 'away')
 		if (before === 'lost' && now === 'heard') this.tell(t('back'))
 		const problem = this.presence.hearing?.problem
-		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), silenced: '', heard: '', ended: t('ended'), over: problem ? whyAway(problem) : t('join.ask') }
+		const sentences = { away: t('join.ask'), joining: t('joining'), lost: t('lost'), full: t('full'), early: `${t('later.soon')} (${problem?.message})`, silenced: '', heard: '', ended: t('ended'), over: problem ? whyAway(problem) : t('join.ask') }
 		if (now in sentences) say(this.words, sentences[/** @type {keyof typeof sentences} */ (now)])
 		const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) => h('button', { class: 'main', onclick }, t(key))
 		this.act.replaceChildren(...{
@@ -218,6 +217,7 @@ export class Room {
 			ended: [h('a', { class: 'button', href: '#' }, t('hall')), this.hosts && button('reopen', () => this.reopen())].filter(Boolean),
 			coming: [...this.awaited.buttons, this.hosts && h('button', { onclick: () => this.reopen() }, t('later.early'))].filter(Boolean),
 		}[now] ?? [])
+		if (before === 'coming') this.awaited.over(now === 'away')
 	}
 
 	/** Whether the room is this person's own. */

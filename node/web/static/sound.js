@@ -10,11 +10,12 @@
 import { Problem, negotiate, post, remove, roomPath } from './api.js'
 import { Ear, Mouth, able } from './codecs.js'
 
-/** @typedef {'joining' | 'heard' | 'silenced' | 'lost' | 'full' | 'over'} State */
+/** @typedef {'joining' | 'heard' | 'silenced' | 'lost' | 'full' | 'early' | 'over'} State early: the room is not open yet */
 
 const slots = 3
 const balanced = 50 // ms between two looks at who is on which slot
 const pauses = [250, 500, 1000, 2000, 4000] // ms before another try
+const early = 20_000 // ms before another try where a room is not open yet
 const heardFor = 400 // ms: an older contributing source is over
 const silence = 3000 // ms: a connection that is lost for longer is made anew
 const ended = ['failed', 'closed']
@@ -138,7 +139,7 @@ class Line extends EventTarget {
 		this.name = name
 		/** @type {State} */
 		this.state = 'joining'
-		/** @type {Problem | null} that trying again does not mend */
+		/** @type {Problem | null} that trying again does not mend, or not soon */
 		this.problem = null
 		this.held = false // it was up once
 		this.left = new AbortController()
@@ -187,6 +188,7 @@ class Line extends EventTarget {
 				})
 				if (!signal.aborted) {
 					this.held = true
+					this.problem = null
 					tries = 0
 					this.begun()
 					await Promise.race([session.over, left])
@@ -196,7 +198,8 @@ class Line extends EventTarget {
 				this.failed(e)
 			}
 			await session?.end()
-			await Promise.race([new Promise(done => setTimeout(done, pauses[Math.min(tries, pauses.length - 1)])), left])
+			const pause = this.state === 'early' ? early : pauses[Math.min(tries, pauses.length - 1)]
+			await Promise.race([new Promise(done => setTimeout(done, pause)), left])
 		}
 		this.close()
 		this.become('over')
@@ -211,6 +214,9 @@ class Line extends EventTarget {
 		const refused = e instanceof Problem && e.status >= 400 && e.status < 500
 		if (e instanceof Problem && e.code === 'full_room') {
 			this.become('full')
+		} else if (e instanceof Problem && e.code === 'room_opens_later' && !this.held) {
+			this.problem = e
+			this.become('early')
 		} else if (refused && !(this.held && e.code === 'unknown_room')) {
 			this.problem = e
 			this.left.abort()

@@ -13,6 +13,7 @@ export default {
 	'later.waits': 'This room opens {when}. You hear it then, as long as this page is open; your microphone stays off.',
 	'later.now': '{title} is open now.',
 	'later.early': 'Open it now',
+	'later.soon': 'This room is not open yet. You hear it once it is, as long as this page is open.',
 	'room': 'Room {id}',
 	'open': 'Open a room',
 	'opens': 'When?',

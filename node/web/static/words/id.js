@@ -13,6 +13,7 @@ export default {
 	'later.waits': 'Ruang ini dibuka {when}. Kamu akan mendengarnya saat itu, selama halaman ini terbuka; mikrofonmu tetap mati.',
 	'later.now': '{title} sudah dibuka.',
 	'later.early': 'Buka sekarang',
+	'later.soon': 'Ruang ini belum dibuka. Kamu akan mendengarnya begitu dibuka, selama halaman ini terbuka.',
 	'room': 'Ruang {id}',
 	'open': 'Buat ruang',
 	'opens': 'Kapan?',

@@ -13,6 +13,7 @@ export default {
 	'later.waits': 'Phòng này mở vào {when}. Khi đó bạn sẽ nghe được, miễn là trang này còn mở; micrô của bạn vẫn tắt.',
 	'later.now': '{title} đã mở.',
 	'later.early': 'Mở ngay',
+	'later.soon': 'Phòng này chưa mở. Khi phòng mở bạn sẽ nghe được, miễn là trang này còn mở.',
 	'room': 'Phòng {id}',
 	'open': 'Tạo phòng',
 	'opens': 'Khi nào?',

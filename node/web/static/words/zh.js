@@ -13,6 +13,7 @@ export default {
 	'later.waits': '这个房间将于{when}开放。只要本页开着，届时你就能听到；麦克风保持关闭。',
 	'later.now': '{title} 现在开放了。',
 	'later.early': '现在开放',
+	'later.soon': '这个房间还没开放。只要本页开着，一开放你就能听到。',
 	'room': '房间 {id}',
 	'open': '创建房间',
 	'opens': '什么时候？',
