@@ -5,6 +5,7 @@
  * @module
  */
 
+import { called } from './person.js'
 import { h, say, set } from './view.js'
 import { dayTime, t } from './words.js'
 
@@ -121,11 +122,6 @@ export class Notices {
 /** What one calls a room's host, if one follows them; '': one does not. @param {RoomLine} r */
 function followedHost(r) {
 	return r.followed?.some(f => f.host) ? r.host_petname || r.host.slice(-6) : ''
-}
-
-/** @param {import('./reports.js').Person} who */
-function called(who) {
-	return who.petname || who.name || who.peer.slice(-6)
 }
 
 /** Asks the browser to let this person be told by their system; after a press of theirs alone. */

@@ -7,7 +7,7 @@
 
 import { get, inWords, post, roomPath } from './api.js'
 import { tellMe } from './notify.js'
-import { note, noted } from './person.js'
+import { called, note, noted } from './person.js'
 import { List, ask, h, say, set } from './view.js'
 import { dayTime, language, t } from './words.js'
 
@@ -35,7 +35,7 @@ export async function showPeople() {
 			none.hidden = people.length + followed.length > 0
 			section.hidden = followed.length === 0
 			roomList.show(followed)
-			list.show(people.sort((a, b) => nameOf(a).localeCompare(nameOf(b), language())))
+			list.show(people.sort((a, b) => called(a).localeCompare(called(b), language())))
 		} catch (e) {
 			say(problem, inWords(e))
 		}
@@ -87,21 +87,16 @@ export async function showPeople() {
 			/** @param {Person} p */
 			update: p => {
 				peer = p.peer
-				say(name, nameOf(p))
+				say(name, called(p))
 				say(facts, [
 					p.petname && p.name && p.name !== p.petname && t('person.calls', { name: p.name }), p.followed && t('people.followed'),
 					p.blocked && (p.blocked_until ? t('people.blocked.until', { when: dayTime(p.blocked_until) }) : t('person.blocked')),
 				].filter(Boolean).join(' · '))
 				for (const [key, button] of Object.entries(buttons)) {
 					button.hidden = !p[/** @type {'followed'} */ (key)]
-					set(button, { 'aria-label': `${button.textContent}: ${nameOf(p)}` })
+					set(button, { 'aria-label': `${button.textContent}: ${called(p)}` })
 				}
 			},
 		}
 	}
-}
-
-/** @param {Person} p */
-function nameOf(p) {
-	return p.petname || p.name || p.peer.slice(-6)
 }

@@ -30,6 +30,9 @@ export function noted() {
 	return get('/api/v1/people')
 }
 
+/** What one calls somebody, else what they call themselves. @param {{peer: string, name: string, petname?: string}} p */
+export const called = p => p.petname || p.name || p.peer.slice(-6)
+
 /** Whether a name may be taken for another's: one that was given here is not. @param {Member} m */
 export function alike(m) {
 	return !m.petname && (m.similar_to ?? []).length > 0

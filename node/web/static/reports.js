@@ -6,7 +6,7 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
-import { about } from './person.js'
+import { about, called } from './person.js'
 import { List, ask, h, say, set } from './view.js'
 import { among, language, t } from './words.js'
 
@@ -21,9 +21,6 @@ import { among, language, t } from './words.js'
  */
 
 const mostBytes = 300 // of the person's own words
-
-/** @param {Person} p */
-const called = p => p.petname || p.name || p.peer.slice(-6)
 
 /**
  * Asks for a word on somebody, says beforehand what is sent, and then who has it.

@@ -139,17 +139,8 @@ export class Room {
 	/** Shows the room as it is now. */
 	show() {
 		const before = this.view
-		const line = this.live.rooms.get(this.id) ?? this.live.coming.get(this.id)
-		if (line) {
-			this.far = line
-			this.listed = true
-		} else if (this.listed) {
-			this.listed = false
-			this.fetch() // has it ended?
-		}
-		const view = (this.view = this.live.views.get(this.id))
-		this.members = new Map(view?.members.map(m => [m.peer, m]))
-		const known = this.far
+		this.look()
+		const { view, far: known } = this
 		const hearing = this.presence.hearing?.room === this.id ? this.presence.hearing : null
 		say(this.title, view?.title ?? known?.title ?? t('room', { id: this.id.slice(0, 6) }))
 		this.title.lang = view?.language ?? known?.language ?? ''
@@ -163,17 +154,7 @@ export class Room {
 		this.telling.element.hidden = view?.host === this.live.node?.peer_id
 		if (view) this.telling.update(view)
 		this.reports.show(this.live.reports.get(this.id), view !== undefined)
-		this.list.show(stage)
-		const seated = new Set(stage.map(m => m.peer))
-		for (const peer of this.seats.keys()) {
-			if (seated.has(peer)) continue
-			this.seats.delete(peer)
-			this.heardAt.delete(peer)
-		}
-		this.place(stage.length)
-		this.audience.show(audience)
-		this.stop()
-		this.listening.hidden = audience.length === 0
+		this.showPeople(stage, audience)
 		this.drawEars(ears)
 		const recorder = members.find(m => m.recording)
 		this.recording.hidden = !recorder
@@ -192,6 +173,38 @@ export class Room {
 			this.network.show(view, this.live.node?.peer_id ?? '')
 			if (before) this.announce(before, view)
 		}
+	}
+
+	/** Takes what the node told of the room last. */
+	look() {
+		const line = this.live.rooms.get(this.id) ?? this.live.coming.get(this.id)
+		if (line) {
+			this.far = line
+			this.listed = true
+		} else if (this.listed) {
+			this.listed = false
+			this.fetch() // has it ended?
+		}
+		this.view = this.live.views.get(this.id)
+		this.members = new Map(this.view?.members.map(m => [m.peer, m]))
+	}
+
+	/**
+	 * @param {Member[]} stage
+	 * @param {Member[]} audience
+	 */
+	showPeople(stage, audience) {
+		this.list.show(stage)
+		const seated = new Set(stage.map(m => m.peer))
+		for (const peer of this.seats.keys()) {
+			if (seated.has(peer)) continue
+			this.seats.delete(peer)
+			this.heardAt.delete(peer)
+		}
+		this.place(stage.length)
+		this.audience.show(audience)
+		this.stop()
+		this.listening.hidden = audience.length === 0
 	}
 
 	/**
