@@ -311,6 +311,7 @@ func (b *beats) String() string {
 type somebody struct {
 	key            crypto.PrivKey
 	boot, sequence uint64
+	asked          int
 	raised         uint64   // 0: the hand is down
 	wrote          []string // the names of their messages
 }
@@ -430,12 +431,14 @@ func (c *assembly) riots(lasts, each time.Duration) {
 	}
 }
 
-// asks raises an honest one's hand, or the next time takes it down.
+// asks raises an honest one's hand, says the next time that it is up, and the time
+// after that takes it down.
 func (c *assembly) asks(p *somebody) {
-	if p.raised == 0 {
-		p.raised = p.sequence + 1
-	} else {
+	switch p.asked++; {
+	case p.asked%3 == 0:
 		p.raised = 0
+	case p.raised == 0:
+		p.raised = p.sequence + 1
 	}
 	c.sends(p, &protocol.Message{Hand: &protocol.Hand{Up: p.raised > 0, Raised: p.raised}})
 }
