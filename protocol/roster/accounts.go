@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/earshot-audio/earshot/protocol"
@@ -62,17 +63,18 @@ func (j *judge) try(i int) {
 	if j.kept.has(i) || j.payer(i) == unpaid {
 		return
 	}
-	var paid, beyond []int
-	for _, k := range j.sorted(n.past, j.kept) {
+	var paid []int
+	beyond, most := 0, min(protocol.MaxBeyond-j.brought[n.Actor], protocol.MaxKept-protocol.MaxActions-j.beyond)
+	for k := range j.inOrder(n.past, j.kept) {
 		if by := j.payer(k); by != unpaid {
 			j.pay(k, by)
 			paid = append(paid, k)
-		} else {
-			beyond = append(beyond, k)
+		} else if beyond++; beyond > most {
+			break
 		}
 	}
-	by, brought := j.payer(i), j.brought[n.Actor]+len(beyond)
-	if by == unpaid || brought > protocol.MaxBeyond || j.beyond+len(beyond) > protocol.MaxKept-protocol.MaxActions {
+	by := j.payer(i)
+	if by == unpaid || beyond > most {
 		for _, k := range slices.Backward(paid) {
 			j.refund(k)
 		}
@@ -81,12 +83,23 @@ func (j *judge) try(i int) {
 	j.pay(i, by)
 	j.kept.union(n.past)
 	j.kept.add(i)
-	j.brought[n.Actor], j.beyond = brought, j.beyond+len(beyond)
+	j.brought[n.Actor], j.beyond = j.brought[n.Actor]+beyond, j.beyond+beyond
 }
 
-// sorted gives what is in s and not in t, in the log's order.
-func (j *judge) sorted(s, t set) []int {
-	return slices.SortedFunc(s.beyond(t), func(a, b int) int { return j.nodes[a].compare(j.nodes[b]) })
+// inOrder gives what is in s and not in t, in the log's order. Little is sorted, much is
+// looked for there: whoever signs in forks, far beyond a share, has it asked for again
+// with each of them.
+func (j *judge) inOrder(s, t set) iter.Seq[int] {
+	if s.count()-s.common(t) < len(j.order)/64 {
+		return slices.Values(slices.SortedFunc(s.beyond(t), func(a, b int) int { return j.nodes[a].compare(j.nodes[b]) }))
+	}
+	return func(yield func(int) bool) {
+		for _, i := range j.order {
+			if s.has(i) && !t.has(i) && !yield(i) {
+				return
+			}
+		}
+	}
 }
 
 // payer gives what pays for an action: of its author's appointments that have enough
@@ -100,7 +113,7 @@ func (j *judge) payer(i int) int {
 		}
 		return unpaid
 	}
-	for _, g := range j.of(n.Actor).appointed {
+	for _, g := range n.actor.appointed {
 		v := j.verdicts[g]
 		if v.counts && v.rank < protocol.MaxRank && n.past.has(g) && j.affords(g, n) && (by == unpaid || v.rank <= j.verdicts[by].rank) {
 			by = g

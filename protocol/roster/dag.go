@@ -12,6 +12,7 @@ type node struct {
 	past   set // its ancestors
 	height int // one more than the highest parent's
 	peer   protocol.PeerID
+	actor  *person // set by put
 }
 
 // compare orders nodes so that ancestors come first and all logs agree: by
@@ -86,8 +87,8 @@ func (d *dag) put(n *node) {
 	d.nodes = append(d.nodes, n)
 	d.index[n.Hash] = i
 	d.order = d.insert(d.order, i)
-	actor := d.enter(n.Actor)
-	actor.actions = d.insert(actor.actions, i)
+	n.actor = d.enter(n.Actor)
+	n.actor.actions = d.insert(n.actor.actions, i)
 	if n.peer == "" {
 		return
 	}

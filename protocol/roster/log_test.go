@@ -283,6 +283,23 @@ func BenchmarkFoldHostile(b *testing.B) {
 	}
 }
 
+// What two moderators may do together who want that: one signs a long chain beyond its
+// share, the other one forks behind it, of which each would have to bring the chain along.
+func BenchmarkAdmitForks(b *testing.B) {
+	s := &script{t: &testing.T{}, log: New(room())}
+	s.do(founder, protocol.Grant{Peer: alice, Role: protocol.RoleModerator, Share: 64})
+	given := s.do(founder, protocol.Grant{Peer: bob, Role: protocol.RoleModerator, Share: 64})
+	s.log.Together(func() {
+		tip := s.chain(bob, 3*protocol.MaxBeyond, given)
+		for range protocol.MaxActions {
+			s.after(alice, protocol.Mute{Peer: erin}, tip)
+		}
+		for b.Loop() {
+			newJudge(s.log.dag, founder).admit()
+		}
+	})
+}
+
 func BenchmarkAdd(b *testing.B) {
 	s := &script{t: &testing.T{}, log: New(room())}
 	fill(s)
