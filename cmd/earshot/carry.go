@@ -36,12 +36,15 @@ type closedLine struct {
 
 func (p *program) closeCommand() *cobra.Command {
 	var at string
-	cmd := p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
+	var cmd *cobra.Command
+	cmd = p.roomAct("close", "Close a room of yours: silent until reopened under the same link",
 		func(ctx context.Context, node *caller, v web.RoomView) error {
 			var next time.Time
-			if said, err := whenSaid(at, time.Now()); err != nil {
-				return err
-			} else if said != nil {
+			if cmd.Flags().Changed("at") {
+				said, err := whenSaid(at, time.Now())
+				if err != nil {
+					return err
+				}
 				next = *said
 			}
 			if err := node.Close(ctx, v.Room, next); err != nil {

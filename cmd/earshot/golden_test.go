@@ -168,6 +168,9 @@ func TestOpenLater(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"open T --at soon", `earshot: --at: "soon" is no time; for example --at "2026-12-01 19:00"` + "\n"},
 		{"close 7k2m --at 2020-01-01T00:00:00Z", "earshot: --at: 2020-01-01T00:00:00Z is over; give a time to come\n"},
+		{"open T --at=", `earshot: --at: "" is no time; for example --at "2026-12-01 19:00"` + "\n"},
+		{"close 7k2m --at=", `earshot: --at: "" is no time; for example --at "2026-12-01 19:00"` + "\n"},
+		{"reports 7k2m --dismiss first", `earshot: --dismiss: "first" is no number that fits; see: earshot reports --help` + "\n"},
 	} {
 		if _, stderr, code := (call{home: dir}).run(t, strings.Fields(c.args)...); stderr != c.want || code != 2 {
 			t.Errorf("%s: code %d, %q", c.args, code, stderr)

@@ -28,9 +28,11 @@ the room when it starts, up to an hour late. earshot reopen opens it earlier.`,
 		GroupID: groupRooms,
 		Args:    words("TITLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if request.At, err = whenSaid(at, time.Now()); err != nil {
-				return err
+			if cmd.Flags().Changed("at") {
+				var err error
+				if request.At, err = whenSaid(at, time.Now()); err != nil {
+					return err
+				}
 			}
 			request.Title = args[0]
 			return p.open(cmd.Context(), request)

@@ -61,8 +61,10 @@ func (p *program) describe(v web.RoomView, now time.Time) string {
 		fmt.Fprintf(&b, "  %s %s\n", p.faint(fmt.Sprintf("%-8s", head)), fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(&b, "%s%s%s\n", p.bold(v.Title), strings.Repeat(" ", max(2, titleCells-2-cells(v.Title))), headline(v, now))
-	if !v.Closed {
+	if v.Relay != "" || !v.Closed {
 		row("relay", "%s", carried(v))
+	}
+	if len(v.Members) > 0 { // else this node is not in it
 		for i, line := range onStage(v) {
 			row([]string{"stage", ""}[min(i, 1)], "%s", line)
 		}
@@ -109,7 +111,7 @@ func headline(v web.RoomView, now time.Time) string {
 		state = "closed"
 	}
 	parts := []string{state}
-	if !v.Closed {
+	if len(v.Members) > 0 {
 		parts = append(parts, fmt.Sprintf("%d listening", listeners(v)))
 	}
 	switch v.Stage {
@@ -150,6 +152,9 @@ func listeners(v web.RoomView) (n int) {
 func carried(v web.RoomView) string {
 	if v.Relay == "" {
 		return "nobody yet"
+	}
+	if len(v.Members) == 0 { // as it was announced
+		return nameOf(v, v.Relay)
 	}
 	line := fmt.Sprintf("%-9s term %d since %s", nameOf(v, v.Relay), v.Term, ago(time.Duration(v.TermSinceMS)*time.Millisecond))
 	if v.Standby == "" {

@@ -125,11 +125,14 @@ func (f *settingFlags) acts(cmd *cobra.Command, now time.Time) (acts []web.ActRe
 		acts = append(acts, web.ActRequest{Act: web.ActPin, Text: f.pin})
 	}
 	if given("at") {
-		at, err := whenSaid(f.at, now)
-		if err != nil {
-			return nil, err
+		act := web.ActRequest{Act: web.ActNext} // without a time: it is taken back
+		if f.at != "" {
+			var err error
+			if act.At, err = whenSaid(f.at, now); err != nil {
+				return nil, err
+			}
 		}
-		acts = append(acts, web.ActRequest{Act: web.ActNext, At: at})
+		acts = append(acts, act)
 	}
 	if len(acts) == 0 {
 		return nil, usage("it is not said what to set", seeHelp(cmd))
@@ -137,11 +140,8 @@ func (f *settingFlags) acts(cmd *cobra.Command, now time.Time) (acts []web.ActRe
 	return acts, nil
 }
 
-// whenSaid reads a time to come as people write it; "" is none.
+// whenSaid reads a time to come as people write it.
 func whenSaid(s string, now time.Time) (*time.Time, error) {
-	if s == "" {
-		return nil, nil
-	}
 	for _, form := range []string{time.RFC3339, "2006-01-02 15:04", "2006-01-02T15:04"} {
 		at, err := time.ParseInLocation(form, s, now.Location())
 		switch {

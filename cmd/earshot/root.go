@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -176,6 +177,10 @@ func flagProblem(cmd *cobra.Command, err error) error {
 			hint = "did you mean --" + near + "?"
 		}
 		return usage(fmt.Sprintf("%s has no flag --%s", cmd.CommandPath(), name), hint)
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) && invalid.GetFlag().Value.Type() != "bool" && (errors.Is(err, strconv.ErrSyntax) || errors.Is(err, strconv.ErrRange)) {
+		return usage(fmt.Sprintf("--%s: %q is no number that fits", invalid.GetFlag().Name, invalid.GetValue()), hint)
 	}
 	return usage(err.Error(), hint)
 }
