@@ -99,9 +99,9 @@ export class Hands {
 		})
 	}
 
-	/** Takes all hands down that are up now, the last first, once that was asked. */
+	/** Takes all hands down that are up now, once that was asked. */
 	clear() {
-		const peers = [...this.list.shown.keys()].reverse()
+		const peers = [...this.list.shown.keys()]
 		const box = this.room.law.open(t('hand.none'), h('p', {}, t('hand.none.ask', { n: peers.length })), h('div', { class: 'acts' },
 			h('button', { onclick: () => box.close() }, t('cancel')),
 			h('button', { class: 'danger', onclick: () => (box.close(), peers.forEach(peer => this.ask('members/' + encodeURIComponent(peer), { hand: false }))) }, t('hand.none'))))

@@ -186,10 +186,10 @@ export class Law {
 	 */
 	choicesAbout(m, card, close) {
 		const { name, peer } = m
-		/** @param {Choice} c @param {{act: Act, undo?: Act}} does */
-		const go = (c, does) => {
+		/** @param {Choice} c @param {{act: Act, undo?: Act}} way */
+		const go = (c, way) => {
 			close()
-			this.carry({ ...does.act, peer }, t('law.did.' + c.name, { name }), does.undo && { ...does.undo, peer })
+			this.carry({ ...way.act, peer }, t('law.did.' + c.name, { name }), way.undo && { ...way.undo, peer })
 		}
 		/** @param {Choice} c */
 		const chosen = c => {
