@@ -84,7 +84,7 @@ func (n *Node) noteTitle(id protocol.RoomID) {
 		return
 	}
 	if e, ok := n.directory.Room(id); ok && e.Listing.Title != title {
-		if err := n.followed.Follow(id, e.Listing.Title); err != nil {
+		if err := n.followed.Retitle(id, e.Listing.Title); err != nil {
 			n.log.Warn("note a room's title", "err", err)
 		}
 	}

@@ -87,6 +87,17 @@ func (r *Rooms) Follow(id protocol.RoomID, title string) error {
 	})
 }
 
+// Retitle notes the newer title of a room, if it is followed still.
+func (r *Rooms) Retitle(id protocol.RoomID, title string) error {
+	return r.change(id, func(rooms map[protocol.RoomID]FollowedRoom) ([]byte, error) {
+		if _, follows := rooms[id]; !follows {
+			return nil, nil
+		}
+		rooms[id] = FollowedRoom{id, title}
+		return json.Marshal(rooms[id])
+	})
+}
+
 // Unfollow forgets a room.
 func (r *Rooms) Unfollow(id protocol.RoomID) error {
 	return r.change(id, func(rooms map[protocol.RoomID]FollowedRoom) ([]byte, error) {

@@ -42,14 +42,14 @@ func TestFollowedRoomsAreRemembered(t *testing.T) {
 	s := &roomShelf{notes: map[protocol.RoomID][]byte{}}
 	r := openRooms(t, s)
 	tea, sky := protocol.RoomID{1}, protocol.RoomID{2}
-	if err := errors.Join(r.Follow(tea, "Tea"), r.Follow(sky, "Sky"), r.Follow(sky, "Blue sky"), r.Follow(protocol.RoomID{3}, "Gone"), r.Unfollow(protocol.RoomID{3})); err != nil {
+	if err := errors.Join(r.Follow(tea, "Tea"), r.Follow(sky, "Sky"), r.Follow(sky, "Blue sky"), r.Follow(protocol.RoomID{3}, "Gone"), r.Unfollow(protocol.RoomID{3}), r.Retitle(tea, "Black tea"), r.Retitle(protocol.RoomID{3}, "Back")); err != nil {
 		t.Fatal(err)
 	}
 	s.notes[protocol.RoomID{4}] = []byte("{")
 	s.notes[protocol.RoomID{5}] = []byte(`{"title":"\u202e"}`)
 	for _, r := range []*Rooms{r, openRooms(t, s)} {
 		all := r.All()
-		if len(all) != 2 || all[0] != (FollowedRoom{sky, "Blue sky"}) || all[1] != (FollowedRoom{tea, "Tea"}) || !r.Follows(tea) || r.Follows(protocol.RoomID{3}) {
+		if len(all) != 2 || all[0] != (FollowedRoom{tea, "Black tea"}) || all[1] != (FollowedRoom{sky, "Blue sky"}) || !r.Follows(tea) || r.Follows(protocol.RoomID{3}) {
 			t.Errorf("%+v", all)
 		}
 	}

@@ -101,7 +101,12 @@ func (r *Room) restoreQueue(now time.Duration) {
 
 func (r *Room) takeStamp(s protocol.Stamp, now time.Duration) {
 	h := r.hands[s.Peer]
-	if h == nil {
+	switch {
+	case h != nil:
+	case len(r.hands) >= 2*protocol.MaxHands: // of a relay that names others each time
+		r.drop("more hands than the queue takes")
+		return
+	default:
 		h = r.noteHand(s.Peer, now)
 	}
 	if !h.stamp.Same(s) {
