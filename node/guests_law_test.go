@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
 	"github.com/earshot-audio/earshot/node/web"
@@ -30,10 +28,9 @@ func (r *running) wrote(room, name string) (line web.ChatLine) {
 func TestGuestWritesByTheLaw(t *testing.T) {
 	t.Parallel()
 	b := launch(t)
-	lan := lanAddress(t)
-	cert, key := doorCertificate(t, lan)
+	door := doorOverTLS(t)
 	ana := start(t, "ana")
-	budi := startWith(t, "budi", func(c *Config) { c.Guests = Guests{Listen: lan + ":0", Cert: cert, Key: key} }, ana)
+	budi := startWith(t, "budi", func(c *Config) { c.Guests = door }, ana)
 	p := b.visit(t, "about:blank")
 	o := ana.open(p.ctx, "Read and written", "open")
 	budi.eventually(10*time.Second, "the room is listed", budi.sees(o.Room))
@@ -43,8 +40,7 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 	act := func(r web.ActRequest) { t.Helper(); must(t, ana.Act(p.ctx, o.Room, r)) }
 	comes := func(p *page) {
 		t.Helper()
-		must(t, chromedp.Run(p.ctx, security.SetIgnoreCertificateErrors(true), emulation.SetDeviceMetricsOverride(390, 844, 2, true),
-			chromedp.Navigate(budi.guestLink(o.Link))))
+		p.phone(budi.guestLink(o.Link))
 		p.shows(`h1`, "Read and written")
 		must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
 	}

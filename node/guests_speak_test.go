@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 
 	"github.com/earshot-audio/earshot/node/web"
@@ -49,10 +47,9 @@ func (r *running) framesOf(room, peer string) (n uint64) {
 func TestGuestSpeaks(t *testing.T) {
 	t.Parallel()
 	b := launch(t)
-	lan := lanAddress(t)
-	cert, key := doorCertificate(t, lan)
+	door := doorOverTLS(t)
 	ana := start(t, "ana")
-	budi := startWith(t, "budi", func(c *Config) { c.Guests = Guests{Listen: lan + ":0", Cert: cert, Key: key} }, ana)
+	budi := startWith(t, "budi", func(c *Config) { c.Guests = door }, ana)
 	citra := start(t, "citra", ana)
 	p := b.visit(t, "about:blank")
 	o := ana.open(p.ctx, "Guests ask", "host")
@@ -62,8 +59,7 @@ func TestGuestSpeaks(t *testing.T) {
 		must(t, err)
 		t.Cleanup(func() { l.Close() })
 	}
-	must(t, chromedp.Run(p.ctx, security.SetIgnoreCertificateErrors(true), emulation.SetDeviceMetricsOverride(390, 844, 2, true),
-		chromedp.Navigate(budi.guestLink(o.Link))))
+	p.phone(budi.guestLink(o.Link))
 	p.shows(`h1`, "Guests ask")
 	if !p.is(`document.getElementById('ask').hidden`) {
 		t.Error("who does not listen may ask to speak")
@@ -122,12 +118,11 @@ func TestGuestSpeaks(t *testing.T) {
 func TestOldBrowserOnlyListens(t *testing.T) {
 	t.Parallel()
 	b := launch(t)
-	lan := lanAddress(t)
-	cert, key := doorCertificate(t, lan)
-	ana := startWith(t, "ana", func(c *Config) { c.Guests = Guests{Listen: lan + ":0", Cert: cert, Key: key} })
+	door := doorOverTLS(t)
+	ana := startWith(t, "ana", func(c *Config) { c.Guests = door })
 	p := b.visit(t, "about:blank")
 	o := ana.open(p.ctx, "No key", "open")
-	must(t, chromedp.Run(p.ctx, security.SetIgnoreCertificateErrors(true), chromedp.Navigate(o.GuestLink)))
+	p.phone(o.GuestLink)
 	p.shows(`h1`, "No key")
 	must(t, chromedp.Run(p.ctx, chromedp.Evaluate(`SubtleCrypto.prototype.generateKey = () => Promise.reject(new DOMException('', 'NotSupportedError')); 0`, nil),
 		chromedp.Click(`#listen`)))

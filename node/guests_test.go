@@ -219,12 +219,11 @@ func lanAddress(t *testing.T) string {
 // TestPhoneListens has a phone-sized browser without a node hear a room.
 func TestPhoneListens(t *testing.T) {
 	t.Parallel()
-	lan := lanAddress(t)
+	over := doorOverTLS(t)
 	b := launch(t)
-	cert, key := doorCertificate(t, lan)
 	for name, door := range map[string]Guests{
-		"over plain HTTP by a LAN address": {Listen: lan + ":0"},
-		"over TLS":                         {Listen: lan + ":0", Cert: cert, Key: key},
+		"over plain HTTP by a LAN address": {Listen: over.Listen},
+		"over TLS":                         over,
 	} {
 		t.Run(name, func(t *testing.T) {
 			ana := startWith(t, "ana", func(c *Config) { c.Guests = door })
@@ -243,8 +242,7 @@ func testPhone(t *testing.T, b *browser, ana *running, secure bool) {
 	talk := make(chan error, 1)
 	go func() { talk <- ana.talk(talking, o.Room, 1, 100_000) }()
 	defer func() { hush(); <-talk }()
-	must(t, chromedp.Run(p.ctx, security.SetIgnoreCertificateErrors(secure), emulation.SetDeviceMetricsOverride(390, 844, 2, true),
-		chromedp.Navigate(o.GuestLink)))
+	p.phone(o.GuestLink)
 	p.shows(`h1`, "Heard on a phone")
 	p.shows(`#stage`, "ana")
 	want := "not encrypted"
@@ -283,6 +281,20 @@ func (p *page) shoots(name string) {
 		must(p.t, chromedp.Run(p.ctx, document.BringToFront(), chromedp.CaptureScreenshot(&png)))
 		must(p.t, os.WriteFile(filepath.Join(dir, name), png, 0o600))
 	}
+}
+
+// doorOverTLS is a guest door by TLS at this machine's address that is not loopback.
+func doorOverTLS(t *testing.T) Guests {
+	t.Helper()
+	lan := lanAddress(t)
+	cert, key := doorCertificate(t, lan)
+	return Guests{Listen: lan + ":0", Cert: cert, Key: key}
+}
+
+// phone has a page of a phone's size go to a guest door's link.
+func (p *page) phone(link string) {
+	p.t.Helper()
+	must(p.t, chromedp.Run(p.ctx, security.SetIgnoreCertificateErrors(true), emulation.SetDeviceMetricsOverride(390, 844, 2, true), chromedp.Navigate(link)))
 }
 
 // doorCertificate makes a certificate of an address and its key, as files.
