@@ -144,11 +144,11 @@ func (g *guests) depart(s *seat) {
 // castOut keeps a household out of a room for as long as somebody from it is banned.
 // mu is held.
 func (g *guests) castOut(o outcast) {
-	for any := range g.out {
+	for another := range g.out { // none is worth more
 		if len(g.out) < maxOutcasts {
 			break
 		}
-		delete(g.out, any)
+		delete(g.out, another)
 	}
 	g.out[o] = true
 }
