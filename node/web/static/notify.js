@@ -18,6 +18,7 @@ const wanted = 'told' // in what the browser keeps: on, or nothing
 const looked = 'earshot looks at ' // and a room: the lock of who sees it
 const open = 'open ' // and a room: the key of its being live
 const mostShown = 3 // in the hallway
+const mostTimes = 5 // at which one room is to come, of which a page tells: its host may say another one every few seconds
 const settling = 1000 // ms, in which all that there is comes, at first and when the node is back
 
 /** Whether this person wants to be told by their system, and the browser lets it. */
@@ -67,7 +68,7 @@ export class Notices {
 			yield { key: open + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
 		}
 		for (const r of [...rooms.values(), ...coming.values()]) {
-			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: followedHost(r) !== '' || r.following, room: r.room, words: () => t('told.next', { title: r.title, when: dayTime(r.next ?? '') }) }
+			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: (followedHost(r) !== '' || r.following) && !this.fickle(r), room: r.room, words: () => t('told.next', { title: r.title, when: dayTime(r.next ?? '') }) }
 		}
 		for (const v of views.values()) {
 			yield { key: 'seat ' + v.room, is: v.members.find(m => m.you)?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
@@ -75,6 +76,12 @@ export class Notices {
 		for (const { room, reports: all } of reports.values()) {
 			for (const r of all) yield { key: `report ${room} ${r.n}`, is: true, room, words: () => t('told.report', { name: called(r.by), of: called(r.of), title: views.get(room)?.title ?? '' }) }
 		}
+	}
+
+	/** Whether ever other times were said of a room. @param {RoomLine} r */
+	fickle(r) {
+		const told = [...this.known].filter(key => key.startsWith(`next ${r.room} `))
+		return told.length >= mostTimes && !told.includes(`next ${r.room} ${r.next}`)
 	}
 
 	/** @param {Notice} notice */
