@@ -17,6 +17,7 @@ import (
 // his, all by the keyboard: who is muted is told so and not heard, who is banned
 // is told so and does not come back, a room that is paused says so to all.
 func TestPageLaw(t *testing.T) {
+	t.Parallel()
 	b := launch(t)
 	ana := start(t, "ana")
 	budi, citra := start(t, "budi", ana), start(t, "citra", ana)
