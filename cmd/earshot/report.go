@@ -40,7 +40,8 @@ func (p *program) reportCommand() *cobra.Command {
 your node knows of the last minute: the name and role, when they spoke, what they
 wrote, their captions and reactions, whether their hand was up; and what you say of
 it. No sound. Nobody else can read it, and who you report is not told: if they
-moderate the room, they are left out.`,
+moderate the room, they are left out. It is signed: whoever has it can show that it
+is yours.`,
 		Example: `  earshot report 7k2m eko --why "shouts at people"
   earshot block eko                        not to hear eko yourself`,
 		GroupID:           groupRooms,

@@ -358,7 +358,7 @@ export default {
 	'told.report': '{name} reported {of} in {title}',
 	'people.rooms': 'Rooms you follow',
 	'report': 'Report {name} to the moderators',
-	'report.say': 'The host and the moderators get what {name} did here in the last minute (whether they spoke, what they wrote, their hand and reactions), your words, and your name. No sound. Nobody else gets it, and {name} does not.',
+	'report.say': 'The host and the moderators get what {name} did here in the last minute (whether they spoke, what they wrote, their hand and reactions), your words, and your name. No sound. Nobody else gets it, and {name} does not. It is signed: whoever has it can show that it is yours.',
 	'report.why': 'What is wrong, in your words (if you like)',
 	'report.send': 'Report',
 	'report.told': '{names} got your report.',

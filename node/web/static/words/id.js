@@ -358,7 +358,7 @@ export default {
 	'told.report': '{name} melaporkan {of} di {title}',
 	'people.rooms': 'Ruang yang kamu ikuti',
 	'report': 'Laporkan {name} ke moderator',
-	'report.say': 'Tuan rumah dan moderator menerima apa yang dilakukan {name} di sini dalam semenit terakhir (apakah ia bicara, apa yang ditulisnya, angkat tangan dan reaksinya), kata-katamu, dan namamu. Tanpa suara. Orang lain tidak menerimanya, {name} pun tidak.',
+	'report.say': 'Tuan rumah dan moderator menerima apa yang dilakukan {name} di sini dalam semenit terakhir (apakah ia bicara, apa yang ditulisnya, angkat tangan dan reaksinya), kata-katamu, dan namamu. Tanpa suara. Orang lain tidak menerimanya, {name} pun tidak. Laporan ini ditandatangani: siapa pun yang memilikinya dapat menunjukkan bahwa ini darimu.',
 	'report.why': 'Apa masalahnya, dengan kata-katamu (kalau mau)',
 	'report.send': 'Laporkan',
 	'report.told': '{names} menerima laporanmu.',

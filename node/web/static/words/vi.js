@@ -358,7 +358,7 @@ export default {
 	'told.report': '{name} báo cáo {of} trong {title}',
 	'people.rooms': 'Các phòng bạn theo dõi',
 	'report': 'Báo {name} cho điều phối viên',
-	'report.say': 'Chủ phòng và các điều phối viên nhận được: {name} đã làm gì ở đây trong phút vừa qua (có nói không, đã viết gì, giơ tay và biểu cảm), lời của bạn và tên bạn. Không có âm thanh. Không ai khác nhận được, {name} cũng không.',
+	'report.say': 'Chủ phòng và các điều phối viên nhận được: {name} đã làm gì ở đây trong phút vừa qua (có nói không, đã viết gì, giơ tay và biểu cảm), lời của bạn và tên bạn. Không có âm thanh. Không ai khác nhận được, {name} cũng không. Báo cáo có chữ ký: ai có nó đều có thể cho thấy đó là của bạn.',
 	'report.why': 'Chuyện gì vậy, theo lời bạn (nếu muốn)',
 	'report.send': 'Báo',
 	'report.told': '{names} đã nhận được.',
