@@ -61,3 +61,25 @@ func TestTwoMessagesOfOneName(t *testing.T) {
 		})
 	}
 }
+
+// A relay that names others each time, and never all of its queue, fills no memory.
+func TestAQueueWithoutEnd(t *testing.T) {
+	s := still(t, protocol.StageHost, 2, 0)
+	people := strangersKeys(t, 3*protocol.MaxHands)
+	for i, key := range people {
+		raw, err := key.GetPublic().Raw()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := protocol.PeerOf(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &protocol.Message{From: s.nodes[1].id, Boot: 1, Sequence: uint64(i + 1)}
+		m.Queue = &protocol.Queue{Parts: 2, Stamps: []protocol.Stamp{{Peer: p, Term: 1, N: uint32(i + 1)}}}
+		s.takeQueue(m, s.clock)
+	}
+	if n := len(s.hands); n > 2*protocol.MaxHands {
+		t.Errorf("%d hands are kept of %d", n, len(people))
+	}
+}
