@@ -44,6 +44,7 @@ func TestPageQueue(t *testing.T) {
 	host.shows(`.done`, "\u2068budi\u2069 may speak now")
 	second.shows(`.hands`, "You are number 1 in line")
 
+	host.eventually("budi has a seat", `[...document.querySelectorAll('.seat')].some(s => s.textContent.includes('budi'))`)
 	host.about("budi") // from the stage, back
 	host.chooses("Move to the audience")
 	first.eventually("budi can ask again", `document.querySelector('.bar .hand').checkVisibility()`)
