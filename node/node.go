@@ -316,8 +316,8 @@ func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	n.tasks, n.ctx = errgroup.WithContext(ctx)
-	n.tasks.Go(func() error { <-n.ctx.Done(); return nil }) // until then others may begin
-	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run, n.calendar.Run, n.meetHosts} {
+	n.tasks.Go(func() error { return n.calendar.Run(n.ctx) }) // until it ends others may begin
+	for _, run := range []func(context.Context) error{n.directory.Run, n.reach.Run, n.gossip.Run, links, media, n.bootstrap.Run, n.locatable, n.web.Run, n.watchDirectory, n.capacity.Run, n.receive, n.ledger.Run, n.meetHosts} {
 		parts.Go(func() error {
 			err := run(rest)
 			if err != nil && rest.Err() == nil {

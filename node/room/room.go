@@ -318,11 +318,19 @@ func (r *Room) post(do func(*Room)) bool {
 	}
 }
 
-// ask runs do in the room's goroutine and waits for it.
+// ask runs do in the room's goroutine and waits for it. Once ctx has ended do does not
+// begin any more, so that nobody writes what its caller reads.
 func (r *Room) ask(ctx context.Context, do func(*Room)) error {
 	ready := make(chan struct{})
+	var settled atomic.Bool // do has begun, or never will
+	begin := func(r *Room) {
+		if settled.CompareAndSwap(false, true) {
+			do(r)
+			close(ready)
+		}
+	}
 	select {
-	case r.inbox <- func(r *Room) { do(r); close(ready) }:
+	case r.inbox <- begin:
 	case <-r.done:
 		return r.Err()
 	case <-ctx.Done():
@@ -334,7 +342,11 @@ func (r *Room) ask(ctx context.Context, do func(*Room)) error {
 	case <-r.done:
 		return r.Err()
 	case <-ctx.Done():
-		return ctx.Err()
+		if settled.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		<-ready
+		return nil
 	}
 }
 
