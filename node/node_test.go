@@ -5,14 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -25,19 +22,7 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// browsers is how many tests run beside each other: most of these have a browser, and
-// wait for what its page does.
-const browsers = 3
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	if given := flag.Lookup("test.parallel"); given.Value.String() == given.DefValue && runtime.GOMAXPROCS(0) < browsers && !raceEnabled {
-		if err := flag.Set("test.parallel", strconv.Itoa(browsers)); err != nil {
-			panic(err)
-		}
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // running is a node under test.
 type running struct {

@@ -186,22 +186,25 @@ func judgeStopped(t *testing.T, b *browser, axe string, n *running) {
 	p.mayComplain("ERR_")
 }
 
-// judge has axe-core look at a page as it stands.
+// judge has axe-core look at a page as it stands, by both themes and at both widths;
+// with EARSHOT_LONG=1 by each at each.
 func (p *page) judge(axe, view string) {
 	p.t.Helper()
 	if !p.is(`window.axe`) {
 		must(p.t, chromedp.Run(p.ctx, chromedp.Evaluate(axe, nil)))
 	}
-	for _, theme := range []string{"light", "dark"} {
-		for place, width := range map[string]int64{"desk": 1280, "phone": 390} {
-			must(p.t, chromedp.Run(p.ctx,
-				emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: theme}}),
-				emulation.SetDeviceMetricsOverride(width, 844, 1, width < 500)))
-			var found []string
-			p.call(`axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 100)).join(' | ')))`, &found)
-			for _, f := range found {
-				p.t.Errorf("%s, %s, on a %s: %s", view, theme, place, f)
-			}
+	looks := []look{{"light", 1280}, {"dark", 390}}
+	if os.Getenv("EARSHOT_LONG") == "1" {
+		looks = append(looks, look{"dark", 1280}, look{"light", 390})
+	}
+	for _, l := range looks {
+		must(p.t, chromedp.Run(p.ctx,
+			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.theme}}),
+			emulation.SetDeviceMetricsOverride(l.width, 844, 1, l.width < 500)))
+		var found []string
+		p.call(`axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 100)).join(' | ')))`, &found)
+		for _, f := range found {
+			p.t.Errorf("%s, %s, %d pixels wide: %s", view, l.theme, l.width, f)
 		}
 	}
 	must(p.t, chromedp.Run(p.ctx, emulation.ClearDeviceMetricsOverride()))
@@ -218,4 +221,10 @@ func axeCore(t *testing.T) string {
 	axe, err := os.ReadFile(file)
 	must(t, err)
 	return string(axe)
+}
+
+// look is how a page is shown.
+type look struct {
+	theme string
+	width int64 // in pixels
 }
