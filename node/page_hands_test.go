@@ -38,7 +38,7 @@ func TestPageHands(t *testing.T) {
 	host.shows(`.queue`, "budi")
 	host.checkNames("queue")
 	host.checkWidth("queue", 320)
-	host.about("budi")
+	host.about("budi", "Take the hand down")
 	host.chooses("Take the hand down")
 	guest.shows(`.bar .hand`, "Raise hand")
 	host.eventually("the queue is empty again", `document.querySelector('.hands').hidden`)

@@ -58,12 +58,23 @@ type lawful struct {
 	ana, citra             *running
 }
 
-// about opens by keyboard what can be done about somebody.
-func (p *page) about(name string) {
+// about opens by keyboard what can be done about somebody, once that offers some words:
+// a card shows what its page knew when it was opened.
+func (p *page) about(name, offers string) {
 	p.t.Helper()
-	p.tabTo(fmt.Sprintf(`button.about[aria-label*=%s]`, quoted(name)))
-	p.presses(kb.Enter)
-	p.eventually("it is asked what to do", `document.querySelector('dialog[open] .choices')?.checkVisibility()`)
+	for late := time.Now().Add(10 * time.Second); ; {
+		p.tabTo(fmt.Sprintf(`button.about[aria-label*=%s]`, quoted(name)))
+		p.presses(kb.Enter)
+		p.eventually("it is asked what to do", `document.querySelector('dialog[open] .choices')?.checkVisibility()`)
+		if p.is(fmt.Sprintf(`[...document.querySelectorAll('dialog[open] button')].some(b => b.textContent.includes(%s))`, quoted(offers))) {
+			return
+		}
+		if time.Now().After(late) {
+			p.t.Fatalf("about %s nothing offers %q", name, offers)
+		}
+		p.presses(kb.Escape)
+		p.eventually("the card is closed", `!document.querySelector('dialog[open]')`)
+	}
 }
 
 // mayNothing opens somebody's card, and looks that nothing of the room's law is there
@@ -93,14 +104,14 @@ func (l *lawful) appoints() {
 	if l.moderator.is(`document.querySelector('.bar .pause').checkVisibility()`) {
 		l.t.Error("somebody who may not is to pause the room")
 	}
-	l.host.about("budi")
+	l.host.about("budi", "Make moderator")
 	l.host.judgeLaw("what can be done about somebody")
 	l.host.chooses("Make moderator")
 	l.moderator.shows(`.done`, "You are a moderator of this room now")
 	l.host.tabTo(`.done button`)
 	l.host.presses(kb.Enter)
 	l.moderator.shows(`.done`, "You are no longer a moderator")
-	l.host.about("budi")
+	l.host.about("budi", "Make moderator")
 	l.host.chooses("Make moderator")
 	l.moderator.eventually("budi may pause the room", `document.querySelector('.bar .pause')?.checkVisibility()`)
 	l.guest.shows(`.seat .role`, "Moderator")
@@ -116,7 +127,7 @@ func (l *lawful) mutes() {
 	source := l.citra.speaksAs(l.room)
 	l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOf(source) > 25 })
 
-	l.moderator.about("citra")
+	l.moderator.about("citra", "until somebody allows it again")
 	l.moderator.chooses("until somebody allows it again")
 	l.moderator.shows(`.done`, "\u2068citra\u2069's microphone is off")
 	l.guest.shows(`.mine`, "\u2068budi\u2069 turned your microphone off")
@@ -160,7 +171,7 @@ func (l *lawful) hushes() {
 		l.guest.presses(kb.Enter)
 		before := ear.heardOfAll()
 		l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOfAll() > before+25 })
-		l.moderator.about("citra")
+		l.moderator.about("citra", "they may turn it on again")
 		l.moderator.chooses("they may turn it on again")
 		l.guest.shows(`.mine`, "You can turn it on again")
 		l.guest.eventually("it is off, and she may", `!document.querySelector('.mic').disabled && !document.querySelector('.mic').hasAttribute('data-live')`)
@@ -178,7 +189,7 @@ func (l *lawful) hushes() {
 // removes has budi send citra out, and lock the door behind her until he opens it.
 func (l *lawful) removes() {
 	l.guest.mayComplain("403", "409", "404")
-	l.moderator.about("citra")
+	l.moderator.about("citra", "Remove \u2068citra\u2069")
 	l.moderator.chooses("Remove \u2068citra\u2069")
 	l.moderator.shows(`dialog[open]`, "may come again to listen")
 	l.moderator.chooses("Remove")
@@ -257,7 +268,7 @@ func (l *lawful) renames() {
 // bans has budi keep citra out for an hour. She asks to come in again.
 func (l *lawful) bans() {
 	l.guest.mayComplain("403", "409", "404")
-	l.moderator.about("citra")
+	l.moderator.about("citra", "and keep out")
 	l.moderator.chooses("and keep out")
 	l.moderator.shows(`dialog[open]`, "leaves the room at once")
 	l.moderator.judgeLaw("a question before a ban")

@@ -22,7 +22,7 @@ func TestPageReports(t *testing.T) {
 	meant.types("You are all fools" + kb.Enter)
 	reporter.shows(`.lines`, "You are all fools")
 
-	reporter.about("citra")
+	reporter.about("citra", "Report \u2068citra\u2069 to the moderators")
 	reporter.chooses("Report \u2068citra\u2069 to the moderators")
 	reporter.shows(`dialog[open]`, "No sound. Nobody else gets it, and \u2068citra\u2069 does not.")
 	reporter.judgeLaw("before a report")
