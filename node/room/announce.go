@@ -9,19 +9,20 @@ import (
 // announce tells the directory of the room while this node relays it.
 func (r *Room) announce(now time.Duration) {
 	if !r.root || r.genesis.Unlisted || len(r.cfg.Addresses()) == 0 {
-		r.announcing = false
+		r.announcements = 0
 		return
 	}
 	refresh := max(protocol.RefreshFloor, time.Duration(r.cfg.Rooms())*time.Second/protocol.RoomsASecond)
 	here := r.outside(now)
 	due := refresh
-	if !here.alike(r.shown) {
+	if r.announcements == 1 || !here.alike(r.shown) { // nodes that only just met may have missed the first
 		due = announceSoon
 	}
-	if now-r.announced < due && r.announcing {
+	if now-r.announced < due && r.announcements > 0 {
 		return
 	}
-	r.announced, r.announcing, r.shown = now, true, here
+	r.announced, r.shown = now, here
+	r.announcements++
 	r.sendAnnouncement(here, false, min(protocol.Misses*refresh, protocol.MaxLife), now)
 }
 

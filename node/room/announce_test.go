@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multiformats/go-multiaddr"
+
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -56,4 +58,26 @@ func TestListingIsAnnounced(t *testing.T) {
 			t.Errorf("announced as closed: %+v", a.Listing)
 		}
 	})
+}
+
+// A first announcement comes when nodes may have only just met, so it is followed by
+// another one soon; from then on in each refresh.
+func TestTheFirstAnnouncementIsRepeated(t *testing.T) {
+	s := still(t, protocol.StageOpen, 1, 0)
+	said := 0
+	s.cfg.Announce = func([]byte) { said++ }
+	s.cfg.Addresses = func() []multiaddr.Multiaddr { return []multiaddr.Multiaddr{s.nodes[0].addr} }
+	s.root = true
+	for _, at := range []struct {
+		after time.Duration
+		want  int
+	}{
+		{0, 1}, {announceSoon - time.Second, 1}, {announceSoon, 2}, {announceSoon + protocol.RefreshFloor - time.Second, 2},
+		{announceSoon + protocol.RefreshFloor, 3}, {announceSoon + 2*protocol.RefreshFloor - time.Second, 3},
+	} {
+		s.announce(s.clock + at.after)
+		if said != at.want {
+			t.Errorf("after %v it was announced %d times, not %d", at.after, said, at.want)
+		}
+	}
 }

@@ -59,7 +59,7 @@ const (
 	certifyEach    = 300 * time.Millisecond
 	pulseLife      = 3*pulsesOnTopic + time.Second // of a candidate that was heard pulsing
 	voiceLinger    = protocol.RingSpan + 200*time.Millisecond
-	announceSoon   = 5 * time.Second // after the last one, when a count has changed
+	announceSoon   = 5 * time.Second // after the first one, and when what is shown outside has changed
 )
 
 // RelayChange tells a listener who relays now.
@@ -140,22 +140,22 @@ type Room struct {
 	refuge    protocol.PeerID // the parent that it has meanwhile; "": none
 	end       error
 
-	introduced  time.Duration
-	newcomer    bool // to a parent that has accepted it just now
-	inside      bool // some parent has, since Run began
-	announced   time.Duration
-	announcing  bool // since it relays
-	shown       outside
-	presentAt   time.Duration
-	presented   protocol.Presence // as said last
-	described   protocol.Profile  // the same
-	describedAt time.Duration
-	guests      protocol.NamedGuests
-	certifiedAt time.Duration
-	strangersAt time.Duration // when the count of strangers' hands began
-	strangers   int
-	newHands    int // of them
-	handsSeen   int
+	introduced    time.Duration
+	newcomer      bool // to a parent that has accepted it just now
+	inside        bool // some parent has, since Run began
+	announced     time.Duration
+	announcements int // since it relays
+	shown         outside
+	presentAt     time.Duration
+	presented     protocol.Presence // as said last
+	described     protocol.Profile  // the same
+	describedAt   time.Duration
+	guests        protocol.NamedGuests
+	certifiedAt   time.Duration
+	strangersAt   time.Duration // when the count of strangers' hands began
+	strangers     int
+	newHands      int // of them
+	handsSeen     int
 
 	chat      chat
 	reactions reactionCount
