@@ -130,17 +130,12 @@ func (d *Directory) offer(envelope []byte, remaining time.Duration) outcome {
 	return o
 }
 
-// Rooms gives the open rooms in the order in which they were first heard of.
+// Rooms gives the rooms that are open, and those closed until a time, in the order in
+// which they were first heard of.
 func (d *Directory) Rooms() (rooms []Entry) {
 	d.ask(func(now time.Duration) {
-		rooms = d.table.list(now, func(r *room) bool { return !r.closed() })
+		rooms = d.table.list(now, func(r *room) bool { return !r.closed() || r.coming() })
 	})
-	return rooms
-}
-
-// Coming gives the rooms that are closed until a time, in the same order.
-func (d *Directory) Coming() (rooms []Entry) {
-	d.ask(func(now time.Duration) { rooms = d.table.list(now, (*room).coming) })
 	return rooms
 }
 

@@ -9,40 +9,46 @@ import (
 	"time"
 
 	"github.com/earshot-audio/earshot/discovery"
+	"github.com/earshot-audio/earshot/node/room"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // Rooms gives what is live in the directory, what this node is in, and what is to
-// come.
+// come. A room that passes from one to another meanwhile is in one of them: those
+// that this node is in are read first, and one that ends is waited for.
 func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 	lines, names := []web.RoomLine{}, map[protocol.PeerID]protocol.Name{}
+	within := n.within(ctx)
+	for _, v := range within {
+		maps.Copy(names, v.Names)
+	}
+	listed := n.directory.Rooms()
 	seen := map[protocol.RoomID]bool{}
-	for _, e := range n.directory.Rooms() {
+	for _, e := range listed {
+		if e.Closed {
+			continue
+		}
 		seen[e.Room] = true
 		l := n.lineOf(e)
 		n.addFollowed(&l, e.Genesis.Founder, e.Announcers)
 		l.Speakers, l.Listeners = int(e.Speakers), int(e.Listeners)
-		if c := n.room(e.Room); c != nil {
+		if v, in := within[e.Room]; in {
 			l.Joined = true
-			if v, err := c.room.View(ctx); err == nil {
-				n.asIs(&l, v.Lawful)
-				maps.Copy(names, v.Names)
-			}
+			n.asIs(&l, v.Lawful)
 		}
 		lines = append(lines, l)
 	}
-	for _, c := range n.carriedRooms() {
-		v, err := c.room.View(ctx)
-		if err != nil || v.Genesis == nil || seen[c.id] {
+	for id, v := range within {
+		if v.Genesis == nil || seen[id] {
 			continue
 		}
-		l := n.roomLine(v.Genesis, n.linkOf(c.id, discovery.Entry{}))
+		seen[id] = true
+		l := n.roomLine(v.Genesis, n.linkOf(id, discovery.Entry{}))
 		n.addFollowed(&l, v.Genesis.Founder, nil)
 		l.Joined = true
 		n.asIs(&l, v.Lawful)
-		maps.Copy(names, v.Names)
 		for _, m := range v.Members {
 			if m.Presence.Speaking || m.Role == "host" {
 				l.Speakers++
@@ -52,20 +58,38 @@ func (n *Node) Rooms(ctx context.Context) ([]web.RoomLine, error) {
 		}
 		lines = append(lines, l)
 	}
-	lines = append(lines, n.comingLines()...)
+	lines = append(lines, n.comingLines(listed, seen)...)
 	n.addKnown(lines, names)
 	return lines, nil
 }
 
-// comingLines gives the rooms that are closed until a time.
-func (n *Node) comingLines() (lines []web.RoomLine) {
+// within gives the rooms that this node is in, once those that were ending have ended.
+func (n *Node) within(ctx context.Context) map[protocol.RoomID]room.View {
+	views := map[protocol.RoomID]room.View{}
+	for _, c := range n.carriedRooms() {
+		v, err := c.room.View(ctx)
+		if err == nil {
+			views[c.id] = v
+			continue
+		}
+		select {
+		case <-c.ended:
+		case <-ctx.Done():
+		}
+	}
+	return views
+}
+
+// comingLines gives the rooms that are closed until a time, but for those shown as
+// live.
+func (n *Node) comingLines(listed []discovery.Entry, live map[protocol.RoomID]bool) (lines []web.RoomLine) {
 	add := func(l web.RoomLine) {
 		l.State, l.Closed = web.StateComing, true
 		lines = append(lines, l)
 	}
 	own := n.calendar.all()
-	for _, e := range n.directory.Coming() {
-		if _, ours := own[e.Room]; ours || n.room(e.Room) != nil {
+	for _, e := range listed {
+		if _, ours := own[e.Room]; ours || !e.Coming() || live[e.Room] {
 			continue
 		}
 		l := n.lineOf(e)
@@ -73,6 +97,9 @@ func (n *Node) comingLines() (lines []web.RoomLine) {
 		add(l)
 	}
 	for id, a := range own {
+		if live[id] {
+			continue
+		}
 		l := n.roomLine(a.genesis, n.linkOf(id, discovery.Entry{}))
 		n.addFollowed(&l, n.self, nil)
 		show(&l, a.listing)

@@ -31,7 +31,7 @@ func (n *Node) meetHosts(ctx context.Context) error {
 // node's person.
 func (n *Node) hostsHeard() (hosts []protocol.PeerID) {
 	heard := map[protocol.PeerID]bool{n.self: true}
-	for _, e := range append(n.directory.Rooms(), n.directory.Coming()...) {
+	for _, e := range n.directory.Rooms() {
 		if p := e.Genesis.Founder; !heard[p] {
 			heard[p] = true
 			hosts = append(hosts, p)
