@@ -29,10 +29,10 @@ func TestActsAreJudgedBeforehand(t *testing.T) {
 		return n.Act(s.ctx, s.room, web.ActRequest{Act: act, Peer: who, Role: role})
 	}
 	must(t, act(ana, web.ActGrant, "budi", "moderator"))
-	budi.eventually(3*time.Second, "budi moderates", func() bool { return slices.Contains(budi.view(s.room).YouMay, web.ActGrant) })
+	budi.eventually("budi moderates", func() bool { return slices.Contains(budi.view(s.room).YouMay, web.ActGrant) })
 	must(t, act(budi, web.ActGrant, "citra", "moderator"))
 	must(t, act(budi, web.ActBan, stranger.String(), ""))
-	citra.eventually(3*time.Second, "citra moderates, and knows of the ban", func() bool {
+	citra.eventually("citra moderates, and knows of the ban", func() bool {
 		return slices.Contains(citra.view(s.room).YouMay, web.ActGrant) && len(citra.lawful(s.id).Banned()) == 1
 	})
 	before := citra.view(s.room).LogActions
@@ -86,7 +86,7 @@ func TestKeptOut(t *testing.T) {
 		must(t, ana.Act(s.ctx, s.room, r))
 		hash := ana.view(s.room).Log
 		for _, n := range s.nodes {
-			n.eventually(3*time.Second, "it holds here", func() bool { return n.view(s.room).Log == hash })
+			n.eventually("it holds here", func() bool { return n.view(s.room).Log == hash })
 		}
 	}
 	does(web.ActRequest{Act: web.ActMute, Peer: "budi"})
@@ -119,7 +119,7 @@ func TestKeptOut(t *testing.T) {
 	does(web.ActRequest{Act: web.ActResume})
 	does(web.ActRequest{Act: web.ActLock})
 	late := start(t, "dewi", ana)
-	late.eventually(5*time.Second, "the room is in the directory", late.sees(s.room))
+	late.eventually("the room is in the directory", late.sees(s.room))
 	if _, err := late.Listen(s.ctx, s.room, false); codeOf(err) != protocol.CodeLocked {
 		t.Errorf("who comes to a locked room: %v", err)
 	}

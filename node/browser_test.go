@@ -27,7 +27,7 @@ func (b *browser) testSpeaksAndHears(t *testing.T) {
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
 	o := ana.open(ctx, "Why the sky is dark", "host")
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	player, microphone := b.open(ctx, t), b.open(ctx, t)
 	_, answer, err := budi.Play(ctx, o.Room, player.offer("listen()"))
 	must(t, err)
@@ -42,10 +42,10 @@ func (b *browser) testSpeaksAndHears(t *testing.T) {
 	}
 	h.check(t, ana.speaksAs(o.Room), glitches)
 
-	budi.eventually(5*time.Second, "ana speaks", budi.seesSpeaking(o.Room, ana))
+	budi.eventually("ana speaks", budi.seesSpeaking(o.Room, ana))
 	ana.endSession(ctx, session, http.StatusOK)
-	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
-	ana.eventually(5*time.Second, "the browser is told", microphone.isClosed)
+	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	ana.eventually("the browser is told", microphone.isClosed)
 	ana.endSession(ctx, session, http.StatusNotFound)
 }
 
@@ -57,12 +57,12 @@ func (b *browser) testRelayDies(t *testing.T) {
 	citra := start(t, "citra")
 	ana, budi, dewi := start(t, "ana", citra), start(t, "budi", citra), start(t, "dewi", citra)
 	o := citra.open(ctx, "Why the sky is dark", "open")
-	dewi.eventually(5*time.Second, "the room is in the directory", dewi.sees(o.Room))
+	dewi.eventually("the room is in the directory", dewi.sees(o.Room))
 	dewi.listen(ctx, o.Room)
-	dewi.eventually(10*time.Second, "citra relays, dewi stands by", settled(o.Room, 0, citra, dewi))
+	dewi.eventually("citra relays, dewi stands by", settled(o.Room, 0, citra, dewi))
 	player, microphone := b.open(ctx, t), b.open(ctx, t)
 	for _, n := range []*running{ana, budi} {
-		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		n.eventually("the room is in the directory", n.sees(o.Room))
 	}
 	_, answer, err := budi.Play(ctx, o.Room, player.offer("listen()"))
 	must(t, err)
@@ -71,22 +71,22 @@ func (b *browser) testRelayDies(t *testing.T) {
 	must(t, err)
 	microphone.accept(answer)
 	source := ana.speaksAs(o.Room)
-	budi.eventually(10*time.Second, "one relay, one standby", settled(o.Room, 0, citra, ana, budi, dewi))
+	budi.eventually("one relay, one standby", settled(o.Room, 0, citra, ana, budi, dewi))
 	for _, n := range []*running{ana, budi} {
-		n.eventually(10*time.Second, "attached to relay and standby", n.attached(o.Room))
+		n.eventually("attached to relay and standby", n.attached(o.Room))
 	}
 	before := budi.view(o.Room)
 	if before.Relay != citra.self.String() || before.Standby != dewi.self.String() {
 		t.Fatalf("citra does not relay, or dewi not stand by: %+v", before)
 	}
 
-	budi.eventually(10*time.Second, "a phrase begins", player.phraseBegins())
+	budi.eventually("a phrase begins", player.phraseBegins())
 	citra.Kill()
 	player.hear(phrase).check(t, source, outage)
-	budi.eventually(5*time.Second, "another relay", settled(o.Room, before.Term, ana, budi, dewi))
+	budi.eventually("another relay", settled(o.Room, before.Term, ana, budi, dewi))
 
 	microphone.call("connection.close()", nil)
-	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
 }
 
 // whip publishes through the HTTP API (RFC 9725).
@@ -126,7 +126,7 @@ func (r *running) request(ctx context.Context, method, path, sdp string) (*http.
 // speaksAs waits for the node's own source in a room.
 func (r *running) speaksAs(room string) (s protocol.Source) {
 	r.t.Helper()
-	r.eventually(5*time.Second, "a source of its own", func() bool {
+	r.eventually("a source of its own", func() bool {
 		for _, line := range r.view(room).Sources {
 			if line.Peer == r.self.String() {
 				s = protocol.Source(line.Source)

@@ -25,7 +25,7 @@ func (r *running) line(room string) *web.RoomLine {
 // lists waits until a node lists a room in a state, and gives it; "": not at all.
 func (r *running) lists(room, state string) (l *web.RoomLine) {
 	r.t.Helper()
-	r.eventually(8*time.Second, "the room is listed as "+state, func() bool {
+	r.eventually("the room is listed as "+state, func() bool {
 		l = r.line(room)
 		return l == nil && state == "" || l != nil && l.State == state
 	})
@@ -50,7 +50,7 @@ func TestRoomToCome(t *testing.T) {
 	}
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActTitle, Text: "Tomorrow"}))
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActLock}))
-	budi.eventually(5*time.Second, "the changed title", func() bool { l := budi.line(o.Room); return l != nil && l.Title == "Tomorrow" && l.Locked })
+	budi.eventually("the changed title", func() bool { l := budi.line(o.Room); return l != nil && l.Title == "Tomorrow" && l.Locked })
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActUnlock}))
 	if err := ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActPause}); codeOf(err) != protocol.CodeOpensLater {
 		t.Errorf("a pause of nobody: %v", err)
@@ -72,7 +72,7 @@ func TestRoomToCome(t *testing.T) {
 	budi.listen(ctx, o.Room)
 	next := time.Now().Add(time.Hour).Truncate(time.Millisecond)
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &next}))
-	budi.eventually(8*time.Second, "its next time is shown", func() bool {
+	budi.eventually("its next time is shown", func() bool {
 		l := budi.line(o.Room)
 		return l != nil && l.Next != nil && l.Next.Equal(next) && l.State == web.StateLive
 	})
@@ -83,9 +83,9 @@ func TestRoomToCome(t *testing.T) {
 		must(t, err)
 		return g != nil
 	}
-	budi.eventually(3*time.Second, "budi could wake the room", keeps)
+	budi.eventually("budi could wake the room", keeps)
 	must(t, ana.Close(ctx, o.Room, time.Time{}))
-	budi.eventually(3*time.Second, "budi could not: its founder has closed it", not(keeps))
+	budi.eventually("budi could not: its founder has closed it", not(keeps))
 	if l := budi.lists(o.Room, web.StateComing); !l.Next.Equal(next) {
 		t.Errorf("closed, it opens at %v, should at %v", l.Next, next)
 	}
@@ -133,7 +133,7 @@ func TestRoomOpensAfterRestart(t *testing.T) {
 			again := startWith(t, "ana", func(cfg *Config) {
 				cfg.Home, cfg.Wall = ana.home, func() time.Time { return time.Now().Add(c.after) }
 			})
-			again.eventually(5*time.Second, c.state, func() bool { return again.view(o.Room).State == c.state })
+			again.eventually(c.state, func() bool { return again.view(o.Room).State == c.state })
 			s, err := again.Status(ctx)
 			if warned := strings.Contains(strings.Join(s.Warnings, "\n"), "stays closed"); err != nil || warned != (c.state == web.StateClosed) {
 				t.Errorf("warned of %q, %v", s.Warnings, err)
@@ -170,7 +170,7 @@ func TestUnlistedRoomToCome(t *testing.T) {
 	if _, err := budi.Reopen(ctx, o.Link); codeOf(err) != protocol.CodeNotHost {
 		t.Errorf("another opens it: %v", err)
 	}
-	budi.eventually(2*time.Second, "budi has given up", func() bool { return len(budi.carriedRooms()) == 0 })
+	budi.eventually("budi has given up", func() bool { return len(budi.carriedRooms()) == 0 })
 	if err := budi.Act(ctx, o.Link, web.ActRequest{Act: web.ActNext, At: &at}); codeOf(err) != protocol.CodeNotInRoom {
 		t.Errorf("another gives it a time: %v", err)
 	}

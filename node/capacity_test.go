@@ -93,12 +93,12 @@ func TestALimitIsShownAndLeavesThisMachineAlone(t *testing.T) {
 	ana := startWith(t, "ana", limited)
 	budi := startWith(t, "budi", limited, ana)
 	o := ana.open(ctx, "A thin line", "host")
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	e := budi.listen(ctx, o.Room)
 	if err := ana.talk(ctx, o.Room, 'a', 50); err != nil {
 		t.Fatal(err)
 	}
-	budi.eventually(2*time.Second, "all is heard", func() bool { return e.count('a') == 50 })
+	budi.eventually("all is heard", func() bool { return e.count('a') == 50 })
 	e.stop(t)
 	s, err := ana.Status(ctx)
 	if u := s.Upload; err != nil || u.LimitBPS != 100_000 || u.Places != 1 || u.Children != 0 || u.Dropped != 0 {

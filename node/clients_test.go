@@ -29,7 +29,7 @@ func TestStockClients(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	o := ana.open(ctx, "By any client", "open")
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	begin := func(p *page, script, what string, n *running) {
 		p.call(fmt.Sprintf(script, quoted(fmt.Sprintf("%s/api/v1/rooms/%s/%s", n.API(), o.Room, what)), quoted(n.token)), nil)
 	}
@@ -57,9 +57,9 @@ func TestStockClients(t *testing.T) {
 	h.check(t, ana.speaksAs(o.Room), glitches)
 
 	speaker.call(`client.stop()`, nil)
-	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
 	player.call(`client.stop()`, nil)
-	budi.eventually(5*time.Second, "budi listens no more", func() bool {
+	budi.eventually("budi listens no more", func() bool {
 		for _, m := range budi.view(o.Room).Members {
 			if m.You {
 				return !m.Listening

@@ -25,7 +25,7 @@ func TestClocksDecideNothing(t *testing.T) {
 	o := ana.open(ctx, "What time is it?", "host")
 	var ears []*ear
 	for _, n := range nodes[1:] {
-		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		n.eventually("the room is in the directory", n.sees(o.Room))
 		ears = append(ears, n.listen(ctx, o.Room))
 	}
 	does := func(n *running, r web.ActRequest) {
@@ -33,11 +33,11 @@ func TestClocksDecideNothing(t *testing.T) {
 		must(t, n.Act(ctx, o.Room, r))
 		hash := n.view(o.Room).Log
 		for _, other := range nodes {
-			other.eventually(3*time.Second, "all hold one log", func() bool { return other.view(o.Room).Log == hash })
+			other.eventually("all hold one log", func() bool { return other.view(o.Room).Log == hash })
 		}
 	}
 	for _, n := range nodes {
-		n.eventually(10*time.Second, "attached", n.attached(o.Room))
+		n.eventually("attached", n.attached(o.Room))
 	}
 	does(ana, web.ActRequest{Act: web.ActGrant, Peer: "ahead", Role: "moderator"})
 	does(ahead, web.ActRequest{Act: web.ActGrant, Peer: "behind", Role: "moderator"})
@@ -52,7 +52,7 @@ func TestClocksDecideNothing(t *testing.T) {
 	spoken := make(chan error, 1)
 	go func() { spoken <- dewi.talk(talking, o.Room, 'd', 100_000) }()
 	for i, n := range nodes[1:3] {
-		n.eventually(5*time.Second, "dewi is heard", func() bool { return ears[i].count('d') > 25 })
+		n.eventually("dewi is heard", func() bool { return ears[i].count('d') > 25 })
 	}
 	quiet()
 	<-spoken

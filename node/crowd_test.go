@@ -62,11 +62,11 @@ func TestACrowdWritesAndAsks(t *testing.T) {
 	beats.check(s, quiet.waited(s))
 
 	var asking, talking []string
-	s.ana().eventually(5*time.Second, "all show one queue", func() bool {
+	s.ana().eventually("all show one queue", func() bool {
 		asking = s.queue(s.ana())
 		return s.same(asking, s.queue)
 	})
-	s.ana().eventually(30*time.Second, "all show one chat", func() bool {
+	s.ana().eventually("all show one chat", func() bool {
 		talking = s.chat(s.ana())
 		return s.same(talking, s.chat)
 	})
@@ -85,7 +85,7 @@ func TestACrowdWritesAndAsks(t *testing.T) {
 	if grown > keptOfACrowd+keptOfAMessage*int64(c.said) && !raceEnabled {
 		t.Errorf("each node has grown by %d KiB", grown>>10)
 	}
-	s.ana().eventually(10*time.Second, "no goroutine is left for each of them", func() bool {
+	s.ana().eventually("no goroutine is left for each of them", func() bool {
 		more = runtime.NumGoroutine() - goroutines
 		return more < crowdPeople/2
 	})
@@ -126,20 +126,20 @@ func newTheatre(t *testing.T, lasts time.Duration) *stage {
 	s.id, err = protocol.ParseRoomID(o.Room)
 	must(t, err)
 	for _, n := range s.nodes[1:] {
-		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		n.eventually("the room is in the directory", n.sees(o.Room))
 		_, err := n.Listen(ctx, o.Room, false)
 		must(t, err)
 	}
 	for _, n := range s.nodes {
-		n.eventually(10*time.Second, "one relay, one standby", settled(o.Room, 0, s.nodes...))
-		n.eventually(10*time.Second, "attached", n.attached(o.Room))
+		n.eventually("one relay, one standby", settled(o.Room, 0, s.nodes...))
+		n.eventually("attached", n.attached(o.Room))
 	}
 	// The standby comes second, the speaker third.
 	standby := slices.IndexFunc(s.nodes, func(n *running) bool { return n.self.String() == s.ana().view(o.Room).Standby })
 	s.nodes[1], s.nodes[standby] = s.nodes[standby], s.nodes[1]
 	speaker := s.nodes[2]
 	must(t, s.ana().Act(ctx, o.Room, web.ActRequest{Act: web.ActGrant, Peer: speaker.self.String(), Role: "speaker"}))
-	speaker.eventually(5*time.Second, "it may speak", func() bool { return speaker.lawful(s.id).Has(speaker.self, protocol.RoleSpeaker) })
+	speaker.eventually("it may speak", func() bool { return speaker.lawful(s.id).Has(speaker.self, protocol.RoleSpeaker) })
 	for _, n := range s.nodes[3:] {
 		s.ears = append(s.ears, n.listen(ctx, o.Room))
 	}
@@ -147,7 +147,7 @@ func newTheatre(t *testing.T, lasts time.Duration) *stage {
 	speech, s.stop = context.WithCancel(ctx)
 	go func() { s.spoken <- speaker.talk(speech, o.Room, 'a', 100_000) }()
 	for i, n := range s.nodes[3:] {
-		n.eventually(10*time.Second, "the speaker is heard", func() bool { return s.ears[i].count('a') > 20 })
+		n.eventually("the speaker is heard", func() bool { return s.ears[i].count('a') > 20 })
 	}
 	return s
 }
@@ -222,11 +222,11 @@ func (s *stage) watch() *beats {
 	h := newEnemy(s.t)
 	s.does(protocol.Grant{Peer: h.id, Role: protocol.RoleCarrier})
 	for _, v := range s.nodes {
-		v.eventually(5*time.Second, "the watcher may carry", func() bool { return v.lawful(s.id).MayCarry(h.id) })
+		v.eventually("the watcher may carry", func() bool { return v.lawful(s.id).MayCarry(h.id) })
 		h.at(v)
 		h.child(v, s.id, pb.Attach_WARM)
 	}
-	s.ana().eventually(10*time.Second, "one relay, one standby", settled(s.room, 0, s.nodes...))
+	s.ana().eventually("one relay, one standby", settled(s.room, 0, s.nodes...))
 	b := &beats{relay: s.ana().view(s.room).Relay, last: map[beat]time.Time{}, longest: map[beat]time.Duration{}}
 	hears := func(from protocol.PeerID, m *pb.LinkMessage) bool {
 		if f := m.GetFeed(); f != nil {
@@ -358,7 +358,7 @@ func gather(s *stage) *assembly {
 	s.does(protocol.Grant{Peer: first, Role: protocol.RoleSpeaker})
 	s.does(protocol.Revoke{Peer: first, Role: protocol.RoleSpeaker})
 	for _, v := range s.nodes {
-		v.eventually(5*time.Second, "the log stands for the first", func() bool { return v.lawful(s.id).Vouched(first) })
+		v.eventually("the log stands for the first", func() bool { return v.lawful(s.id).Vouched(first) })
 	}
 	for _, p := range c.hostile {
 		c.shouts(c.signs(p, &protocol.Message{Presence: &protocol.Presence{Name: "hostile"}}))

@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -33,7 +32,7 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 	budi := startWith(t, "budi", func(c *Config) { c.Guests = door }, ana)
 	p := b.visit(t, "about:blank")
 	o := ana.open(p.ctx, "Read and written", "open")
-	budi.eventually(10*time.Second, "the room is listed", budi.sees(o.Room))
+	budi.eventually("the room is listed", budi.sees(o.Room))
 	l, err := budi.Listen(p.ctx, o.Room, false)
 	must(t, err)
 	t.Cleanup(func() { l.Close() })
@@ -51,7 +50,7 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 	p.shows(`#lines`, "Who is there?")
 	p.shows(`#send`, "Send")
 	must(t, chromedp.Run(p.ctx, chromedp.SendKeys(`#name`, "gita"), chromedp.SendKeys(`#text`, "selamat pagi, semuanya"), chromedp.Click(`#send`)))
-	ana.eventually(5*time.Second, "the host reads the guest's line", func() bool {
+	ana.eventually("the host reads the guest's line", func() bool {
 		l := ana.wrote(o.Room, "gita")
 		return l.Text == "selamat pagi, semuanya" && l.Guest
 	})
@@ -92,10 +91,10 @@ func TestGuestWritesByTheLaw(t *testing.T) {
 
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))
 	p.shows(`#turn`, "microphone is on")
-	ana.eventually(10*time.Second, "the host hears the guest", func() bool { return ana.framesOf(o.Room, gita) > 20 })
+	ana.eventually("the host hears the guest", func() bool { return ana.framesOf(o.Room, gita) > 20 })
 	act(web.ActRequest{Act: web.ActBan, Peer: "gita"})
 	p.shows(`#state`, "You are kept out")
-	ana.eventually(time.Second, "the guest is silent", func() bool { return ana.framesOf(o.Room, gita) == 0 })
+	ana.eventually("the guest is silent", func() bool { return ana.framesOf(o.Room, gita) == 0 })
 	p.shoots("guest-banned.png")
 	if g, err := budi.Guests(p.ctx); err != nil || len(g.Guests) != 0 || budi.view(o.Room).Guests != 0 {
 		t.Errorf("who is banned hears on: %+v, %v", g.Guests, err)

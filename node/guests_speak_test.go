@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -54,7 +53,7 @@ func TestGuestSpeaks(t *testing.T) {
 	p := b.visit(t, "about:blank")
 	o := ana.open(p.ctx, "Guests ask", "host")
 	for _, n := range []*running{budi, citra} {
-		n.eventually(10*time.Second, "the room is listed", n.sees(o.Room))
+		n.eventually("the room is listed", n.sees(o.Room))
 		l, err := n.Listen(p.ctx, o.Room, false)
 		must(t, err)
 		t.Cleanup(func() { l.Close() })
@@ -69,7 +68,7 @@ func TestGuestSpeaks(t *testing.T) {
 	p.shows(`#hand`, "Raise your hand")
 	must(t, chromedp.Run(p.ctx, chromedp.SendKeys(`#name`, "gita"), chromedp.Click(`#hand`)))
 	p.shows(`#turn`, "place 1")
-	ana.eventually(5*time.Second, "the host sees whose guest asks", func() bool {
+	ana.eventually("the host sees whose guest asks", func() bool {
 		m := ana.guestNamed(o.Room, "gita")
 		return m.GuestOf == budi.self.String() && m.Hand == 1
 	})
@@ -80,27 +79,27 @@ func TestGuestSpeaks(t *testing.T) {
 	must(t, err)
 	must(t, chromedp.Run(p.ctx, chromedp.Evaluate(`document.getElementById('turn').textContent = ''; 0`, nil)))
 	budi.breakSessions()
-	budi.eventually(15*time.Second, "the guest comes back by itself, and is who they were", func() bool {
+	budi.eventually("the guest comes back by itself, and is who they were", func() bool {
 		g, err := budi.Guests(p.ctx)
 		return err == nil && len(g.Guests) == 1 && g.Guests[0].ID != before.Guests[0].ID && g.Guests[0].Peer == gita
 	})
 	p.shows(`#turn`, "place 1")
-	ana.eventually(5*time.Second, "the hand is up again", func() bool { return ana.guestNamed(o.Room, "gita").Hand == 1 })
+	ana.eventually("the hand is up again", func() bool { return ana.guestNamed(o.Room, "gita").Hand == 1 })
 	must(t, ana.Grant(p.ctx, o.Room, "gita", "speaker"))
 	p.shows(`#turn`, "You may speak now")
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))
 	p.shows(`#turn`, "microphone is on")
-	citra.eventually(10*time.Second, "citra hears the guest", func() bool { return citra.framesOf(o.Room, gita) > 50 })
+	citra.eventually("citra hears the guest", func() bool { return citra.framesOf(o.Room, gita) > 50 })
 	p.shoots("guest-speaks.png")
 	if m := citra.guestNamed(o.Room, "gita"); m.Role != "speaker" || !m.Speaking {
 		t.Errorf("citra has the guest for %+v", m)
 	}
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))
 	p.shows(`#mic`, "Turn the microphone on")
-	citra.eventually(5*time.Second, "the guest's voice has ended", func() bool { return citra.framesOf(o.Room, gita) == 0 })
+	citra.eventually("the guest's voice has ended", func() bool { return citra.framesOf(o.Room, gita) == 0 })
 
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))
-	citra.eventually(10*time.Second, "citra hears the guest again", func() bool { return citra.framesOf(o.Room, gita) > 50 })
+	citra.eventually("citra hears the guest again", func() bool { return citra.framesOf(o.Room, gita) > 50 })
 	g, err := budi.Guests(p.ctx)
 	must(t, err)
 	if len(g.Guests) != 1 || g.Guests[0].Name != "gita" || g.Guests[0].Peer != gita {
@@ -108,7 +107,7 @@ func TestGuestSpeaks(t *testing.T) {
 	}
 	must(t, budi.RemoveGuest(p.ctx, g.Guests[0].ID))
 	p.shows(`#state`, "asked to leave")
-	citra.eventually(5*time.Second, "the room forgets who was sent away", func() bool {
+	citra.eventually("the room forgets who was sent away", func() bool {
 		return citra.guestNamed(o.Room, "gita").Peer == "" && citra.framesOf(o.Room, gita) == 0
 	})
 	p.mayComplain("403", "404", "429")

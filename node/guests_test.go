@@ -100,7 +100,7 @@ func TestFiftyGuests(t *testing.T) {
 	if !strings.HasPrefix(o.GuestLink, ana.Door()+"/r#room/"+o.Room+"/") {
 		t.Errorf("the guests' link is %q", o.GuestLink)
 	}
-	budi.eventually(10*time.Second, "budi lists the room", budi.sees(o.Room))
+	budi.eventually("budi lists the room", budi.sees(o.Room))
 	stay := budi.listen(ctx, o.Room)
 	defer stay.stop(t)
 	talking, hush := context.WithCancel(ctx)
@@ -140,15 +140,15 @@ func TestFiftyGuests(t *testing.T) {
 		}
 		return -1, false
 	}
-	budi.eventually(12*time.Second, "budi is told of ana's guests", func() bool { n, listens := others(); return n == guest.MaxGuests && !listens })
+	budi.eventually("budi is told of ana's guests", func() bool { n, listens := others(); return n == guest.MaxGuests && !listens })
 	last, err := visit(ctx, ana.Door(), o.Room, 100)
 	must(t, err)
 	if last.status != http.StatusServiceUnavailable || last.code != "full_room" {
 		t.Errorf("the 51st was told %d %s", last.status, last.code)
 	}
 	must(t, ana.ShutDoor(ctx))
-	ana.eventually(10*time.Second, "all guests are gone", func() bool { return ana.view(o.Room).Guests == 0 })
-	budi.eventually(12*time.Second, "budi is told that they went", func() bool { n, _ := others(); return n == 0 })
+	ana.eventually("all guests are gone", func() bool { return ana.view(o.Room).Guests == 0 })
+	budi.eventually("budi is told that they went", func() bool { n, _ := others(); return n == 0 })
 	hush()
 	<-talk
 	for _, v := range append(visitors, last) {
@@ -165,7 +165,7 @@ func TestGuestsHearNoOtherRoom(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	o := ana.open(ctx, "Not budi's", "open")
-	budi.eventually(10*time.Second, "budi lists the room", func() bool { _, err := budi.Room(ctx, o.Room); return err == nil })
+	budi.eventually("budi lists the room", func() bool { _, err := budi.Room(ctx, o.Room); return err == nil })
 	v, err := visit(ctx, budi.Door(), o.Room, 1)
 	must(t, err)
 	if v.status != http.StatusNotFound || v.code != "unknown_room" {
@@ -258,7 +258,7 @@ func testPhone(t *testing.T, b *browser, ana *running, secure bool) {
 	}
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#listen`)))
 	p.shows(`#state`, "You are listening")
-	ana.eventually(5*time.Second, "the guest is counted", func() bool { return ana.view(o.Room).Guests == 1 })
+	ana.eventually("the guest is counted", func() bool { return ana.view(o.Room).Guests == 1 })
 	p.shows(`#facts`, "1 as guests")
 	p.shoots("guest.png")
 	p.eventually("the speaker's ring is lit", `document.querySelector('.heard')?.textContent.includes('ana')`)

@@ -74,12 +74,12 @@ func TestALyingCarrierClosesNothingAndCallsNobody(t *testing.T) {
 	}
 	h.host.Close()
 	for _, v := range s.nodes { // which of the last lies were within their rate is open
-		v.eventually(10*time.Second, "one relay, one standby again", settled(s.room, term, s.nodes...))
-		v.eventually(10*time.Second, "attached", v.attached(s.room))
+		v.eventually("one relay, one standby again", settled(s.room, term, s.nodes...))
+		v.eventually("attached", v.attached(s.room))
 	}
 	for i, n := range s.nodes[1:] {
 		heard := s.ears[i].count('a')
-		n.eventually(5*time.Second, "ana is heard again", func() bool { return s.ears[i].count('a') > heard+25 })
+		n.eventually("ana is heard again", func() bool { return s.ears[i].count('a') > heard+25 })
 	}
 	s.stop()
 	<-s.spoken
@@ -104,14 +104,14 @@ func TestADelegateFillsNoRoom(t *testing.T) {
 		}
 		time.Sleep(35 * time.Millisecond) // within the enemy's rate
 	}
-	ana.eventually(5*time.Second, "the room is full of certificates", func() bool {
+	ana.eventually("the room is full of certificates", func() bool {
 		v, err := ana.room(s.id).room.View(s.ctx)
 		return err == nil && len(v.Certificates) >= protocol.MaxCertificates-1
 	})
 	dewi := start(t, "dewi")
 	e := dewi.listen(s.ctx, s.link)
-	dewi.eventually(5*time.Second, "who comes later hears", func() bool { return e.count('a') > 20 })
-	dewi.eventually(5*time.Second, "and may carry", func() bool {
+	dewi.eventually("who comes later hears", func() bool { return e.count('a') > 20 })
+	dewi.eventually("and may carry", func() bool {
 		for _, m := range ana.view(s.room).Members {
 			if m.Peer == dewi.self.String() {
 				return m.Role == "carrier"
@@ -135,7 +135,7 @@ func TestThoseWhoLeftLeaveTheirPlaces(t *testing.T) {
 			h.at(ana)
 			h.child(ana, s.id, pb.Attach_WARM)
 			h.feed(ana, s.id, h.sign(s.id, &protocol.Message{Presence: &protocol.Presence{Name: "eve", Offers: true}}))
-			ana.eventually(5*time.Second, "it is certified, or the dozen is full", func() bool {
+			ana.eventually("it is certified, or the dozen is full", func() bool {
 				v, err := ana.room(s.id).room.View(s.ctx)
 				if err != nil {
 					return false
@@ -153,7 +153,7 @@ func TestThoseWhoLeftLeaveTheirPlaces(t *testing.T) {
 	all.Wait()
 	dewi := start(t, "dewi", ana)
 	e := dewi.listen(s.ctx, s.link)
-	dewi.eventually(5*time.Second, "who comes later may carry", func() bool {
+	dewi.eventually("who comes later may carry", func() bool {
 		for _, m := range ana.view(s.room).Members {
 			if m.Peer == dewi.self.String() {
 				return m.Role == "carrier"
@@ -173,7 +173,7 @@ func TestAnnouncementsWithoutRightAreNotListed(t *testing.T) {
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
 	o := ana.open(ctx, "Why the sky is dark", "host")
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	id, err := protocol.ParseRoomID(o.Room)
 	must(t, err)
 	entry, _ := budi.directory.Room(id)

@@ -36,7 +36,7 @@ func TestTheUnwantedAreNotHeard(t *testing.T) {
 			for _, v := range s.nodes {
 				h.at(v)
 				h.child(v, s.id, pb.Attach_LIVE)
-				v.eventually(5*time.Second, "the grant is here", func() bool { return v.lawful(s.id).Has(h.id, protocol.RoleSpeaker) })
+				v.eventually("the grant is here", func() bool { return v.lawful(s.id).Has(h.id, protocol.RoleSpeaker) })
 			}
 			raw, source := voice(t, h.key, s.id)
 			for _, v := range s.nodes {
@@ -45,7 +45,7 @@ func TestTheUnwantedAreNotHeard(t *testing.T) {
 			if mouths[0].answered() {
 				t.Fatal("a speaker is refused")
 			}
-			s.nodes[1].eventually(5*time.Second, "the speaker is heard", func() bool {
+			s.nodes[1].eventually("the speaker is heard", func() bool {
 				mouths[0].say('x', 1)
 				return s.ears[0].count('x') > 0
 			})
@@ -53,7 +53,7 @@ func TestTheUnwantedAreNotHeard(t *testing.T) {
 
 			end := s.does(c.ends(h.id))
 			for _, v := range s.nodes {
-				v.eventually(2*time.Second, "it holds here", func() bool { return v.holdsAction(s, end) })
+				v.eventually("it holds here", func() bool { return v.holdsAction(s, end) })
 			}
 			before, shown := s.dropped("packets of unnamed sources"), s.shownDropped()
 			const packets = 50
@@ -66,10 +66,10 @@ func TestTheUnwantedAreNotHeard(t *testing.T) {
 				m.n = afterwards
 				m.say('x', packets)
 			}
-			s.ana().eventually(3*time.Second, "what it sends is counted", func() bool {
+			s.ana().eventually("what it sends is counted", func() bool {
 				return s.dropped("packets of unnamed sources")-before >= 3*packets
 			})
-			s.ana().eventually(3*time.Second, "the room shows what was refused", func() bool {
+			s.ana().eventually("the room shows what was refused", func() bool {
 				return s.shownDropped()-shown >= int64(len(s.nodes))
 			})
 			for i, e := range s.ears {
@@ -148,10 +148,10 @@ func TestBanSilencesSoon(t *testing.T) {
 	o := ana.open(ctx, "Out", "host")
 	var ears []*ear
 	for _, n := range nodes[2:] {
-		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		n.eventually("the room is in the directory", n.sees(o.Room))
 		ears = append(ears, n.listen(ctx, o.Room))
 	}
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	heard := func() (n int) {
 		for _, e := range ears {
 			n += e.count('b')
@@ -165,11 +165,11 @@ func TestBanSilencesSoon(t *testing.T) {
 		must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActGrant, Peer: budi.self.String(), Role: "speaker"}))
 		id, err := protocol.ParseRoomID(o.Room)
 		must(t, err)
-		budi.eventually(5*time.Second, "budi may speak", func() bool { return budi.lawful(id).Has(budi.self, protocol.RoleSpeaker) })
+		budi.eventually("budi may speak", func() bool { return budi.lawful(id).Has(budi.self, protocol.RoleSpeaker) })
 		spoken := make(chan error, 1)
 		go func() { spoken <- budi.talk(ctx, o.Room, 'b', 100_000) }()
 		from := heard()
-		ana.eventually(5*time.Second, "budi is heard", func() bool { return heard() > from+30 })
+		ana.eventually("budi is heard", func() bool { return heard() > from+30 })
 
 		began := time.Now()
 		must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActBan, Peer: budi.self.String()}))

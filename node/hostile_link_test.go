@@ -205,7 +205,7 @@ func TestFloodsOnALinkCostTheirSender(t *testing.T) {
 	if n := s.dropped("links flooding") + s.dropped("links that read too slowly"); n < 4 { // some had been cut off before they flooded
 		t.Errorf("%d floods counted", n)
 	}
-	ana.eventually(5*time.Second, "goroutines are back to what they were", func() bool { return runtime.NumGoroutine() < settledGoroutines+60 })
+	ana.eventually("goroutines are back to what they were", func() bool { return runtime.NumGoroutine() < settledGoroutines+60 })
 	s.unhurt()
 }
 
@@ -223,7 +223,7 @@ func TestGarbageOnLinkStreams(t *testing.T) {
 		}
 		_, _ = st.Write([]byte{40, 10}[:1+i%2])
 	}
-	ana.eventually(5*time.Second, "half-open streams are cut off", func() bool { return runtime.NumGoroutine() < before+20 })
+	ana.eventually("half-open streams are cut off", func() bool { return runtime.NumGoroutine() < before+20 })
 	for i, b := range [][]byte{
 		{0xff, 0xff, 0xff, 0xff, 0xff}, // no length
 		{0x81, 0x80, 0x01},             // one byte over the limit
@@ -240,7 +240,7 @@ func TestGarbageOnLinkStreams(t *testing.T) {
 			t.Errorf("garbage %d is answered", i)
 		}
 	}
-	ana.eventually(2*time.Second, "each is counted", func() bool {
+	ana.eventually("each is counted", func() bool {
 		st, err := ana.Status(s.ctx)
 		return err == nil && st.Dropped["links malformed"] == 5
 	})

@@ -143,7 +143,7 @@ func (h *enemy) speaks(s *stage, v *running) *mouth {
 	h.at(v)
 	h.child(v, s.id, pb.Attach_WARM)
 	s.does(protocol.Grant{Peer: h.id, Role: protocol.RoleSpeaker})
-	v.eventually(5*time.Second, "the enemy is on stage", func() bool { return v.lawful(s.id).Has(h.id, protocol.RoleSpeaker) })
+	v.eventually("the enemy is on stage", func() bool { return v.lawful(s.id).Has(h.id, protocol.RoleSpeaker) })
 	raw, source := voice(h.t, h.key, s.id)
 	m := h.bind(v, s.id, raw, source)
 	if m.answered() {
@@ -178,7 +178,7 @@ func TestASpeakerIsHeldToItsRate(t *testing.T) {
 		}
 		return n
 	}
-	ana.eventually(3*time.Second, "what is too much is counted", func() bool { return s.dropped("frames beyond a source's rate") > int64(packets)/10 })
+	ana.eventually("what is too much is counted", func() bool { return s.dropped("frames beyond a source's rate") > int64(packets)/10 })
 	took := time.Since(began)
 	if n, most := forwarded(), uint64(protocol.MaxPacketsASecond*(took.Seconds()+2)); n == 0 || n > most {
 		t.Errorf("%d frames forwarded in %v, %d would be too many", n, took, most)
@@ -241,7 +241,7 @@ func TestLoudLiarsSilenceNobody(t *testing.T) {
 	}
 	speak('h', 30)
 	for i, n := range s.nodes[1:] {
-		n.eventually(15*time.Second, "the honest one has a turn", func() bool { return s.ears[i].count('h') > 25 })
+		n.eventually("the honest one has a turn", func() bool { return s.ears[i].count('h') > 25 })
 	}
 	close(stop)
 	for range protocol.MaxHeard + 1 {

@@ -61,7 +61,7 @@ func TestNobodyOffTheStageIsHeard(t *testing.T) {
 			out.Send(&protocol.Frame{Source: source, Packet: packetOf('x', 0)})
 		}
 	}
-	s.ana().eventually(2*time.Second, "frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*7*20 })
+	s.ana().eventually("frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*7*20 })
 	if n := s.dropped("not on the stage"); n < 3*7 {
 		t.Errorf("%d Binds counted", n)
 	}
@@ -95,7 +95,7 @@ func TestNobodyOffTheStageIsHeardByStream(t *testing.T) {
 			return state.Frames.Sent >= packets
 		})
 	}
-	s.ana().eventually(2*time.Second, "frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*packets })
+	s.ana().eventually("frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*packets })
 	s.unhurt()
 }
 
@@ -132,7 +132,7 @@ func TestNobodySpeaksForAnother(t *testing.T) {
 		x.n = 1 << 20
 		x.say('x', 50)
 	}
-	s.ana().eventually(2*time.Second, "frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*50 })
+	s.ana().eventually("frames are counted", func() bool { return s.dropped("packets of unnamed sources") >= 3*50 })
 	if n := s.dropped("brought by a stranger"); n < 3 {
 		t.Errorf("%d Binds counted", n)
 	}
@@ -170,7 +170,7 @@ func TestARightToSpeakEnds(t *testing.T) {
 		return n
 	}
 	m.say('a', 1)
-	ana.eventually(2*time.Second, "its frames pass", func() bool { return frames() == 1 })
+	ana.eventually("its frames pass", func() bool { return frames() == 1 })
 	s.does(protocol.Revoke{Peer: h.id, Role: protocol.RoleSpeaker})
 	h.feed(ana, s.id, h.sign(s.id, &protocol.Message{Action: grant}))
 	m.say('a', 10)

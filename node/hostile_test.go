@@ -186,14 +186,14 @@ func tcpOf(v *running) []multiaddr.Multiaddr {
 
 func (h *enemy) eventually(what string, ok func() bool) {
 	h.t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(patience)
 	look := time.NewTicker(5 * time.Millisecond)
 	defer look.Stop()
 	for !ok() {
 		select {
 		case <-look.C:
 		case <-late:
-			h.t.Fatalf("enemy: not within 10 s: %s", what)
+			h.t.Fatalf("enemy: not within %v: %s", patience, what)
 		}
 	}
 }
@@ -358,16 +358,16 @@ func newStage(t testing.TB, kind string) *stage {
 	s.id, err = protocol.ParseRoomID(o.Room)
 	must(t, err)
 	for _, n := range s.nodes[1:] {
-		n.eventually(5*time.Second, "the room is in the directory", n.sees(o.Room))
+		n.eventually("the room is in the directory", n.sees(o.Room))
 		s.ears = append(s.ears, n.listen(ctx, o.Room))
 	}
 	var speech context.Context
 	speech, s.stop = context.WithCancel(ctx)
 	go func() { s.spoken <- ana.talk(speech, o.Room, 'a', 100000) }()
 	for i, n := range s.nodes[1:] {
-		n.eventually(10*time.Second, "one relay, one standby", settled(o.Room, 0, s.nodes...))
-		n.eventually(10*time.Second, "attached", n.attached(o.Room))
-		n.eventually(10*time.Second, "ana is heard", func() bool { return s.ears[i].count('a') > 20 })
+		n.eventually("one relay, one standby", settled(o.Room, 0, s.nodes...))
+		n.eventually("attached", n.attached(o.Room))
+		n.eventually("ana is heard", func() bool { return s.ears[i].count('a') > 20 })
 	}
 	return s
 }
@@ -399,7 +399,7 @@ func (s *stage) unhurt(certified ...byte) {
 	s.t.Helper()
 	before := s.ears[0].count('a')
 	for i, n := range s.nodes[1:] {
-		n.eventually(5*time.Second, "ana is still heard", func() bool { return s.ears[i].count('a') > before+25 })
+		n.eventually("ana is still heard", func() bool { return s.ears[i].count('a') > before+25 })
 	}
 	s.stop()
 	<-s.spoken

@@ -103,7 +103,7 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 				"gossip", s.dropped("gossip that nobody could take"), s.dropped("gossip of signers without right"))
 		}
 	})
-	s.ana().eventually(15*time.Second, "what was wrong is counted", func() bool {
+	s.ana().eventually("what was wrong is counted", func() bool {
 		return s.dropped("malformed") >= 3*4 && s.dropped("wrongly signed") >= 3*2 && s.dropped("without right") >= 3*6 &&
 			s.dropped("gossip that nobody could take") >= 3 && s.dropped("gossip of signers without right") >= 3*3 &&
 			s.dropped("gossip of a later version") >= 3 && s.dropped("of a later version") >= 3
@@ -161,7 +161,7 @@ func TestTheGoneStayGone(t *testing.T) {
 	dewi.stop()
 	is := func(v *running) bool { return slices.Contains(s.names(v), dewi.self.String()) }
 	for _, v := range s.nodes {
-		v.eventually(5*time.Second, "dewi is gone", func() bool { return !is(v) })
+		v.eventually("dewi is gone", func() bool { return !is(v) })
 	}
 	topic := h.gossips(s)
 	for _, raw := range said() {
@@ -208,7 +208,7 @@ func TestOldVoicesAreInNobodysWay(t *testing.T) {
 	before := len(s.ears[0].sources())
 	go func() { spoken <- ana.talk(s.ctx, s.room, 'a', 25) }()
 	for i, n := range s.nodes[1:] {
-		n.eventually(3*time.Second, "ana's next voice is heard", func() bool { return len(s.ears[i].sources()) > before })
+		n.eventually("ana's next voice is heard", func() bool { return len(s.ears[i].sources()) > before })
 	}
 	must(t, <-spoken)
 	s.unhurt()
@@ -264,7 +264,7 @@ func TestACrowdKeepsNobodyOut(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	ana.eventually(5*time.Second, "the flood is counted", func() bool {
+	ana.eventually("the flood is counted", func() bool {
 		return s.dropped("messages too often")+s.dropped("gossip flooding") > int64(words)/2 && s.dropped("more members than this node remembers") > 0
 	})
 	for _, v := range s.nodes {
@@ -277,7 +277,7 @@ func TestACrowdKeepsNobodyOut(t *testing.T) {
 	}
 	dewi := start(t, "dewi")
 	e := dewi.listen(s.ctx, s.link)
-	dewi.eventually(5*time.Second, "who comes later hears", func() bool { return e.count('a') > 20 })
+	dewi.eventually("who comes later hears", func() bool { return e.count('a') > 20 })
 	if sum := e.stop(t); sum.Lost != 0 {
 		t.Errorf("dewi heard %+v", sum)
 	}
@@ -305,7 +305,7 @@ func TestVoicesOfACrowd(t *testing.T) {
 			raw, source := voice(t, x.key, s.id)
 			x.bind(ana, s.id, raw, source)
 		}
-		ana.eventually(5*time.Second, "it has its share of voices", func() bool {
+		ana.eventually("it has its share of voices", func() bool {
 			return len(ana.view(s.room).Sources) >= min(1+3*(i+1), protocol.MaxSources)
 		})
 	}
@@ -317,7 +317,7 @@ func TestVoicesOfACrowd(t *testing.T) {
 	spoken := make(chan error, 1)
 	go func() { spoken <- budi.talk(s.ctx, s.room, 'a', 50) }()
 	ear, before := s.ears[1], len(s.ears[1].sources())
-	s.nodes[2].eventually(3*time.Second, "budi is heard", func() bool { return len(ear.sources()) > before })
+	s.nodes[2].eventually("budi is heard", func() bool { return len(ear.sources()) > before })
 	must(t, <-spoken)
 	s.unhurt()
 }

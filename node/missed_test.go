@@ -23,7 +23,7 @@ func TestKilledNeighbourIsMissed(t *testing.T) {
 	if err := goes.host.Connect(t.Context(), peer.AddrInfo{ID: stays.self, Addrs: udp}); err != nil {
 		t.Fatal(err)
 	}
-	stays.eventually(5*time.Second, "the other", func() bool { return stays.host.Network().Connectedness(goes.self) == network.Connected })
+	stays.eventually("the other", func() bool { return stays.host.Network().Connectedness(goes.self) == network.Connected })
 	where := goes.host.Addrs()
 	<-time.After(500 * time.Millisecond) // it is remembered
 	goes.Kill()
@@ -35,6 +35,6 @@ func TestKilledNeighbourIsMissed(t *testing.T) {
 	}
 	defer back.Close()
 	begun := time.Now()
-	stays.eventually(6*time.Second, "the other, back", func() bool { return len(back.Network().ConnsToPeer(stays.self)) > 0 })
+	stays.within(6*time.Second, "the other, back", func() bool { return len(back.Network().ConnsToPeer(stays.self)) > 0 })
 	t.Logf("dialled again after %v", time.Since(begun))
 }

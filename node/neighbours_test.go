@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -24,12 +23,12 @@ func TestFederationOutlivesItsFirstNode(t *testing.T) {
 	var leaves []*running
 	for i := range 4 {
 		leaves = append(leaves, start(t, fmt.Sprint("leaf", i), hub))
-		leaves[i].eventually(10*time.Second, "the first node", func() bool {
+		leaves[i].eventually("the first node", func() bool {
 			return leaves[i].host.Network().Connectedness(hub.self) == network.Connected
 		})
 	}
 	for _, leaf := range leaves {
-		leaf.eventually(10*time.Second, "the other leaves", func() bool {
+		leaf.eventually("the other leaves", func() bool {
 			for _, other := range leaves {
 				if other != leaf && leaf.host.Network().Connectedness(other.self) != network.Connected {
 					return false
@@ -41,7 +40,7 @@ func TestFederationOutlivesItsFirstNode(t *testing.T) {
 	hub.Kill()
 	room := leaves[0].open(t.Context(), "Tea", "open").Room
 	for _, leaf := range leaves[1:] {
-		leaf.eventually(10*time.Second, "the room", leaf.sees(room))
+		leaf.eventually("the room", leaf.sees(room))
 	}
 }
 

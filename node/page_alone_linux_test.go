@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp/kb"
 )
@@ -71,7 +70,7 @@ func testPagesTalkBySocket(t *testing.T, b *browser) {
 	speaker.tabTo(`.mic`)
 	speaker.presses(kb.Enter)
 	source := ana.speaksAs(o.Room)
-	budi.eventually(10*time.Second, "half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
+	budi.eventually("half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
 	listener.eventually("ana's ring moves, by the levels of her frames", seatOf("ana")+`?.style.getPropertyValue('--level') > 0.2`)
 	listener.eventually("ana is played", `window.loudest > 0.02`)
 	listener.tabTo(`.ring`)
@@ -80,5 +79,5 @@ func testPagesTalkBySocket(t *testing.T, b *browser) {
 	listener.shows(`#voice`, "Speaking now: \u2068ana\u2069")
 	speaker.tabTo(`.mic`)
 	speaker.presses(kb.Enter)
-	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
 }

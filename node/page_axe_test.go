@@ -157,7 +157,7 @@ func judgeGuest(t *testing.T, b *browser, axe string, n *running) {
 	must(t, chromedp.Run(p.ctx, chromedp.SendKeys(`#name`, "gita"), chromedp.Click(`#hand`)))
 	p.shows(`#turn`, "place 1")
 	p.judge(axe, "guest who asks")
-	n.eventually(5*time.Second, "the host sees who asks", func() bool { return n.guestNamed(o.Room, "gita").Hand == 1 })
+	n.eventually("the host sees who asks", func() bool { return n.guestNamed(o.Room, "gita").Hand == 1 })
 	must(t, n.Grant(p.ctx, o.Room, "gita", "speaker"))
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`#mic`)))
 	p.shows(`#turn`, "microphone is on")

@@ -3,7 +3,6 @@ package node
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -36,7 +35,7 @@ func TestDoorOnThePage(t *testing.T) {
 	p.shoots("door.png")
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`.guests button`)))
 	p.shows(`.door h3`, "0")
-	ana.eventually(5*time.Second, "the guest is gone", func() bool { return ana.view(o.Room).Guests == 0 })
+	ana.eventually("the guest is gone", func() bool { return ana.view(o.Room).Guests == 0 })
 	must(t, chromedp.Run(p.ctx, chromedp.Click(`.door > button`)))
 	p.shows(`.door h3`, "Nobody comes in")
 	if ana.Door() != "" {

@@ -33,9 +33,9 @@ func TestPageDrawer(t *testing.T) {
 	ana := start(t, "ana")
 	budi, citra := start(t, "budi", ana), start(t, "citra", ana)
 	o := ana.open(t.Context(), "Frogs at dusk", "open")
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	budi.listen(t.Context(), o.Room)
-	budi.eventually(10*time.Second, "ana relays, budi stands by", settled(o.Room, 0, ana, budi))
+	budi.eventually("ana relays, budi stands by", settled(o.Room, 0, ana, budi))
 	talk, hush := context.WithCancel(t.Context())
 	hushed := make(chan struct{})
 	go func() {

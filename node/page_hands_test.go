@@ -2,7 +2,6 @@ package node
 
 import (
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp/kb"
 )
@@ -59,7 +58,7 @@ func TestPageHands(t *testing.T) {
 	guest.tabTo(`.mic`)
 	guest.presses(kb.Enter)
 	source := budi.speaksAs(o.Room)
-	ana.eventually(10*time.Second, "half a second of budi's voice", func() bool { return ear.heardOf(source) > 25 })
+	ana.eventually("half a second of budi's voice", func() bool { return ear.heardOf(source) > 25 })
 	guest.eventually("the invitation is gone", `document.querySelector('.bar .invited').hidden`)
 	host.eventually("budi's microphone is on", `!`+seat+`.querySelector('.role').textContent.includes('microphone off')`)
 }

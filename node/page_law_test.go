@@ -125,7 +125,7 @@ func (l *lawful) mutes() {
 	l.guest.tabTo(`.mic`)
 	l.guest.presses(kb.Enter)
 	source := l.citra.speaksAs(l.room)
-	l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOf(source) > 25 })
+	l.ana.eventually("citra is heard", func() bool { return ear.heardOf(source) > 25 })
 
 	l.moderator.about("citra", "until somebody allows it again")
 	l.moderator.chooses("until somebody allows it again")
@@ -170,7 +170,7 @@ func (l *lawful) hushes() {
 		l.guest.tabTo(`.mic`)
 		l.guest.presses(kb.Enter)
 		before := ear.heardOfAll()
-		l.ana.eventually(10*time.Second, "citra is heard", func() bool { return ear.heardOfAll() > before+25 })
+		l.ana.eventually("citra is heard", func() bool { return ear.heardOfAll() > before+25 })
 		l.moderator.about("citra", "they may turn it on again")
 		l.moderator.chooses("they may turn it on again")
 		l.guest.shows(`.mine`, "You can turn it on again")
@@ -183,7 +183,7 @@ func (l *lawful) hushes() {
 	l.guest.presses(kb.Enter)
 	l.guest.eventually("nothing is said of it any more", `document.querySelector('.mine').hidden`)
 	l.guest.presses(kb.Enter)
-	l.citra.eventually(5*time.Second, "she speaks no more", not(l.citra.seesSpeaking(l.room, l.citra)))
+	l.citra.eventually("she speaks no more", not(l.citra.seesSpeaking(l.room, l.citra)))
 }
 
 // removes has budi send citra out, and lock the door behind her until he opens it.
@@ -279,7 +279,7 @@ func (l *lawful) bans() {
 	l.guest.presses(kb.Enter)
 	l.guest.eventually("it was asked again", `document.querySelector('.floor .acts').dataset.state !== 'heard'`)
 	l.guest.shows(`.state`, "You are kept out of this room")
-	l.ana.eventually(5*time.Second, "citra is gone", func() bool {
+	l.ana.eventually("citra is gone", func() bool {
 		for _, m := range l.ana.view(l.room).Members {
 			if m.Peer == l.citra.self.String() {
 				return false

@@ -219,10 +219,10 @@ func (a *acquainted) isTold() {
 	a.his.asks()
 	a.his.mayComplain("404") // it asks what has become of the room
 	must(a.t, a.ana.Close(a.his.ctx, o.Room, time.Time{}))
-	a.budi.eventually(5*time.Second, "it has ended", not(a.isLive(o.Room)))
+	a.budi.eventually("it has ended", not(a.isLive(o.Room)))
 	_, err := a.ana.Reopen(a.his.ctx, o.Room)
 	must(a.t, err)
-	a.budi.eventually(5*time.Second, "it is live again", a.isLive(o.Room))
+	a.budi.eventually("it is live again", a.isLive(o.Room))
 	a.ana.open(a.his.ctx, "Lanterns", "open")
 	a.his.eventually("the system tells of a room elsewhere", `shownToMe.some(n => n.body.includes('Lanterns'))`)
 	if told := a.his.text(`shownToMe.map(n => n.body).join()`); strings.Count(told, "Kites") != 1 {

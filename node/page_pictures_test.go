@@ -59,7 +59,7 @@ func TestPictures(t *testing.T) {
 	})
 	for _, name := range []string{"dewi", "fitri", "eko"} {
 		must(t, s.nodes[name].Hand(t.Context(), s.sky, true))
-		s.nodes["ana"].eventually(5*time.Second, name+"'s hand is up", func() bool { return s.handOf(name) > 0 })
+		s.nodes["ana"].eventually(name+"'s hand is up", func() bool { return s.handOf(name) > 0 })
 	}
 	s.take("hands", light, "ana", s.sky, s.rings(1))
 	s.take("demo", dark, "eko", s.sky, func(p *page) {
@@ -102,7 +102,7 @@ func newScene(t *testing.T) *scene {
 	s.speaks("ana", s.sky)
 	s.speaks("budi", s.sky)
 	hadi := s.nodes["hadi"]
-	hadi.eventually(15*time.Second, "all rooms are known, and who is in them", func() bool {
+	hadi.eventually("all rooms are known, and who is in them", func() bool {
 		rooms, err := hadi.Rooms(t.Context())
 		people := 0
 		for _, r := range rooms {
@@ -123,7 +123,7 @@ func (s *scene) opens(host string, r web.OpenRequest) string {
 func (s *scene) attends(room string, names ...string) {
 	for _, name := range names {
 		n := s.nodes[name]
-		n.eventually(10*time.Second, "the room is in the directory", n.sees(room))
+		n.eventually("the room is in the directory", n.sees(room))
 		l, err := n.Listen(s.t.Context(), room, false)
 		must(s.t, err)
 		s.goes(func() {

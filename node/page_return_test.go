@@ -94,7 +94,7 @@ func (r *running) crash() {
 	select {
 	case err := <-r.done:
 		r.done <- err
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		r.t.Errorf("%s does not end", r.name)
 	}
 }

@@ -67,7 +67,7 @@ func meet(t *testing.T) *seats {
 	s.room, _, _ = strings.Cut(strings.TrimPrefix(s.link, "earshot:room/"), "/")
 	s.host.presses(kb.Enter) // focus is on the way in
 	s.dewi.listen(s.host.ctx, s.link)
-	s.dewi.eventually(10*time.Second, "ana relays, dewi stands by", settled(s.room, 0, s.ana, s.dewi))
+	s.dewi.eventually("ana relays, dewi stands by", settled(s.room, 0, s.ana, s.dewi))
 	s.host.listens()
 	for _, p := range []*page{s.listener, s.guest} {
 		p.mayComplain("404") // the room is not listed: nothing is known of it before one joins
@@ -94,8 +94,8 @@ func (s *seats) settle() (relay, standby *running) {
 	s.t.Helper()
 	all := []*running{s.ana, s.budi, s.citra, s.dewi}
 	for _, n := range all {
-		n.eventually(10*time.Second, "one relay, one standby", settled(s.room, 0, all...))
-		n.eventually(10*time.Second, "attached to relay and standby", n.attached(s.room))
+		n.eventually("one relay, one standby", settled(s.room, 0, all...))
+		n.eventually("attached to relay and standby", n.attached(s.room))
 	}
 	if s.budi.view(s.room).Relay == s.dewi.self.String() {
 		return s.dewi, s.ana
@@ -190,7 +190,7 @@ func (s *seats) relayDies() {
 		s.t.Errorf("%s carries the sound; the picture shows %+v", relay.name, shown)
 	}
 	source := s.citra.speaksAs(s.room)
-	s.budi.eventually(10*time.Second, "a phrase begins", p.phraseBegins())
+	s.budi.eventually("a phrase begins", p.phraseBegins())
 	p.call(`lit.clear(), told.length = 0`, nil)
 	s.host.mayComplain(gone...)
 	relay.Kill()

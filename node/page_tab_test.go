@@ -123,13 +123,9 @@ func (p *page) text(expression string) (text string) {
 	return text
 }
 
-// eventually waits until an expression is true, 15 s at most.
+// eventually waits until an expression is true.
 func (p *page) eventually(what, expression string) {
 	p.t.Helper()
-	patience := 15 * time.Second
-	if raceEnabled { // which makes everything several times slower
-		patience *= 3
-	}
 	look := time.NewTicker(25 * time.Millisecond)
 	defer look.Stop()
 	for late := time.Now().Add(patience); !p.is(expression); <-look.C {

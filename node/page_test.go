@@ -90,7 +90,7 @@ func testTabs(t *testing.T, b *browser, ana, budi *running) {
 		p.eventually("the ended room is gone", `![...document.querySelectorAll('.row')].some(r => r.textContent.includes('Seen'))`)
 	}
 	// What a browser does, it says a little later.
-	budi.eventually(3*time.Second, "once the first tab closed, the others hold one stream", func() bool {
+	budi.eventually("once the first tab closed, the others hold one stream", func() bool {
 		return second.streams.Load()+third.streams.Load() == 1
 	})
 }
@@ -150,7 +150,7 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 	speaker.tabTo(`.mic`)
 	speaker.presses(kb.Enter)
 	source := ana.speaksAs(o.Room)
-	budi.eventually(10*time.Second, "half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
+	budi.eventually("half a second of ana's voice", func() bool { return ear.heardOf(source) > 25 })
 	seat := seatOf("ana")
 	listener.eventually("ana's ring moves, by who contributes to what is played", seat+`?.style.getPropertyValue('--level') > 0.2`)
 	speaker.eventually("so does her own", seat+`?.style.getPropertyValue('--level') > 0.2`)
@@ -158,7 +158,7 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 	listener.presses("s")
 	listener.shows(`#voice`, "Speaking now: \u2068ana\u2069")
 	speaker.presses(kb.Enter)
-	budi.eventually(5*time.Second, "ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
+	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))
 
 	// Push-to-talk, which the settings turn on.
 	speaker.tabTo(`.ring`)
@@ -176,7 +176,7 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 		before := ear.heardOf(ana.speaksAs(o.Room))
 		speaker.key(input.KeyRawDown, "Space")
 		speaker.eventually("the microphone is live while Space is held", `document.querySelector('.mic').hasAttribute('data-live')`)
-		budi.eventually(10*time.Second, "ana is heard again", func() bool { return ear.heardOf(ana.speaksAs(o.Room)) > before+10 })
+		budi.eventually("ana is heard again", func() bool { return ear.heardOf(ana.speaksAs(o.Room)) > before+10 })
 		listener.eventually("ana's microphone is shown to be on", `!`+seat+`.querySelector('.role').textContent.includes('microphone off')`)
 		release()
 		speaker.eventually("it is silent once Space is let go", `!document.querySelector('.mic').hasAttribute('data-live')`)
@@ -186,7 +186,7 @@ func testPagesTalk(t *testing.T, b *browser, ana, budi *running) {
 	speaker.tabTo(`.leave`)
 	speaker.presses(kb.Enter)
 	speaker.shows(`h1`, "Live now")
-	budi.eventually(5*time.Second, "ana left the stage", not(budi.seesSpeaking(o.Room, ana)))
+	budi.eventually("ana left the stage", not(budi.seesSpeaking(o.Room, ana)))
 }
 
 // testMicrophone has one tab hold the microphone, and a person leave while the
@@ -203,7 +203,7 @@ func testMicrophone(t *testing.T, b *browser, n *running) {
 	second.presses(kb.Enter)
 	second.shows(`.bar .problem`, "Another tab of this browser has the microphone")
 	first.presses(kb.Enter)
-	n.eventually(5*time.Second, "nobody speaks", not(n.seesSpeaking(o.Room, n)))
+	n.eventually("nobody speaks", not(n.seesSpeaking(o.Room, n)))
 
 	second.call(`(() => {
 		const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)

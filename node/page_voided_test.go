@@ -23,7 +23,7 @@ func TestPageShowsWhatIsVoid(t *testing.T) {
 	p := b.visit(t, ana.Page())
 	o := ana.open(p.ctx, "Voided", "open")
 	room := roomID(t, o.Room)
-	budi.eventually(5*time.Second, "the room is in the directory", budi.sees(o.Room))
+	budi.eventually("the room is in the directory", budi.sees(o.Room))
 	budi.listen(p.ctx, o.Room)
 	h := newEnemy(t)
 	h.at(ana)
@@ -37,7 +37,7 @@ func TestPageShowsWhatIsVoid(t *testing.T) {
 	moderates.Act = web.ActRevoke
 	must(t, ana.Act(p.ctx, o.Room, moderates))
 	h.feed(ana, room, h.sign(room, &protocol.Message{Action: h.act(export, protocol.Mute{Peer: budi.self})}))
-	ana.eventually(5*time.Second, "the log has all three", func() bool { return ana.view(o.Room).LogActions == 3 })
+	ana.eventually("the log has all three", func() bool { return ana.view(o.Room).LogActions == 3 })
 
 	p.tabTo(`.house .look`)
 	p.presses(kb.Enter)

@@ -39,12 +39,12 @@ func TestReport(t *testing.T) {
 		eve.child(v, s.id, pb.Attach_WARM)
 	}
 	must(t, ana.Grant(s.ctx, s.room, "budi", "moderator"))
-	citra.eventually(5*time.Second, "budi moderates", func() bool { return citra.lawful(s.id).MayModerate(budi.self) })
+	citra.eventually("budi moderates", func() bool { return citra.lawful(s.id).MayModerate(budi.self) })
 	before := len(s.ears[1].sources())
 	must(t, dewi.talk(s.ctx, s.room, 'a', 60))
 	_, err := dewi.Write(s.ctx, s.room, "you idiots")
 	must(t, err)
-	citra.eventually(5*time.Second, "dewi is heard and read", func() bool {
+	citra.eventually("dewi is heard and read", func() bool {
 		chat, err := citra.Chat(s.ctx, s.room, 0)
 		return err == nil && len(chat.Messages) == 1 && len(s.ears[1].sources()) > before
 	})
@@ -127,7 +127,7 @@ func (h *enemy) floodsReports(s *stage) {
 		}
 		time.Sleep(5 * time.Millisecond) // within what a link takes
 	}
-	ana.eventually(5*time.Second, "the flood is counted", func() bool { return s.dropped("reports too often") > before+100 })
+	ana.eventually("the flood is counted", func() bool { return s.dropped("reports too often") > before+100 })
 	for _, v := range s.nodes[:2] {
 		if n := len(v.reportsOf(s.room).Reports); n > 6 {
 			h.t.Errorf("%s keeps %d reports", v.name, n)
