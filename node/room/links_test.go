@@ -1,8 +1,6 @@
 package room
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,8 +13,6 @@ import (
 )
 
 const (
-	ms = time.Millisecond
-
 	redial   = time.Second
 	deadLink = 3 * time.Second // without a sign of life
 )
@@ -51,11 +47,6 @@ func (w *world) wire(i, j int) (*wire, int) {
 		w.wires[[2]int{i, j}] = k
 	}
 	return k, mine
-}
-
-func (w *world) wayUp(i, j int) bool {
-	k, mine := w.wire(i, j)
-	return k.up && k.side[mine].path && k.lives[mine] == w.nodes[i].life
 }
 
 // links is a room's Links.
@@ -154,36 +145,6 @@ func (w *world) plug(k *wire) {
 	w.pathsUp(k, 60*ms)
 }
 
-// pathsUp brings the media path up on both sides, each in its own time.
-func (w *world) pathsUp(k *wire, after time.Duration) {
-	for i, n := range k.nodes {
-		w.pathTurn(k, i, after+w.upTo(slot{n.index, k.nodes[1-i].index, pathChange}, 80*ms), true)
-	}
-}
-
-// pathTurn changes one side's path a little later. w.mu is held.
-func (w *world) pathTurn(k *wire, i int, after time.Duration, up bool) {
-	epoch, n, other := k.epoch, k.nodes[i], k.nodes[1-i]
-	w.after(slot{n.index, other.index, pathChange}, after, true, func() {
-		w.mu.Lock()
-		if k.epoch != epoch || !k.up || k.lives[i].gone {
-			w.mu.Unlock()
-			return
-		}
-		k.side[i].path = up
-		r := k.lives[i].room
-		w.mu.Unlock()
-		if r == nil {
-			return
-		}
-		if up {
-			r.PathUp(other.id)
-		} else {
-			r.PathDown(other.id)
-		}
-	})
-}
-
 // unplug takes a link down; those who want it dial again.
 func (w *world) unplug(k *wire) {
 	w.mu.Lock()
@@ -231,107 +192,10 @@ func (w *world) loosen(i, j int) {
 	})
 }
 
-// broken has the neighbours of a node that was killed find out. w.mu is held.
-func (w *world) broken(i int) {
-	for _, o := range w.nodes {
-		k, _ := w.wire(i, o.index)
-		if o.index == i || !k.up {
-			continue
-		}
-		epoch := k.epoch
-		s := slot{i, o.index, dialling}
-		patience := deadLink
-		if w.chance(s).IntN(3) == 0 {
-			patience = 20 * ms // its machine still says that the socket is closed
-		}
-		w.after(s, patience+w.upTo(s, 200*ms), false, func() {
-			if w.sameEpoch(k, epoch) {
-				w.unplug(k)
-			}
-		})
-	}
-}
-
 func (w *world) sameEpoch(k *wire, epoch int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return k.epoch == epoch
-}
-
-// parts cuts all that joins one set of nodes with the others.
-func (w *world) parts(half ...*node) {
-	in := map[*node]bool{}
-	for _, n := range half {
-		in[n] = true
-	}
-	w.tell("cut: %v from the others", half)
-	for i, n := range w.nodes {
-		for _, o := range w.nodes[i+1:] {
-			if in[n] != in[o] {
-				w.cuts(n, o)
-			}
-		}
-	}
-}
-
-// halves parts the relay and every other node from the standby and the rest.
-func (w *world) halves() {
-	relay, standby := w.relay(), w.standby()
-	var half []*node
-	for i, n := range w.nodes {
-		if n == relay || n != standby && i%2 == 0 {
-			half = append(half, n)
-		}
-	}
-	w.parts(half...)
-}
-
-// cuts ends what passes between two nodes; their link is dead a while later.
-func (w *world) cuts(n, o *node) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut[n.index][o.index], w.cut[o.index][n.index] = true, true
-	k, _ := w.wire(n.index, o.index)
-	epoch := k.epoch
-	w.after(slot{n.index, o.index, dialling}, deadLink, false, func() {
-		w.mu.Lock()
-		dead := k.epoch == epoch && k.up && w.cut[n.index][o.index]
-		w.mu.Unlock()
-		if dead {
-			w.unplug(k)
-		}
-	})
-}
-
-// heal mends every cut. What a link still holds is sent again, as streams do.
-func (w *world) heal() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.note("heal")
-	w.cut = [maxNodes][maxNodes]bool{}
-	for _, k := range w.wires {
-		for i, held := range k.held {
-			for _, deliver := range held {
-				w.deliver(k, i, deliver)
-			}
-		}
-		k.held = [2][]func(){}
-	}
-}
-
-// flaps takes the media path of two nodes down and up again.
-func (w *world) flaps(n, o *node) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	k, _ := w.wire(n.index, o.index)
-	if !k.up {
-		return
-	}
-	w.note("path %v%v flaps", n, o)
-	for i := range k.side {
-		w.pathTurn(k, i, w.upTo(slot{k.nodes[i].index, k.nodes[1-i].index, pathChange}, 300*ms), false)
-	}
-	w.pathsUp(k, 400*ms)
 }
 
 // Send marshals, carries and parses a message.
@@ -427,114 +291,4 @@ func describe(m *pb.LinkMessage) string {
 		s = s[:60]
 	}
 	return s
-}
-
-// way is one room's Path.
-type way struct {
-	w     *world
-	k     *wire
-	mine  int
-	epoch int
-}
-
-func (y way) side() *side {
-	if y.k.epoch != y.epoch {
-		return &side{accepted: map[protocol.Handle]protocol.Source{}}
-	}
-	return &y.k.side[y.mine]
-}
-
-func (y way) Handle() protocol.Handle {
-	y.w.mu.Lock()
-	defer y.w.mu.Unlock()
-	s := y.side()
-	s.handle++
-	return s.handle
-}
-
-func (y way) Accept(h protocol.Handle, s protocol.Source) {
-	y.w.mu.Lock()
-	defer y.w.mu.Unlock()
-	y.side().accepted[h] = s
-}
-
-func (y way) Forget(h protocol.Handle) {
-	y.w.mu.Lock()
-	defer y.w.mu.Unlock()
-	delete(y.side().accepted, h)
-}
-
-func (y way) Outlet(beats protocol.Handle) Outlet {
-	return &outlet{way: y, beats: beats, bound: map[protocol.Source]protocol.Handle{}}
-}
-
-// outlet is a way out. Frames are only thought of: see hearing.
-type outlet struct {
-	way
-	beats protocol.Handle
-	bound map[protocol.Source]protocol.Handle
-}
-
-func (o *outlet) Bind(s protocol.Source, h protocol.Handle) {
-	o.w.mu.Lock()
-	defer o.w.mu.Unlock()
-	if o.bound[s] != 0 {
-		o.w.misuse("source %d bound twice", s)
-	}
-	o.bound[s] = h
-}
-
-func (o *outlet) Unbind(s protocol.Source) {
-	o.w.mu.Lock()
-	defer o.w.mu.Unlock()
-	delete(o.bound, s)
-}
-
-func (o *outlet) Send(*protocol.Frame) bool { return true }
-func (o *outlet) Beat(protocol.Beat)        {}
-
-// topic is a room's gossip.
-type topic struct {
-	*node
-	of *life
-}
-
-func (p *topic) Publish(raw []byte) {
-	w := p.w
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if p.of.gone {
-		return
-	}
-	p.of.said++
-	for _, o := range w.nodes {
-		s := slot{p.index, o.index, overTopic}
-		if o == p.node || o.aloof || p.aloof || !o.alive || o.room == nil || !w.reach(p.index, o.index) || w.chance(s).Float64() < w.deaf {
-			continue
-		}
-		to, r := o.life, o.room
-		w.after(s, 15*ms+w.upTo(s, 120*ms), false, func() {
-			w.mu.Lock()
-			gone := to.gone || to.room != r
-			w.mu.Unlock()
-			if gone {
-				return
-			}
-			if _, err := r.Check(raw); errors.Is(err, protocol.ErrNoRight) {
-				return
-			} else if err != nil {
-				w.t.Errorf("gossip of %v rejected by %v: %v", p.node, o, err)
-				return
-			}
-			m, err := protocol.ParseMessage(bytes.Clone(raw))
-			if err != nil {
-				w.t.Error(err)
-				return
-			}
-			if o.wild && wouldMoveAll(m) {
-				return
-			}
-			r.Gossip(m)
-		})
-	}
 }
