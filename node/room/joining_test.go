@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -134,4 +135,36 @@ func TestCloseAndReopen(t *testing.T) {
 		w.sleep(3 * time.Second)
 		w.settles(settling)
 	})
+}
+
+// Where people were sent out who had a role, the relay's claims are of an era of which
+// a newcomer's log, which is empty, knows nothing.
+func TestJoinAfterRemovals(t *testing.T) {
+	for relayed := range 3 { // by the founder, by another one, by one whom the log lets carry
+		inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
+			founder, other, late := w.nodes[0], w.nodes[1], w.nodes[4]
+			founder.lends = relayed == 0
+			w.gathers(w.nodes[:4]...)
+			w.sleep(3 * time.Second)
+			w.settles(settling, w.nodes[:4]...)
+			here := w.nodes[:2]
+			for _, n := range w.nodes[2:4] {
+				founder.grants(n, protocol.RoleSpeaker)
+				founder.does(protocol.Remove{Peer: n.id})
+				if n.ends(time.Second) == nil {
+					t.Errorf("%v stays", n)
+				}
+			}
+			if relayed == 2 {
+				founder.grants(other, protocol.RoleModerator)
+				founder.kill()
+				here = w.nodes[1:2]
+			}
+			w.settles(settling, here...)
+			late.enters(func(c *Config) { c.Seeds = nil }, asks(here[len(here)-1]))
+			w.sleep(2 * time.Second)
+			w.settles(settling, append(slices.Clone(here), late)...)
+			w.sameLog(time.Second, append(slices.Clone(here), late)...)
+		})
+	}
 }

@@ -271,6 +271,9 @@ func (r *Room) takeState(id protocol.PeerID, s *pb.RoomState, now time.Duration)
 	for _, raw := range s.GetMessages() {
 		r.hearRaw(raw, id, now)
 	}
+	if r.relay == "" || r.machine.Lost(now) {
+		r.askLog(id, false, now) // the claim may be of an era, or of a right, that only the log shows
+	}
 }
 
 // known gives the certificate that this node holds for w's subject from w's
