@@ -119,7 +119,7 @@ func TestUDPComesLater(t *testing.T) {
 			e.until("UDP at the other side", by(lb, "udp"))
 			e.hear(200 * ms)
 			e.all(stop())
-			if e.twice != 0 || e.gap > 300*ms+e.still {
+			if e.twice != 0 || e.gap > 300*ms+e.still() {
 				t.Errorf("%d frames twice, no sound for %v", e.twice, e.gap)
 			}
 			receiveFrom(t, "Moved", a.moved)
@@ -168,7 +168,7 @@ func TestUDPDiesInSpeech(t *testing.T) {
 			t.Logf("UDP is used again after %v", time.Since(began))
 			e.hear(300 * ms)
 			e.all(stop())
-			if e.gap > 1200*ms+e.still {
+			if e.gap > 1200*ms+e.still() {
 				t.Errorf("no sound for %v", e.gap)
 			}
 			if len(a.down)+len(b.down) != 0 {
@@ -204,7 +204,7 @@ func TestUDPThatIsNotToBeTrusted(t *testing.T) {
 		back = append(back, time.Since(began))
 	}
 	e.all(stop())
-	if back[1] < 80*ms || back[2] < 300*ms || back[2] > 2*time.Second+e.still {
+	if back[1] < 80*ms || back[2] < 300*ms || back[2] > 2*time.Second+e.still() {
 		t.Errorf("back after %v", back)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	machine "github.com/earshot-audio/earshot/node/stall"
 	"github.com/earshot-audio/earshot/protocol"
 )
 
@@ -42,13 +43,13 @@ type ear struct {
 	last  time.Time
 	gap   time.Duration // the longest
 	twice int
-	still time.Duration // that this machine stood still, in all
+	still func() time.Duration // that this machine stood still, in all
 }
 
 func hearing(t testing.TB, at *side, l *Link) *ear {
 	l.Accept(1, 1, at)
 	l.Accept(2, 0, at)
-	return &ear{t: t, from: at, seen: map[uint16]bool{}, last: time.Now()}
+	return &ear{t: t, from: at, seen: map[uint16]bool{}, last: time.Now(), still: machine.Total(t)}
 }
 
 func (e *ear) take(f protocol.Frame) {
@@ -66,18 +67,12 @@ func (e *ear) take(f protocol.Frame) {
 
 // hear listens for a while.
 func (e *ear) hear(d time.Duration) {
-	const pause = 5 * ms
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
-	for now, end := time.Now(), time.Now().Add(d); now.Before(end); {
+	for end := time.After(d); ; {
 		select {
 		case f := <-e.from.frames:
 			e.take(f)
-		case <-tick.C:
-			if late := time.Since(now); late > 5*pause {
-				e.still += late
-			}
-			now = time.Now()
+		case <-end:
+			return
 		}
 	}
 }
@@ -96,5 +91,5 @@ func (e *ear) until(what string, done func() bool) {
 func (e *ear) all(sent int) {
 	e.t.Helper()
 	e.until("all frames", func() bool { return len(e.seen) == sent })
-	e.t.Logf("%d frames, %d of them twice; longest gap %v; stood still for %v", sent, e.twice, e.gap, e.still)
+	e.t.Logf("%d frames, %d of them twice; longest gap %v; stood still for %v", sent, e.twice, e.gap, e.still())
 }
