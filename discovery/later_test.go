@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/libp2p/go-libp2p/core/record"
@@ -20,18 +21,23 @@ func (l payloadOnly) MarshalRecord() ([]byte, error) { return l.payload, nil }
 func (payloadOnly) UnmarshalRecord([]byte) error     { return nil }
 
 // TestAnnouncementsOfLaterVersions: what they add is passed on; rooms whose stage
-// nobody here understands are not shown, and held against nobody.
+// nobody here understands, or of which more is said than this version bounds, are not
+// shown, and held against nobody.
 func TestAnnouncementsOfLaterVersions(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		stage pb.Stage
+		title string
 		field bool
 		spoil bool
 		want  Verdict
 	}{
-		{"a stage of a later version", 3, false, false, Ignore},
-		{"the same, wrongly signed by its founder", 3, false, true, Reject},
-		{"a field of a later version", pb.Stage_STAGE_OPEN, true, false, Accept},
+		{"a stage of a later version", 3, "", false, false, Ignore},
+		{"the same, wrongly signed by its founder", 3, "", false, true, Reject},
+		{"a field of a later version", pb.Stage_STAGE_OPEN, "", true, false, Accept},
+		{"a title longer than this version's", pb.Stage_STAGE_OPEN, strings.Repeat("x", protocol.MaxTitleBytes+1), false, false, Ignore},
+		{"the same, wrongly signed by its founder", pb.Stage_STAGE_OPEN, strings.Repeat("x", protocol.MaxTitleBytes+1), false, true, Reject},
+		{"a title that no version writes", pb.Stage_STAGE_OPEN, "\u202e" + strings.Repeat("x", protocol.MaxTitleBytes), false, false, Reject},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			host := newPerson(t)
@@ -44,7 +50,8 @@ func TestAnnouncementsOfLaterVersions(t *testing.T) {
 			if c.spoil {
 				signature[0] ^= 1
 			}
-			payload, err := proto.Marshal(&pb.RoomAnnouncement{Genesis: &pb.SignedGenesis{Genesis: genesis, Signature: signature}, Sequence: 1, LifeS: 60})
+			payload, err := proto.Marshal(&pb.RoomAnnouncement{Genesis: &pb.SignedGenesis{Genesis: genesis, Signature: signature}, Sequence: 1, LifeS: 60,
+				Listing: &pb.Listing{Title: c.title}})
 			must(t, err)
 			if c.field {
 				payload = append(payload, 0xfa, 0x01, 0x01, 'x') // field 31, one byte

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -114,7 +115,8 @@ func parseAnnouncement(envelope []byte) (key []byte, m *pb.RoomAnnouncement, err
 }
 
 // OpenAnnouncement checks everything that can be checked without a clock:
-// bounds, the envelope's signature, the genesis, the chain and its right.
+// bounds, the envelope's signature, the genesis, the chain and its right. ErrLater:
+// all of that holds, but what the room is only a later version understands.
 func OpenAnnouncement(envelope []byte) (*Announcement, error) {
 	key, m, err := parseAnnouncement(envelope)
 	if err != nil {
@@ -143,9 +145,11 @@ func OpenAnnouncement(envelope []byte) (*Announcement, error) {
 	if a.Genesis, err = OpenGenesis(m.Genesis); err != nil {
 		return nil, err
 	}
-	if a.Listing, err = openListing(m.Listing, a.Genesis); err != nil {
-		return nil, err
+	listing, unread := openListing(m.Listing, a.Genesis)
+	if unread != nil && !errors.Is(unread, ErrLater) {
+		return nil, unread
 	}
+	a.Listing = listing
 	a.Room = a.Genesis.Room
 	for _, w := range m.Chain {
 		c, err := OpenCertificate(a.Room, w)
@@ -159,6 +163,9 @@ func OpenAnnouncement(envelope []byte) (*Announcement, error) {
 	}
 	if a.Closed && a.Announcer != a.Genesis.Founder || a.Genesis.Unlisted {
 		return nil, ErrNoRight
+	}
+	if unread != nil {
+		return nil, unread
 	}
 	return a, nil
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -64,7 +65,8 @@ func (l Listing) wire(g *Genesis) *pb.Listing {
 	return m
 }
 
-// openListing checks what an announcement says beside its genesis.
+// openListing checks what an announcement says beside its genesis. ErrLater: it is
+// larger than this version bounds it, and well formed.
 func openListing(m *pb.Listing, g *Genesis) (Listing, error) {
 	l := g.Listing()
 	if m == nil {
@@ -84,7 +86,18 @@ func openListing(m *pb.Listing, g *Genesis) (Listing, error) {
 		return l, ErrMalformed
 	}
 	l.Locked = m.Locked
-	return l, l.check()
+	err := l.check()
+	if errors.Is(err, ErrText) && l.wellFormed() {
+		err = ErrLater
+	}
+	return l, err
+}
+
+// wellFormed says whether the texts are in the form in which they travel, however
+// many they are and however long.
+func (l Listing) wellFormed() bool {
+	return checkText(l.Title, MaxAnnouncementBytes) == nil && checkText(l.Language, MaxAnnouncementBytes) == nil &&
+		!slices.ContainsFunc(l.Topics, func(t string) bool { return t == "" || checkText(t, MaxAnnouncementBytes) != nil })
 }
 
 // NextAt reads from the wire when a room meets next, zero if that is not said; false

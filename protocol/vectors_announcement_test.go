@@ -159,15 +159,17 @@ func (c cast) badAnnouncements() (all []refused) {
 	listed := func(name string, l listing, err string) {
 		add(name, by(c.founder, func(f *announcementFields) { f.Listing = &l }), err)
 	}
-	listed("title of 121 bytes", listing{Title: strings.Repeat("x", 121)}, "ErrText")
+	listed("title of 121 bytes", listing{Title: strings.Repeat("x", 121)}, "ErrLater")
 	listed("title that begins with a space", listing{Title: " Tea"}, "ErrText")
 	listed("title with an override of its direction", listing{Title: "Tea\u202e"}, "ErrText")
-	listed("four topics", listing{Topics: &[]string{"a", "b", "c", "d"}}, "ErrText")
-	listed("topic of 21 bytes", listing{Topics: &[]string{strings.Repeat("x", 21)}}, "ErrText")
-	listed("language of 13 bytes", listing{Language: new(strings.Repeat("x", 13))}, "ErrText")
+	listed("four topics", listing{Topics: &[]string{"a", "b", "c", "d"}}, "ErrLater")
+	listed("topic of 21 bytes", listing{Topics: &[]string{strings.Repeat("x", 21)}}, "ErrLater")
+	listed("language of 13 bytes", listing{Language: new(strings.Repeat("x", 13))}, "ErrLater")
+	listed("title of 121 bytes that begins with a space", listing{Title: " " + strings.Repeat("x", 120)}, "ErrText")
 	listed("next time later than dates go", listing{NextMS: maxCreatedMS + 1}, "ErrMalformed")
 	listed("next time of 64 bits", listing{NextMS: 1<<64 - 1}, "ErrMalformed")
 	add("topic without a letter", c.founder.announce(good.wire().part(9, message{}.part(2, message{}.part(1, nil)))), "ErrText")
+	add("listing beyond its bounds, by a stranger", by(c.stranger, func(f *announcementFields) { f.Listing = &listing{Title: strings.Repeat("x", 121)} }), "ErrNoRight")
 	add("listing cut short", c.founder.announce(good.wire().part(9, []byte{0x0a, 9, 'T'})), "ErrMalformed")
 
 	unlisted := c.tea()
