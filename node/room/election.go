@@ -76,6 +76,32 @@ func (r *Room) send(out election.Out) {
 	}
 }
 
+// takeClaim follows the relay that claims, if its claim is the best.
+func (r *Room) takeClaim(m *protocol.Message, now time.Duration) {
+	r.meet(m.From, now).beats(now)
+	r.compareLog(m.From, m.Claim.Log, m.Claim.RelayAddresses, now)
+	r.machine.Claim(m.Claim.Claim, now)
+	if r.machine.Best().Key == m.Claim.Key {
+		r.follow(m)
+		r.compareChat(m.Claim.Chat, now)
+	}
+	r.elect(now)
+	if r.relay == r.cfg.Self {
+		r.stranger.Store(true) // and does not hear ours, it seems
+	}
+}
+
+// takePulse hears a candidate's sign of life, or its last one.
+func (r *Room) takePulse(m *protocol.Message, now time.Duration) {
+	r.machine.Pulse(*m.Pulse, now)
+	r.elect(now)
+	if m.Pulse.Bye {
+		r.forget(m.From, now)
+		return
+	}
+	r.meet(m.From, now).beats(now)
+}
+
 // follow keeps the best claim as it was signed: newcomers get it, and with it
 // the addresses of relay and standby.
 func (r *Room) follow(m *protocol.Message) {

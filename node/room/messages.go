@@ -226,25 +226,9 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 	case m.Action != nil:
 		return r.takeAction(m.Action, from, now)
 	case m.Claim != nil:
-		r.meet(m.From, now).beats(now)
-		r.compareLog(m.From, m.Claim.Log, m.Claim.RelayAddresses, now)
-		r.machine.Claim(m.Claim.Claim, now)
-		if r.machine.Best().Key == m.Claim.Key {
-			r.follow(m)
-			r.compareChat(m.Claim.Chat, now)
-		}
-		r.elect(now)
-		if r.relay == r.cfg.Self {
-			r.stranger.Store(true) // and does not hear ours, it seems
-		}
+		r.takeClaim(m, now)
 	case m.Pulse != nil:
-		r.machine.Pulse(*m.Pulse, now)
-		r.elect(now)
-		if m.Pulse.Bye {
-			r.forget(m.From, now)
-			break
-		}
-		r.meet(m.From, now).beats(now)
+		r.takePulse(m, now)
 	case m.Presence != nil:
 		r.takePresence(m, now)
 	case m.Certificate != nil:
