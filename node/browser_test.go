@@ -22,7 +22,7 @@ func TestBrowser(t *testing.T) {
 
 // testSpeaksAndHears publishes through the HTTP API, as any WHIP client does.
 func (b *browser) testSpeaksAndHears(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
@@ -52,7 +52,7 @@ func (b *browser) testSpeaksAndHears(t *testing.T) {
 // testRelayDies kills the relay in the middle of a phrase. A fourth node stands
 // by, so that the voice goes to the player by the relay alone.
 func (b *browser) testRelayDies(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	citra := start(t, "citra")
 	ana, budi, dewi := start(t, "ana", citra), start(t, "budi", citra), start(t, "dewi", citra)

@@ -35,7 +35,7 @@ func (r *running) lists(room, state string) (l *web.RoomLine) {
 // TestRoomToCome has a room opened that is to come, changed while it is, opened by
 // itself, and closed until another time, as another node sees all of it.
 func TestRoomToCome(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
@@ -113,7 +113,7 @@ func TestRoomToCome(t *testing.T) {
 // TestRoomOpensAfterRestart: a room opens at its time though its founder's node was
 // started again since; at its start, if that is not too late; and else stays closed.
 func TestRoomOpensAfterRestart(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for _, c := range []struct {
 		name  string
@@ -145,7 +145,7 @@ func TestRoomOpensAfterRestart(t *testing.T) {
 // TestUnlistedRoomToCome: who has its link, and nothing else, is told by its founder's
 // node when it opens. A moderator can't open it, nor a stranger say that it is to come.
 func TestUnlistedRoomToCome(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)

@@ -87,7 +87,7 @@ func TestLossesAreThoseOfTheChildInTheMiddle(t *testing.T) {
 // What stays on a machine is not limited and takes no place, but passes the same
 // sockets.
 func TestALimitIsShownAndLeavesThisMachineAlone(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	limited := func(c *Config) { c.MaxUpload = 100_000 }
 	ana := startWith(t, "ana", limited)

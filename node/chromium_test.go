@@ -46,7 +46,7 @@ func launch(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 		_, _ = io.WriteString(w, browserPage)
 	}))
 	t.Cleanup(server.Close)
-	bound := 3 * time.Minute
+	bound := 5 * time.Minute
 	if raceEnabled { // which makes everything several times slower
 		bound *= 3
 	}
@@ -60,7 +60,7 @@ func launch(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	must(t, chromedp.Run(ctx))
 	t.Cleanup(func() {
 		// In order, so that its children do not outlive it.
-		closing, cancel := context.WithTimeout(ctx, 5*time.Second)
+		closing, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		if err := chromedp.Cancel(closing); err != nil {
 			t.Logf("close Chromium: %v", err)

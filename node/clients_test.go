@@ -26,7 +26,7 @@ func TestStockClients(t *testing.T) {
 		// (DELETE: 404), and the page has no icon.
 		p.mayComplain("405", "404", "favicon.ico")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	o := ana.open(ctx, "By any client", "open")
 	budi.eventually("the room is in the directory", budi.sees(o.Room))

@@ -17,7 +17,7 @@ func TestClocksDecideNothing(t *testing.T) {
 		return func(c *Config) { c.Wall = func() time.Time { return time.Now().Add(by) } }
 	}
 	const day = 24 * time.Hour
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	ahead, behind, dewi := startWith(t, "ahead", off(day), ana), startWith(t, "behind", off(-day), ana), start(t, "dewi", ana)

@@ -94,7 +94,7 @@ func visit(ctx context.Context, door, room string, home int) (*visitor, error) {
 func TestFiftyGuests(t *testing.T) {
 	ana := startWithDoor(t, "ana", "127.0.0.1:0")
 	budi := start(t, "budi", ana)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	o := ana.open(ctx, "Heard by guests", "open")
 	if !strings.HasPrefix(o.GuestLink, ana.Door()+"/r#room/"+o.Room+"/") {
@@ -162,7 +162,7 @@ func TestFiftyGuests(t *testing.T) {
 func TestGuestsHearNoOtherRoom(t *testing.T) {
 	ana := start(t, "ana")
 	budi := startWithDoor(t, "budi", "127.0.0.1:0", ana)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	o := ana.open(ctx, "Not budi's", "open")
 	budi.eventually("budi lists the room", func() bool { _, err := budi.Room(ctx, o.Room); return err == nil })

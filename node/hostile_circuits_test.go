@@ -55,7 +55,7 @@ func TestOnePeerTakesNotAllCircuits(t *testing.T) {
 	if n := takes(circuitsTo); n != circuitsFrom {
 		t.Errorf("one takes %d circuits, should be %d", n, circuitsFrom)
 	}
-	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(t.Context(), "test"), 4*time.Second)
+	ctx, cancel := context.WithTimeout(network.WithAllowLimitedConn(t.Context(), "test"), patience)
 	defer cancel()
 	must(t, dials.Connect(ctx, peer.AddrInfo{ID: reserved.ID(), Addrs: []multiaddr.Multiaddr{
 		passes.Addrs()[0].Encapsulate(multiaddr.StringCast("/p2p/" + passes.ID().String() + "/p2p-circuit"))}}))
@@ -77,7 +77,7 @@ func circuitTo(t *testing.T, from host.Host, relay, to peer.ID) bool {
 	if err != nil {
 		return false
 	}
-	must(t, s.SetDeadline(time.Now().Add(5*time.Second)))
+	must(t, s.SetDeadline(time.Now().Add(patience)))
 	if err := pbio.NewDelimitedWriter(s).WriteMsg(&pbv2.HopMessage{Type: pbv2.HopMessage_CONNECT.Enum(), Peer: &pbv2.Peer{Id: []byte(to)}}); err != nil {
 		return false
 	}

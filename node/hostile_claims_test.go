@@ -168,7 +168,7 @@ func TestThoseWhoLeftLeaveTheirPlaces(t *testing.T) {
 // TestAnnouncementsWithoutRightAreNotListed announces, at one node, what the
 // announcer has no right to.
 func TestAnnouncementsWithoutRightAreNotListed(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)

@@ -143,7 +143,7 @@ func TestBanSilencesSoon(t *testing.T) {
 	}
 	nodes := five(t)
 	ana, budi := nodes[0], nodes[1]
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(trials)*6*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(trials)*patience)
 	defer cancel()
 	o := ana.open(ctx, "Out", "host")
 	var ears []*ear

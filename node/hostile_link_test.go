@@ -22,7 +22,7 @@ import (
 // TestAHostileHintKeepsNobodyOut joins by links that name an enemy first and
 // the founder second.
 func TestAHostileHintKeepsNobodyOut(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ana, dewi := start(t, "ana"), start(t, "dewi")
 	h := newEnemy(t)

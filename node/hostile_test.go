@@ -348,7 +348,7 @@ type stage struct {
 
 func newStage(t testing.TB, kind string) *stage {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	ana := start(t, "ana")
 	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: stall.Watch(t)}

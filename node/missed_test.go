@@ -25,7 +25,9 @@ func TestKilledNeighbourIsMissed(t *testing.T) {
 	}
 	stays.eventually("the other", func() bool { return stays.host.Network().Connectedness(goes.self) == network.Connected })
 	where := goes.host.Addrs()
-	<-time.After(500 * time.Millisecond) // it is remembered
+	stays.eventually("it remembers the other", func() bool {
+		return slices.ContainsFunc(stays.store.Remembered(rememberedPeers), func(p peer.AddrInfo) bool { return p.ID == goes.self })
+	})
 	goes.Kill()
 	<-goes.done
 	goes.done <- nil
@@ -35,6 +37,6 @@ func TestKilledNeighbourIsMissed(t *testing.T) {
 	}
 	defer back.Close()
 	begun := time.Now()
-	stays.within(6*time.Second, "the other, back", func() bool { return len(back.Network().ConnsToPeer(stays.self)) > 0 })
+	stays.within(15*time.Second, "the other, back", func() bool { return len(back.Network().ConnsToPeer(stays.self)) > 0 })
 	t.Logf("dialled again after %v", time.Since(begun))
 }

@@ -263,7 +263,7 @@ func (r *running) sees(room string) func() bool {
 
 // TestTwoNodesOneVoice is the whole of Earshot at its smallest.
 func TestTwoNodesOneVoice(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ana := start(t, "ana")
 	budi := start(t, "budi", ana)
@@ -332,7 +332,7 @@ func (r *running) attached(room string) func() bool {
 
 func TestRelayDiesInMidSentence(t *testing.T) {
 	stood := stall.Watch(t)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	nodes := five(t)
 	ana, budi := nodes[0], nodes[1]
@@ -394,7 +394,7 @@ func nextToGo(v web.RoomView, here map[string]*running, stay ...*running) *runni
 }
 
 func TestOneAfterAnotherLeaves(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	nodes := five(t)
 	speaker, listener := nodes[1], nodes[2]

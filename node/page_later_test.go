@@ -19,6 +19,7 @@ func TestPageLater(t *testing.T) {
 	budi := start(t, "budi", ana)
 	host, guest := b.visit(t, ana.Page()), b.visit(t, budi.Page())
 	plans(host, guest)
+	tells(ana, guest)
 	soon := time.Now().Add(time.Minute)
 	o, err := ana.Open(host.ctx, web.OpenRequest{Title: "In a moment", Stage: "open", At: &soon})
 	must(t, err)
@@ -62,6 +63,28 @@ func plans(host, guest *page) {
 	guest.presses(kb.Enter)
 	guest.shows(`.later .telling button`, "Tell me no more")
 	guest.judgeLaw("rooms to come")
+}
+
+// tells has budi ask to be told of a room that has a time: nothing is said of that until
+// there is another time, and once it is open.
+func tells(ana *running, guest *page) {
+	at := time.Now().Add(48 * time.Hour)
+	o, err := ana.Open(guest.ctx, web.OpenRequest{Title: "Owls", Stage: "open", At: &at})
+	must(guest.t, err)
+	ask := `.later .telling button[aria-label$="Owls"]`
+	guest.tabTo(ask)
+	guest.presses(kb.Enter)
+	guest.shows(ask, "Tell me no more") // which is shown with what news there is
+	if told := guest.text(`document.querySelector('.news').textContent`); told != "" {
+		guest.t.Errorf("who asks to be told is told at once: %q", told)
+	}
+	at = at.Add(24 * time.Hour)
+	must(guest.t, ana.Act(guest.ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &at}))
+	guest.shows(`.news a`, "\u2068Owls\u2069 is live next")
+	_, err = ana.Reopen(guest.ctx, o.Room)
+	must(guest.t, err)
+	guest.eventually("it is told that it is live", `[...document.querySelectorAll('.news a')].some(a => a.textContent === '\u2068Owls\u2069 is live')`)
+	must(guest.t, ana.Close(guest.ctx, o.Room, time.Time{}))
 }
 
 // waits has budi come by the link before the room is open, which ana then opens

@@ -58,23 +58,12 @@ type lawful struct {
 	ana, citra             *running
 }
 
-// about opens by keyboard what can be done about somebody, once that offers some words:
-// a card shows what its page knew when it was opened.
+// about opens somebody's card by keyboard, and waits until it offers some words.
 func (p *page) about(name, offers string) {
 	p.t.Helper()
-	for late := time.Now().Add(10 * time.Second); ; {
-		p.tabTo(fmt.Sprintf(`button.about[aria-label*=%s]`, quoted(name)))
-		p.presses(kb.Enter)
-		p.eventually("it is asked what to do", `document.querySelector('dialog[open] .choices')?.checkVisibility()`)
-		if p.is(fmt.Sprintf(`[...document.querySelectorAll('dialog[open] button')].some(b => b.textContent.includes(%s))`, quoted(offers))) {
-			return
-		}
-		if time.Now().After(late) {
-			p.t.Fatalf("about %s nothing offers %q", name, offers)
-		}
-		p.presses(kb.Escape)
-		p.eventually("the card is closed", `!document.querySelector('dialog[open]')`)
-	}
+	p.tabTo(fmt.Sprintf(`button.about[aria-label*=%s]`, quoted(name)))
+	p.presses(kb.Enter)
+	p.shows(`dialog[open] button`, offers)
 }
 
 // mayNothing opens somebody's card, and looks that nothing of the room's law is there

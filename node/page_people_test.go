@@ -246,6 +246,7 @@ func (a *acquainted) isToldMore() {
 	o := a.ana.open(a.his.ctx, "Rain on tin roofs", "open")
 	a.his.shows(`.rows`, "Rain on tin roofs")
 	must(a.t, a.budi.FollowRoom(a.his.ctx, o.Room, true))
+	a.his.shows(`.rows .facts`, "you follow it")
 	must(a.t, a.ana.Close(a.his.ctx, o.Room, time.Now().Add(time.Hour)))
 	a.his.shows(`.news a`, "\u2068Rain on tin roofs\u2069 is live next")
 	a.his.tabTo(`#top button:last-child`)
