@@ -108,19 +108,34 @@ func (n *Node) enter(e entry) (*carried, error) {
 	c := &carried{n: n, id: e.id, ended: make(chan struct{}), relayed: newFanout[room.RelayChange](8), opened: newOpenings()}
 	c.mine = e.genesis != nil && e.genesis.Founder == n.self
 	c.relay = relay.New(relay.Config{Room: e.id, Now: n.now, Events: c.event, Log: n.log})
-	c.room = room.New(room.Config{
-		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: kept.boot, Name: n.name, Profile: n.profile, Noted: n.noted,
+	c.room = room.New(c.config(e, kept))
+	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
+		return nil, err
+	}
+	n.rooms[e.id] = c
+	var ctx context.Context
+	ctx, c.cancel = context.WithCancel(n.ctx)
+	n.tasks.Go(func() error { c.run(ctx); return nil })
+	return c, nil
+}
+
+// config is what the room gets of its node, and of what was kept of it.
+func (c *carried) config(e entry, was kept) room.Config {
+	n := c.n
+	return room.Config{
+		Room: e.id, Genesis: e.genesis, Seeds: e.seeds, Self: n.self, Key: n.key, Boot: was.boot, Name: n.name, Profile: n.profile, Noted: n.noted,
 		Lends: n.cfg.Lend && !n.cfg.RelayOnly, RelayOnly: n.cfg.RelayOnly, Class: n.class,
-		New: e.fresh, Speakers: e.speakers, Actions: kept.actions, Term: kept.term, TermEra: kept.era,
-		Lives: kept.lives, LivesAgo: kept.livesAgo,
+		New: e.fresh, Speakers: e.speakers, Actions: was.actions, Term: was.term, TermEra: was.era,
+		Lives: was.lives, LivesAgo: was.livesAgo,
 		Place: n.capacity.place(e.id), Leave: n.capacity.leave(e.id), SendAway: c.sendAway,
 		Links: &links{pairs: n.pairs, of: e.id, via: c.relay}, Topic: topicOf{c}, Forwarder: &forwarder{Forwarder: c.relay, opened: c.opened, now: n.now},
 		Addresses: n.addresses, Announce: n.announce, Changed: n.changed, Relayed: c.relayed.tell, Now: n.now, Wall: n.cfg.Wall, Log: n.log,
+		Rooms:      func() int { return int(n.listed.Load()) },
+		Announcers: func() []peer.AddrInfo { return n.announcers(e.id) },
+		Sequence:   was.sequence.Next,
 		SaveTerm: func(era uint32, k protocol.Key, done func(error)) {
 			n.ledger.Post(func() { done(n.store.SaveTerm(e.id, era, k)) })
 		},
-		Rooms:    func() int { return int(n.listed.Load()) },
-		Sequence: kept.sequence.Next,
 		SaveActions: func(actions []*pb.SignedAction) {
 			n.ledger.Post(func() { n.saveActions(e.id, actions) })
 		},
@@ -131,16 +146,7 @@ func (n *Node) enter(e entry) (*carried, error) {
 			at := n.cfg.Wall()
 			n.ledger.Post(func() { n.saveLives(e.id, l, at) })
 		},
-		Announcers: func() []peer.AddrInfo { return n.announcers(e.id) },
-	})
-	if c.topic, err = n.gossip.Join(e.id, c.validate, c.deliver); err != nil {
-		return nil, err
 	}
-	n.rooms[e.id] = c
-	var ctx context.Context
-	ctx, c.cancel = context.WithCancel(n.ctx)
-	n.tasks.Go(func() error { c.run(ctx); return nil })
-	return c, nil
 }
 
 // class says how well this node could carry a room: one that anybody can reach,
