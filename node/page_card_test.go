@@ -46,7 +46,7 @@ func TestPageCard(t *testing.T) {
 		t.Errorf("of a name that was being typed there is %q", typed)
 	}
 	must(t, ana.Grant(p.ctx, o.Room, citra.self.String(), "speaker"))
-	p.shows(`dialog[open] .says`, "Speaker")
+	p.shows(`dialog[open] .says`, "microphone off")
 
 	p.tabTo(`dialog[open] .choices button:first-child`)
 	must(t, ana.Act(p.ctx, o.Room, web.ActRequest{Act: web.ActMute, Peer: citra.self.String()}))
@@ -70,6 +70,7 @@ func followsHost(ana, budi *running, p *page) {
 	p.tabTo(`dialog[open] form input`)
 	p.types("Ana of the list" + kb.Enter)
 	p.shows(`dialog[open] h2`, "Ana of the list")
+	p.shows(`dialog[open] .says`, "Host")
 	p.presses(kb.Escape)
 	p.shows(`.hosted`, "Ana of the list")
 	if budi.Node.room(roomID(p.t, p.text(`location.hash.slice('#room/'.length).split('/')[0]`))) != nil {

@@ -5,7 +5,7 @@
  */
 
 import { inWords, post, roomPath } from './api.js'
-import { alike, note, showPerson, whoLeft } from './person.js'
+import { alike, note, outside, showPerson } from './person.js'
 import { List, h, oneStop, say, set } from './view.js'
 import { language, t } from './words.js'
 
@@ -172,7 +172,7 @@ export class Chat {
 		/** @type {Line} */
 		let line
 		const called = h('bdi')
-		const name = h('button', { class: 'name', 'aria-haspopup': 'dialog', onclick: () => showPerson(this.room, this.room.members.get(line.peer) ?? whoLeft(line)) }, called)
+		const name = h('button', { class: 'name', 'aria-haspopup': 'dialog', onclick: () => showPerson(this.room, this.room.members.get(line.peer) ?? outside(line)) }, called)
 		const mark = h('span', { class: 'soft' })
 		const at = h('time', { class: 'soft' })
 		const text = h('p', { dir: 'auto' })

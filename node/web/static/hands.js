@@ -6,7 +6,7 @@
 
 import { inWords, post, roomPath } from './api.js'
 import { about, marks } from './person.js'
-import { avatar } from './rings.js'
+import { drawFace } from './rings.js'
 import { List, h, say, set } from './view.js'
 import { span, t } from './words.js'
 
@@ -120,7 +120,7 @@ export class Hands {
 			element: h('li', {}, face, h('span', { class: 'who' }, name, waits), acts, card.element),
 			/** @param {Member} m */
 			update: m => {
-				if (peer !== m.peer) face.replaceChildren(avatar(m.peer, m.name, m.colour))
+				drawFace(face, m)
 				peer = m.peer
 				say(name, m.name)
 				say(waits, [m.you && t('you'), ...marks(m), t('hand.waits', { time: span(Date.now() - (this.since.get(peer) ?? Date.now())) })].filter(Boolean).join(' · '))

@@ -7,9 +7,8 @@
 
 import { Problem, inWords, post, roomPath } from './api.js'
 import { showLog } from './log.js'
-import { report } from './reports.js'
 import { changeRoom } from './rules.js'
-import { ask, h, say, set } from './view.js'
+import { List, ask, h, say, set } from './view.js'
 import { dayTime, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
@@ -34,7 +33,7 @@ const turned = ['banned', 'removed', 'locked', 'paused', 'muted'] // codes of pr
 const muted = m => m.muted_by !== '' && (m.silenced || !m.speaking)
 
 /**
- * What can be done about somebody here, in the menu's order.
+ * What can be done about somebody here, in the menu's order: what can't wait first.
  * @param {Member} m
  * @param {string} stage who may speak in the room
  */
@@ -45,16 +44,16 @@ function choices(m, stage) {
 	const back = stage === 'open' ? { act: 'unmute' } : { act: 'grant', role: 'speaker' } // on an open stage it is a mute
 	/** @type {(Choice | false)[]} */
 	const all = [
-		may('grant') && stage === 'host' && m.role !== 'speaker' && { name: 'seat', act: { act: 'grant', role: 'speaker' }, undo: { act: 'revoke', role: 'speaker' } },
-		may('grant') && m.hand > 0 && { name: 'lower', act: { act: 'lower' } },
-		may('revoke') && seated && { name: 'audience', act: { act: 'revoke' }, undo: back },
 		may('mute') && !m.silenced && { name: 'mute', act: { act: 'mute' }, undo: { act: 'unmute' } },
 		may('mute') && !muted(m) && { name: 'hush', act: { act: 'mute', may_unmute: true }, undo: { act: 'unmute' } },
 		may('unmute') && muted(m) && { name: 'unmute', act: { act: 'unmute' } },
-		may('grant') && m.guest_of === '' && { name: 'moderator', act: { act: 'grant', role: 'moderator' }, undo: { act: 'revoke', role: 'moderator' } },
-		may('revoke') && m.role === 'moderator' && { name: 'member', act: { act: 'revoke', role: 'moderator' }, undo: { act: 'grant', role: 'moderator' } },
 		may('remove') && { name: 'remove', answers: [{ word: 'law.remove.go', act: { act: 'remove' } }] },
 		may('ban') && { name: 'ban', answers: [{ word: 'law.ban.hour', act: { act: 'ban', for_ms: hour }, undo: { act: 'unban' } }, { word: 'law.ban.ever', act: { act: 'ban' }, undo: { act: 'unban' } }] },
+		may('grant') && stage === 'host' && m.role !== 'speaker' && { name: 'seat', act: { act: 'grant', role: 'speaker' }, undo: { act: 'revoke', role: 'speaker' } },
+		may('grant') && m.hand > 0 && { name: 'lower', act: { act: 'lower' } },
+		may('revoke') && seated && { name: 'audience', act: { act: 'revoke' }, undo: back },
+		may('grant') && m.guest_of === '' && { name: 'moderator', act: { act: 'grant', role: 'moderator' }, undo: { act: 'revoke', role: 'moderator' } },
+		may('revoke') && m.role === 'moderator' && { name: 'member', act: { act: 'revoke', role: 'moderator' }, undo: { act: 'grant', role: 'moderator' } },
 	]
 	return all.filter(c => c !== false)
 }
@@ -178,16 +177,17 @@ export class Law {
 	}
 
 	/**
-	 * Buttons for what can be done about somebody here, for their card; undefined:
-	 * nothing can. A question takes the card's place.
-	 * @param {Member} m
+	 * Buttons for what can be done about somebody here, as long as their card is open;
+	 * show says whether there are any. A question takes the card's place.
 	 * @param {HTMLElement} card
 	 * @param {() => void} close
 	 */
-	choicesAbout(m, card, close) {
-		const { name, peer } = m
+	choicesAbout(card, close) {
+		/** @type {Member} */
+		let of
 		/** @param {Choice} c @param {{act: Act, undo?: Act}} way */
 		const go = (c, way) => {
+			const { peer, name } = of
 			close()
 			this.carry({ ...way.act, peer }, t('law.did.' + c.name, { name }), way.undo && { ...way.undo, peer })
 		}
@@ -195,13 +195,35 @@ export class Law {
 		const chosen = c => {
 			if (c.act) return go(c, { act: c.act, undo: c.undo })
 			const cancel = h('button', { onclick: close }, t('cancel'))
-			card.replaceChildren(h('p', {}, t('law.ask.' + c.name, { name })),
+			card.replaceChildren(h('p', {}, t('law.ask.' + c.name, { name: of.name })),
 				h('div', { class: 'choices' }, (c.answers ?? []).map(a => h('button', { class: 'danger', onclick: () => go(c, a) }, t(a.word))), cancel))
 			cancel.focus()
 		}
-		const all = choices(m, this.room.view?.stage ?? '').map(c => h('button', { class: c.answers && 'danger', onclick: () => chosen(c) }, t('law.' + c.name, { name })))
-		if (this.hearsOf(m)) all.push(h('button', { class: 'report', onclick: () => (close(), report(this.room.id, m)) }, t('report', { name })))
-		return all.length === 0 ? undefined : h('div', { class: 'choices' }, all)
+		const element = h('div', { class: 'choices' })
+		/** @type {List<Choice>} */
+		const list = new List(element, c => c.name, () => {
+			/** @type {Choice} */
+			let choice
+			const button = h('button', { onclick: () => chosen(choice) })
+			return {
+				element: button,
+				update: c => {
+					choice = c
+					say(button, t('law.' + c.name, { name: of.name }))
+					set(button, { class: c.answers ? 'danger' : null })
+				},
+			}
+		})
+		return {
+			element,
+			/** @param {Member} m */
+			show: m => {
+				of = m
+				const all = choices(m, this.room.view?.stage ?? '')
+				list.show(all)
+				return all.length > 0
+			},
+		}
 	}
 
 	/** Whether somebody here is to be told of another. @param {Member} m */

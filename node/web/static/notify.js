@@ -39,6 +39,8 @@ export class Notices {
 		this.list = []
 		/** @type {Set<string>} what is so, as it was last seen */
 		this.known = new Set()
+		/** @type {Map<string, string[]>} what was so, of each room in sight of which one did not ask to be told */
+		this.unasked = new Map()
 		this.since = 0
 		this.looking = ''
 		this.lookAway = () => {}
@@ -52,6 +54,7 @@ export class Notices {
 		if (!this.live.node) return
 		this.since ||= Date.now()
 		const first = Date.now() - this.since < settling
+		this.heed()
 		for (const { key, is, room, words } of this.facts()) {
 			if (is && !first && !this.known.has(key)) this.add({ key, room, sentence: words() })
 			if (is) this.known.add(key)
@@ -60,15 +63,23 @@ export class Notices {
 		for (const key of this.known) if (key.startsWith(open) && !this.live.rooms.has(key.slice(open.length))) this.known.delete(key) // it was closed
 	}
 
+	/** What was so already of a room when one asked to be told of it is no news. */
+	heed() {
+		const { rooms, coming } = this.live
+		const inSight = [...coming.values(), ...rooms.values()]
+		for (const r of inSight) if (asked(r)) for (const key of this.unasked.get(r.room) ?? []) this.known.add(key)
+		this.unasked = new Map(inSight.filter(r => !asked(r)).map(r => [r.room, [time(r), !r.closed && rooms.has(r.room) ? open + r.room : '']]))
+	}
+
 	/** What is out of sight is not said to be otherwise. @returns {Generator<Fact>} */
 	*facts() {
 		const { rooms, coming, views, reports } = this.live
 		for (const r of rooms.values()) {
 			const host = followedHost(r)
-			yield { key: open + r.room, is: !r.closed && (host !== '' || r.following), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
+			yield { key: open + r.room, is: !r.closed && asked(r), room: r.room, words: () => (host ? t('told.opened', { name: host, title: r.title }) : t('told.live', { title: r.title })) }
 		}
 		for (const r of [...rooms.values(), ...coming.values()]) {
-			if (r.next) yield { key: `next ${r.room} ${r.next}`, is: (followedHost(r) !== '' || r.following) && !this.fickle(r), room: r.room, words: () => t('told.next', { title: r.title, when: dayTime(r.next ?? '') }) }
+			if (r.next) yield { key: time(r), is: asked(r) && !this.fickle(r), room: r.room, words: () => t('told.next', { title: r.title, when: dayTime(r.next ?? '') }) }
 		}
 		for (const v of views.values()) {
 			yield { key: 'seat ' + v.room, is: v.members.find(m => m.you)?.role === 'speaker', room: v.room, words: () => t('told.seated', { title: v.title }) }
@@ -81,7 +92,7 @@ export class Notices {
 	/** Whether ever other times were said of a room. @param {RoomLine} r */
 	fickle(r) {
 		const told = [...this.known].filter(key => key.startsWith(`next ${r.room} `))
-		return told.length >= mostTimes && !told.includes(`next ${r.room} ${r.next}`)
+		return told.length >= mostTimes && !told.includes(time(r))
 	}
 
 	/** @param {Notice} notice */
@@ -125,6 +136,12 @@ export class Notices {
 		return this.list.filter(n => this.live.coming.has(n.room) || this.live.rooms.get(n.room)?.closed === false)
 	}
 }
+
+/** The key of a room's being live next at a time. @param {RoomLine} r */
+const time = r => `next ${r.room} ${r.next}`
+
+/** Whether one is to be told of a room: one follows it, or its host. @param {RoomLine} r */
+const asked = r => r.following || followedHost(r) !== ''
 
 /** What one calls a room's host, if one follows them; '': one does not. @param {RoomLine} r */
 function followedHost(r) {

@@ -75,6 +75,14 @@ export function avatar(peer, name, colour) {
 		h('circle', { r: 30, class: 'face' }), ...drawn, h('text', { y: 1 }, initial(name)))
 }
 
+/** Draws somebody's face, once, and as often as it changes. @param {HTMLElement} face @param {{peer: string, name: string, colour: string}} m */
+export function drawFace(face, { peer, name, colour }) {
+	const drawn = [peer, name, colour].join('\n')
+	if (face.dataset.drawn === drawn) return
+	face.dataset.drawn = drawn
+	face.replaceChildren(avatar(peer, name, colour))
+}
+
 /** The first letter as people see it: a grapheme. @param {string} name */
 export function initial(name) {
 	const [first] = new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(name || '·')

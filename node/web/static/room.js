@@ -17,8 +17,8 @@ import { Awaited, telling } from './later.js'
 import { Law, whyAway } from './law.js'
 import { Network } from './network.js'
 import { sharing } from './opening.js'
-import { about, marks } from './person.js'
-import { avatar, circle } from './rings.js'
+import { about, marks, outside, shownName } from './person.js'
+import { circle, drawFace } from './rings.js'
 import { Reports } from './reports.js'
 import { List, h, oneStop, say, set } from './view.js'
 import { span, t } from './words.js'
@@ -60,6 +60,8 @@ export class Room {
 		/** @type {import('./live.js').RoomLine | undefined} as the node told of it last */
 		this.far = undefined
 		this.listed = false // among those that the node tells of
+		/** @type {import('./person.js').Card | undefined} that is open */
+		this.card = undefined
 		this.closed = false
 		/** @type {Map<string, HTMLElement>} by peer */
 		this.seats = new Map()
@@ -67,6 +69,9 @@ export class Room {
 		this.heardAt = new Map()
 		this.title = h('h1', { tabindex: '-1', dir: 'auto' })
 		this.facts = h('p', { class: 'soft' })
+		this.host = about(this)
+		this.hostName = h('bdi')
+		this.hosted = h('p', { class: 'soft hosted' })
 		this.words = h('p', { class: 'state', role: 'status' })
 		this.act = h('div', { class: 'acts' })
 		this.stage = h('ul', { class: 'seats', 'aria-label': t('stage') })
@@ -92,7 +97,7 @@ export class Room {
 		this.audience = new List(this.people, m => m.peer, () => this.person())
 		this.recording = h('p', { class: 'notice' })
 		this.element = h('div', { class: 'room' },
-			h('div', { class: 'head' }, this.title, this.facts, this.law.facts, this.recording), this.law.still,
+			h('div', { class: 'head' }, this.title, this.facts, this.hosted, this.law.facts, this.recording), this.law.still,
 			h('div', { class: 'floor' }, this.words, this.act, this.demo.element, this.ring, this.talking, this.captions.now, this.captions.element),
 			h('aside', {}, this.reports.element, this.hands.element, this.chat.element, (this.links = h('details', { hidden: true }, h('summary', {}, t('link')))), (this.listening = h('h2', { hidden: true }, t('audience'))), this.people, this.law.house),
 			this.law.done, this.bar.element, this.network.element)
@@ -122,6 +127,7 @@ export class Room {
 
 	close() {
 		this.closed = true
+		this.card?.box.close()
 		this.narrow.onchange = null
 		clearInterval(this.beat)
 		this.hands.close()
@@ -150,6 +156,8 @@ export class Room {
 		const ears = audience.length + members.reduce((n, m) => n + nameless(m, members), 0)
 		const state = view?.state ?? known?.state ?? ''
 		if (known) say(this.facts, state === 'coming' ? '' : [t('onstage', { n: view ? stage.length : known.speakers ?? 0 }), t('listening', { n: view ? ears : known.listeners ?? 0 }), span(Date.now() - Date.parse(known.started))].join(' · '))
+		this.showHost()
+		this.card?.update(this.members.get(this.card.member.peer))
 		this.law.show(view)
 		this.telling.element.hidden = view?.host === this.live.node?.peer_id
 		if (view) this.telling.update(view)
@@ -173,6 +181,17 @@ export class Room {
 			this.network.show(view, this.live.node?.peer_id ?? '')
 			if (before) this.announce(before, view)
 		}
+	}
+
+	/** Whose room it is, to who is not in it and sees no seats. */
+	showHost() {
+		const { view, far } = this
+		if (!far?.host || view || this.hosts) return this.hosted.replaceChildren()
+		if (!this.hosted.firstChild) this.hosted.append(t('host') + ' ', this.hostName, this.host.element)
+		const host = outside({ peer: far.host, name: '', petname: far.host_petname, you: this.hosts }, 'host')
+		host.name = shownName(host)
+		say(this.hostName, host.name)
+		this.host.update(host)
 	}
 
 	/** Takes what the node told of the room last. */
@@ -270,7 +289,7 @@ export class Room {
 					loud.value = String(this.presence.hearing?.volumes.get(m.peer) ?? 1)
 				}
 				peer = m.peer
-				draw(face, m)
+				drawFace(face, m)
 				this.seats.set(peer, element)
 				say(name, m.name)
 				say(role, this.wordsOf(m))
@@ -294,7 +313,7 @@ export class Room {
 			element,
 			/** @param {Member} m */
 			update: m => {
-				draw(face, m)
+				drawFace(face, m)
 				card.update(m)
 				say(name, m.name)
 				say(role, this.wordsOf(m))
@@ -390,12 +409,4 @@ export class Room {
 			this.network.note(sentence)
 		}
 	}
-}
-
-/** Draws somebody's face, once, and as often as it changes. @param {HTMLElement} face @param {Member} m */
-function draw(face, m) {
-	const drawn = [m.peer, m.name, m.colour].join('\n')
-	if (face.dataset.drawn === drawn) return
-	face.dataset.drawn = drawn
-	face.replaceChildren(avatar(m.peer, m.name, m.colour))
 }

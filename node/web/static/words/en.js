@@ -305,6 +305,8 @@ export default {
 	'person': 'About {name}',
 	'person.alike': 'name like another\'s',
 	'person.looks': 'This name can be taken for another\'s. It is not the same person as:',
+	'person.own': 'Only for you',
+	'person.hand': 'Hand up, number {n} in line',
 	'person.calls': 'Calls themselves {name}',
 	'person.follow': 'Follow',
 	'person.follow.say': 'Their rooms come first here, under the name they have now. Nobody is told that you follow them.',

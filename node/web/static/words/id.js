@@ -305,6 +305,8 @@ export default {
 	'person': 'Tentang {name}',
 	'person.alike': 'namanya mirip orang lain',
 	'person.looks': 'Nama ini bisa tertukar dengan nama orang lain. Orangnya bukan:',
+	'person.own': 'Hanya untukmu',
+	'person.hand': 'Tangan terangkat, urutan ke-{n}',
 	'person.calls': 'Menyebut dirinya {name}',
 	'person.follow': 'Ikuti',
 	'person.follow.say': 'Ruangnya tampil paling atas di sini, dengan namanya yang sekarang. Tidak ada yang diberi tahu bahwa kamu mengikutinya.',

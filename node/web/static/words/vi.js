@@ -305,6 +305,8 @@ export default {
 	'person': 'Về {name}',
 	'person.alike': 'tên giống người khác',
 	'person.looks': 'Tên này dễ bị nhầm với tên người khác. Đây không phải là:',
+	'person.own': 'Chỉ cho bạn',
+	'person.hand': 'Đang giơ tay, vị trí số {n}',
 	'person.calls': 'Tự xưng là {name}',
 	'person.follow': 'Theo dõi',
 	'person.follow.say': 'Phòng của họ được xếp đầu ở đây, dưới tên hiện nay của họ. Không ai biết bạn theo dõi họ.',

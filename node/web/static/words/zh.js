@@ -305,6 +305,8 @@ export default {
 	'person': '关于 {name}',
 	'person.alike': '名字与别人相似',
 	'person.looks': '这个名字容易与别人混淆。此人并不是：',
+	'person.own': '仅对你',
+	'person.hand': '已举手，第 {n} 位',
 	'person.calls': '自称 {name}',
 	'person.follow': '关注',
 	'person.follow.say': '对方的房间会以现在的名字排在最前面。没有人会知道你关注了对方。',
