@@ -111,7 +111,7 @@ func TestWhoIsCutOffIsSpokenFor(t *testing.T) {
 	circuit(t, away, public)
 	far.learns(t, public.open(t), 4*time.Second) // gossip is up
 	far.learns(t, away.open(t), 4*time.Second)
-	if n := public.gossip.Counters().SpokenFor; n != 1 {
+	if n := public.gossip.Counters().PassedOn; n != 1 {
 		t.Fatalf("spoken for %d times", n)
 	}
 	if away.gossip.reaches(public.host.ID()) {
@@ -149,7 +149,7 @@ func TestOnlyOnesOwnIsPublished(t *testing.T) {
 			t.Errorf("%s: answered %v, %d rooms after %d", c.name, err, now, before)
 		}
 	}
-	if n := server.gossip.Counters().SpokenFor; n != 2 {
+	if n := server.gossip.Counters().PassedOn; n != 2 {
 		t.Errorf("spoken for %d", n)
 	}
 }

@@ -52,12 +52,12 @@ type Counters struct {
 	Unsent                      uint64 // our own, that could not be published
 	Asked, Answered             uint64 // neighbours for the directory, and answers
 	Served, Refused             uint64 // requests for ours
-	SpokenFor                   uint64 // others' announcements, published for who gossip does not reach
+	PassedOn                    uint64 // others' announcements, published: news of answers, and of who gossip does not reach
 	Found, Unheeded             uint64 // peers that neighbours told of, and those beyond their share
 }
 
 type counts struct {
-	accepted, ignored, rejected, flooded, undelivered, unsent, asked, answered, served, refused, spokenFor, found, unheeded atomic.Uint64
+	accepted, ignored, rejected, flooded, undelivered, unsent, asked, answered, served, refused, passedOn, found, unheeded atomic.Uint64
 }
 
 // Counters counts since the start.
@@ -66,7 +66,7 @@ func (g *Gossip) Counters() Counters {
 	return Counters{
 		Accepted: c.accepted.Load(), Ignored: c.ignored.Load(), Rejected: c.rejected.Load(),
 		Flooded: c.flooded.Load(), Undelivered: c.undelivered.Load(), Unsent: c.unsent.Load(),
-		Asked: c.asked.Load(), Answered: c.answered.Load(), Served: c.served.Load(), Refused: c.refused.Load(), SpokenFor: c.spokenFor.Load(),
+		Asked: c.asked.Load(), Answered: c.answered.Load(), Served: c.served.Load(), Refused: c.refused.Load(), PassedOn: c.passedOn.Load(),
 		Found: c.found.Load(), Unheeded: c.unheeded.Load(),
 	}
 }

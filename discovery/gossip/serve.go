@@ -176,6 +176,6 @@ func announces(p peer.ID, envelope []byte) bool {
 
 // passOn publishes another's announcement.
 func (g *Gossip) passOn(envelope []byte) {
-	g.counts.spokenFor.Add(1)
+	g.counts.passedOn.Add(1)
 	_ = g.post(message{g.rooms, envelope}) // what does not fit, its next refresh makes good
 }

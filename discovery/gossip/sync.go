@@ -43,6 +43,9 @@ const (
 	maxResponseBytes = 640 << 10
 	// entryOverhead is what an entry takes besides its envelope, at most.
 	entryOverhead = 16
+	// newsPassedOn of an answer are published; with more rooms than that, a
+	// neighbour's refreshes make good what is missed.
+	newsPassedOn = 64
 )
 
 // Why an answer was not taken to its end.
@@ -335,8 +338,9 @@ func (g *Gossip) askNeighbour(ctx context.Context, p peer.ID, request *pb.Direct
 
 // takeResponse reads a DirectoryResponse, offers its entries and gives its
 // neighbours. An entry that is provably bad ends it: a neighbour serves only what
-// it has verified. What is news, and from one whom gossip does not reach (cutOff)
-// of itself, is published for it.
+// it has verified. What is news is published: those behind us may have asked us
+// before, and gossip brings them only what it brings us. All of it if it is from
+// one whom gossip does not reach (cutOff) of itself.
 func (g *Gossip) takeResponse(ctx context.Context, r io.Reader, cutOff peer.ID) ([]*pb.Address, error) {
 	var m pb.DirectoryResponse
 	if err := pbio.NewDelimitedReader(r, maxResponseBytes).ReadMsg(&m); err != nil {
@@ -345,6 +349,7 @@ func (g *Gossip) takeResponse(ctx context.Context, r io.Reader, cutOff peer.ID) 
 	if len(m.Entries) > protocol.MaxDirectoryEntries || len(m.Neighbours) > acquaintancesTold {
 		return nil, errTooMany
 	}
+	news := 0
 	for _, e := range m.Entries {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -358,7 +363,7 @@ func (g *Gossip) takeResponse(ctx context.Context, r io.Reader, cutOff peer.ID) 
 			g.counts.rejected.Add(1)
 			return nil, errUntrue
 		case discovery.Accept:
-			if announces(cutOff, e.GetEnvelope()) {
+			if news++; news <= newsPassedOn || announces(cutOff, e.GetEnvelope()) {
 				g.passOn(e.GetEnvelope())
 			}
 		}

@@ -43,6 +43,25 @@ func TestLateJoinerLearnsBySync(t *testing.T) {
 	}
 }
 
+// TestNewsOfAnAnswerGoesOn has a node learn of rooms by an answer: whoever is behind
+// it, and has asked it already, learns of them too.
+func TestNewsOfAnAnswerGoesOn(t *testing.T) {
+	behind, middle, teller := newNode(t), newNode(t), bare(t)
+	behind.connect(t, middle)
+	behind.learns(t, middle.open(t), 4*time.Second)
+	middle.learns(t, behind.open(t), 4*time.Second)
+	g := teller.found(t)
+	teller.host.SetStreamHandler(protocol.DirectoryStream, func(s network.Stream) {
+		defer s.Close()
+		pbio.NewDelimitedWriter(s).WriteMsg(&pb.DirectoryResponse{Entries: []*pb.DirectoryEntry{{RemainingMs: 50_000, Envelope: teller.seal(t, g, 1)}}})
+	})
+	middle.connect(t, teller)
+	behind.learns(t, g.Room, 4*time.Second)
+	if n := middle.gossip.Counters().PassedOn; n != 1 {
+		t.Errorf("%d passed on", n)
+	}
+}
+
 // hostileServers are neighbours that answer a DirectoryRequest with malice.
 var hostileServers = map[string]func(t *testing.T, n *node, s network.Stream){
 	"resets":    func(_ *testing.T, _ *node, s network.Stream) { s.Reset() },
@@ -192,7 +211,7 @@ func FuzzTakeResponse(f *testing.F) {
 	f.Add(binary.AppendUvarint(nil, 1<<63))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		offered := 0
-		g := &Gossip{directory: offers(func(_ []byte, remaining time.Duration) discovery.Verdict {
+		g := &Gossip{ctx: t.Context(), outbox: make(chan message, newsPassedOn), directory: offers(func(_ []byte, remaining time.Duration) discovery.Verdict {
 			if offered++; remaining <= 0 {
 				t.Fatal("a dead announcement is offered")
 			}
@@ -207,6 +226,9 @@ func FuzzTakeResponse(f *testing.F) {
 		}
 		if offered > protocol.MaxDirectoryEntries {
 			t.Fatalf("%d taken", offered)
+		}
+		if passed := g.Counters().PassedOn; passed != uint64(min(offered, newsPassedOn)) {
+			t.Fatalf("%d of %d passed on", passed, offered)
 		}
 	})
 }
