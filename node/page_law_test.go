@@ -82,8 +82,7 @@ func (p *page) mayNothing(name string) {
 // chooses presses a button of what is open, by its words.
 func (p *page) chooses(words string) {
 	p.t.Helper()
-	p.call(fmt.Sprintf(`[...document.querySelectorAll('dialog[open] button')].forEach(b => b.classList.toggle('wanted', b.textContent.includes(%s)))`, quoted(words)), nil)
-	p.tabTo(`dialog[open] .wanted`)
+	p.tabToWords(`dialog[open] button`, words)
 	p.presses(kb.Enter)
 }
 

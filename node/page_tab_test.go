@@ -161,26 +161,39 @@ func (p *page) key(half input.KeyType, code string) {
 // one stop for Tab.
 func (p *page) tabTo(element string) {
 	p.t.Helper()
-	p.eventually(element+" is there", fmt.Sprintf(`document.querySelector(%s)?.checkVisibility()`, quoted(element)))
-	for range 60 {
-		if p.is(fmt.Sprintf(`document.activeElement.matches(%s)`, quoted(element))) {
-			return
-		}
-		p.presses(p.towards(element))
-	}
-	p.t.Fatalf("Tab does not come to %s", element)
+	p.tabToWords(element, "")
 }
 
-// towards gives the key that leads on to an element.
-func (p *page) towards(element string) string {
+// tabToWords is tabTo where more than one element may be meant: it is the one that has
+// these words. The page may draw it anew meanwhile.
+func (p *page) tabToWords(element, words string) {
 	p.t.Helper()
-	keys := map[string]string{"up": kb.ArrowUp, "down": kb.ArrowDown, "": kb.Tab}
-	return keys[p.text(fmt.Sprintf(`(() => {
-		const at = document.activeElement, to = document.querySelector(%s), list = at.closest('ul, ol')
-		if (!to || to.tabIndex >= 0 || !list?.contains(to) || !at.matches('button[tabindex]')) return ''
-		return at.compareDocumentPosition(to) & Node.DOCUMENT_POSITION_PRECEDING ? 'up' : 'down'
-	})()`, quoted(element)))]
+	what := element
+	if words != "" {
+		what += " that says " + words
+	}
+	p.eventually(what+" is there", fmt.Sprintf(meant, quoted(element), quoted(words))+`.some(e => e.checkVisibility())`)
+	for range 60 {
+		key := p.text(fmt.Sprintf(towards, fmt.Sprintf(meant, quoted(element), quoted(words))))
+		if key == "" {
+			return
+		}
+		p.presses(map[string]string{"up": kb.ArrowUp, "down": kb.ArrowDown, "tab": kb.Tab}[key])
+	}
+	p.t.Fatalf("Tab does not come to %s", what)
 }
+
+const (
+	// meant are the elements that a selector and words name.
+	meant = `[...document.querySelectorAll(%s)].filter(e => e.textContent.includes(%s))`
+	// towards gives the key that leads on to one of some elements; '': it has focus.
+	towards = `(() => {
+		const meant = %s, at = document.activeElement, [to] = meant, list = at.closest('ul, ol')
+		if (meant.includes(at)) return ''
+		if (!to || to.tabIndex >= 0 || !list?.contains(to) || !at.matches('button[tabindex]')) return 'tab'
+		return at.compareDocumentPosition(to) & Node.DOCUMENT_POSITION_PRECEDING ? 'up' : 'down'
+	})()`
+)
 
 // opens fills in the form for a room, to where the link is shown.
 func (p *page) opens(title, stage string) (link string) {
