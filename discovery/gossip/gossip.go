@@ -115,7 +115,7 @@ type message struct {
 // New joins the directory topic. Run must follow, and ends all of it.
 func New(c Config) (*Gossip, error) {
 	g := &Gossip{host: c.Host, directory: c.Directory, found: c.Found, log: c.Log,
-		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, 2*servers), grafts: make(chan peer.ID, grafts),
+		outbox: make(chan message, outbox), own: make(chan announcement), requests: make(chan network.Stream, waiting), grafts: make(chan peer.ID, grafts),
 		outbound: newOutbound(), whereabouts: newWhereabouts(), announced: newAnnounced()}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)

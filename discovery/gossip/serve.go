@@ -19,7 +19,8 @@ import (
 
 // Implementation: how directory sync answers.
 const (
-	servers = 3 // requests served at once
+	servers = 3  // requests served at once
+	waiting = 16 // that wait for one of them
 	// requestPatience bounds the wait for a request's few bytes.
 	requestPatience = 2 * time.Second
 
@@ -55,10 +56,11 @@ func (g *Gossip) serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return answers.Wait()
 		case s := <-g.requests:
-			allowed := mayAsk(askers, s.Conn().RemotePeer()) && all.Allow()
-			if !allowed || !answers.TryGo(func() error { g.answer(ctx, s); return nil }) {
+			if !mayAsk(askers, s.Conn().RemotePeer()) || !all.Allow() {
 				g.refuse(s)
+				continue
 			}
+			answers.Go(func() error { g.answer(ctx, s); return nil }) // waits for a place
 		}
 	}
 }

@@ -26,7 +26,7 @@ const (
 	// syncPatience bounds one exchange, asking or answering.
 	syncPatience = 10 * time.Second
 	// syncRetry is the pause before neighbours that did not answer are asked again.
-	syncRetry = 15 * time.Second
+	syncRetry = 5 * time.Second
 
 	// returnInterval is how long a neighbour that came back is not asked again.
 	returnInterval = 30 * time.Second
@@ -243,7 +243,7 @@ func (a *asker) grafted(ctx context.Context, p peer.ID) {
 	case t == nil:
 	case t.asking:
 		t.again = true
-	case t.told:
+	case t.told, t.failed:
 		a.ask(ctx, p, t, protocol.MaxDirectoryEntries)
 	}
 }
@@ -278,15 +278,14 @@ func (a *asker) heard(ctx context.Context, r answer) {
 		t.failed = t.met.Before(t.asked) // or else it is here anew
 		a.gossip.log.Debug("no directory from a neighbour", "peer", r.from, "error", r.err)
 		a.askConnected(ctx) // another one
-		return
+	} else {
+		a.gossip.counts.answered.Add(1)
+		a.heed(t, r.found)
+		if !t.met.IsZero() {
+			t.told, t.back, t.heard = true, false, t.asked
+		}
 	}
-	a.gossip.counts.answered.Add(1)
-	a.heed(t, r.found)
-	if t.met.IsZero() {
-		return
-	}
-	t.told, t.back, t.heard = true, false, t.asked
-	if t.again {
+	if t.again && !t.asking && !t.met.IsZero() {
 		t.again = false
 		a.ask(ctx, r.from, t, protocol.MaxDirectoryEntries)
 	}

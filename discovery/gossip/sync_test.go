@@ -170,6 +170,25 @@ func TestHostileClients(t *testing.T) {
 	late.learns(t, room, 5*time.Second)
 }
 
+// TestWhoAsksWaitsForAPlace: as many as are served at once say nothing, and who asks
+// meanwhile is answered after them.
+func TestWhoAsksWaitsForAPlace(t *testing.T) {
+	server, late := newNode(t), bare(t)
+	for range servers {
+		n := bare(t)
+		n.connect(t, server)
+		s, err := n.host.NewStream(t.Context(), server.host.ID(), protocol.DirectoryStream)
+		must(t, err)
+		defer s.Reset()
+		_, err = s.Write([]byte{100}) // of a hundred bytes none
+		must(t, err)
+	}
+	late.connect(t, server)
+	if _, err := late.ask(t, server, []byte{0}); err != nil {
+		t.Errorf("who comes when %d are served gets %v", servers, err)
+	}
+}
+
 func TestResponseIsBounded(t *testing.T) {
 	g := &Gossip{directory: shelf{}}
 	for most, want := range map[uint32]int{0: protocol.MaxDirectoryEntries, 3: 3, 1 << 31: protocol.MaxDirectoryEntries} {
