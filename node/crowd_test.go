@@ -1,14 +1,11 @@
 package node
 
 import (
-	"context"
 	"fmt"
-	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,8 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/earshot-audio/earshot/discovery/gossip"
-	"github.com/earshot-audio/earshot/node/stall"
-	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
@@ -31,9 +26,6 @@ const (
 	crowdEach    = time.Minute / crowdChats
 	crowdPresent = 6 // a presence with each so many chats: each of them says one in 9 s
 )
-
-// Of a beat of 400 ms; the next one may be missed by one.
-const beatsApart = 2 * 400 * time.Millisecond
 
 // What a node may keep of a crowd that has gone quiet: 500 messages and 2,048
 // senders, each under a KiB with the maps around them; and what gossip remembers for
@@ -99,212 +91,6 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
-}
-
-// elsewhere is a room of one node, where nobody says anything: what its claims are
-// late by is the machine's own.
-func elsewhere(s *stage) *stage {
-	s.t.Helper()
-	q := &stage{t: s.t, ctx: s.ctx, nodes: []*running{start(s.t, "quiet")}, stood: s.stood}
-	q.room = q.ana().open(s.ctx, "Nobody", "host").Room
-	var err error
-	q.id, err = protocol.ParseRoomID(q.room)
-	must(s.t, err)
-	return q
-}
-
-// newTheatre is a stage of five nodes: who relays, who stands by, somebody else who
-// speaks, and two who listen.
-func newTheatre(t *testing.T, lasts time.Duration) *stage {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), lasts)
-	t.Cleanup(cancel)
-	s := &stage{t: t, ctx: ctx, nodes: five(t), spoken: make(chan error, 1), stood: stall.Watch(t)}
-	o := s.ana().open(ctx, "Everybody at once", "host")
-	s.room, s.link = o.Room, o.Link
-	var err error
-	s.id, err = protocol.ParseRoomID(o.Room)
-	must(t, err)
-	for _, n := range s.nodes[1:] {
-		n.eventually("the room is in the directory", n.sees(o.Room))
-		_, err := n.Listen(ctx, o.Room, false)
-		must(t, err)
-	}
-	for _, n := range s.nodes {
-		n.eventually("one relay, one standby", settled(o.Room, 0, s.nodes...))
-		n.eventually("attached", n.attached(o.Room))
-	}
-	// The standby comes second, the speaker third.
-	standby := slices.IndexFunc(s.nodes, func(n *running) bool { return n.self.String() == s.ana().view(o.Room).Standby })
-	s.nodes[1], s.nodes[standby] = s.nodes[standby], s.nodes[1]
-	speaker := s.nodes[2]
-	must(t, s.ana().Act(ctx, o.Room, web.ActRequest{Act: web.ActGrant, Peer: speaker.self.String(), Role: "speaker"}))
-	speaker.eventually("it may speak", func() bool { return speaker.lawful(s.id).Has(speaker.self, protocol.RoleSpeaker) })
-	for _, n := range s.nodes[3:] {
-		s.ears = append(s.ears, n.listen(ctx, o.Room))
-	}
-	var speech context.Context
-	speech, s.stop = context.WithCancel(ctx)
-	go func() { s.spoken <- speaker.talk(speech, o.Room, 'a', 100_000) }()
-	for i, n := range s.nodes[3:] {
-		n.eventually("the speaker is heard", func() bool { return s.ears[i].count('a') > 20 })
-	}
-	return s
-}
-
-// heardAll has the speaker end, and wants the listeners to have lost nothing of it;
-// packets of as long as this machine stood still may be missing.
-func (s *stage) heardAll() {
-	s.t.Helper()
-	s.stop()
-	<-s.spoken
-	most := uint32(s.stood() / (20 * time.Millisecond))
-	if raceEnabled { // under which it stands still again and again
-		most = math.MaxUint32
-	}
-	for i, e := range s.ears {
-		sum := e.stopWithin(s.t, most)
-		if sum.Frames == 0 || sum.Lost > uint64(most) {
-			s.t.Errorf("%s heard %+v", s.nodes[3+i].name, sum)
-		}
-	}
-}
-
-// queue gives whose hand is up, in order, as a node shows it.
-func (s *stage) queue(n *running) []string {
-	v, err := n.Node.room(s.id).room.View(s.ctx)
-	must(s.t, err)
-	line := make([]string, protocol.MaxHands)
-	for _, m := range v.Members {
-		if m.Hand > 0 {
-			line[m.Hand-1] = m.Peer.String()
-		}
-	}
-	return slices.DeleteFunc(line, func(p string) bool { return p == "" })
-}
-
-// chat gives what was written, in order.
-func (s *stage) chat(n *running) (out []string) {
-	talk, err := n.Node.room(s.id).room.Talk(s.ctx, 0)
-	must(s.t, err)
-	for _, m := range talk.Remarks {
-		out = append(out, name(m.ID))
-	}
-	return out
-}
-
-func name(id protocol.MessageID) string { return fmt.Sprint(id.From, " ", id.Boot, " ", id.Sequence) }
-
-// same says whether all nodes show the same.
-func (s *stage) same(want []string, show func(*running) []string) bool {
-	return !slices.ContainsFunc(s.nodes, func(n *running) bool { return !slices.Equal(show(n), want) })
-}
-
-// beats is how long those who watch each node wait for its signs of life, at the
-// most: what the relay claims, as each node passes it on, and what each candidate
-// pulses, as it says so itself and as the relay passes it on.
-type beats struct {
-	relay string // that claims
-
-	mu      sync.Mutex
-	last    map[beat]time.Time
-	longest map[beat]time.Duration
-}
-
-type beat struct {
-	at, of string
-	pulse  bool
-}
-
-// watch attaches a carrier that never pulses to each node.
-func (s *stage) watch() *beats {
-	s.t.Helper()
-	h := newEnemy(s.t)
-	s.does(protocol.Grant{Peer: h.id, Role: protocol.RoleCarrier})
-	for _, v := range s.nodes {
-		v.eventually("the watcher may carry", func() bool { return v.lawful(s.id).MayCarry(h.id) })
-		h.at(v)
-		h.child(v, s.id, pb.Attach_WARM)
-	}
-	s.ana().eventually("one relay, one standby", settled(s.room, 0, s.nodes...))
-	b := &beats{relay: s.ana().view(s.room).Relay, last: map[beat]time.Time{}, longest: map[beat]time.Duration{}}
-	hears := func(from protocol.PeerID, m *pb.LinkMessage) bool {
-		if f := m.GetFeed(); f != nil {
-			if m, err := protocol.ParseMessage(f.Message); err == nil {
-				b.hear(from.String(), m)
-			}
-		}
-		return m.GetDescription() == nil
-	}
-	h.hears.Store(&hears)
-	return b
-}
-
-func (b *beats) hear(at string, m *protocol.Message) {
-	of := beat{at, m.From.String(), m.Pulse != nil}
-	claims := m.Claim != nil && of.of == b.relay
-	pulses := m.Pulse != nil && of.of != b.relay && (at == b.relay || at == of.of)
-	if !claims && !pulses {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := time.Now()
-	if last, ok := b.last[of]; ok {
-		b.longest[of] = max(b.longest[of], now.Sub(last))
-	}
-	b.last[of] = now
-}
-
-// waited gives by how much what is watched came late, at the most.
-func (b *beats) waited(s *stage) (late time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, d := range b.longest {
-		late = max(late, d-beatsApart/2)
-	}
-	return max(late, s.stood())
-}
-
-// check wants every node to have heard the relay, and the relay every other. late is
-// what the machine itself was: by more than half a beat, and nothing can be said. A
-// claim takes two ways to get here, and more of it.
-func (b *beats) check(s *stage, late time.Duration) {
-	s.t.Helper()
-	if late > beatsApart/4 || raceEnabled {
-		s.t.Logf("the machine was late by %v: claims and pulses are not judged", late)
-		return
-	}
-	if v := s.ana().view(s.room); v.Relay != b.relay {
-		s.t.Errorf("another relays in term %d", v.Term)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now, most := time.Now(), beatsApart+2*late
-	for _, n := range s.nodes {
-		self := n.self.String()
-		for _, of := range []beat{{self, b.relay, false}, {b.relay, self, true}, {self, self, true}} {
-			if self == b.relay && of.pulse {
-				continue // its claims are its signs of life
-			}
-			last, ok := b.last[of]
-			b.longest[of] = max(b.longest[of], now.Sub(last))
-			if longest := b.longest[of]; !ok || longest > most {
-				s.t.Errorf("at %s nothing of %s for %v (a pulse: %v), at most %v is right", of.at, of.of, longest, of.pulse, most)
-			}
-		}
-	}
-}
-
-func (b *beats) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	longest := map[bool]time.Duration{}
-	for of, d := range b.longest {
-		longest[of.pulse] = max(longest[of.pulse], d)
-	}
-	return fmt.Sprintf("claims at most %v apart, pulses %v", longest[false], longest[true])
 }
 
 // somebody is one of a crowd: a key whose words other's hosts carry.

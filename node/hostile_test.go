@@ -20,10 +20,8 @@ import (
 
 	"github.com/earshot-audio/earshot/node/link"
 	"github.com/earshot-audio/earshot/node/rtc"
-	"github.com/earshot-audio/earshot/node/stall"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
-	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
 // enemy is a client made of the real parts, a host, its links and its media
@@ -329,113 +327,6 @@ func (m *mouth) say(speaker byte, count int) {
 func (m *mouth) frame(f *protocol.Frame) bool {
 	f.Source = m.source
 	return m.out.Send(f)
-}
-
-// stage is a room of three nodes in which the founder speaks and the others
-// record, for as long as a test does its harm.
-type stage struct {
-	t      testing.TB
-	ctx    context.Context
-	id     protocol.RoomID
-	room   string
-	link   string
-	nodes  []*running // the founder, who relays, first
-	ears   []*ear     // of the others
-	stop   context.CancelFunc
-	spoken chan error
-	stood  func() time.Duration // how long this machine did, at the most
-}
-
-func newStage(t testing.TB, kind string) *stage {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
-	t.Cleanup(cancel)
-	ana := start(t, "ana")
-	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: stall.Watch(t)}
-	o := ana.open(ctx, "Why the sky is dark", kind)
-	s.room, s.link = o.Room, o.Link
-	var err error
-	s.id, err = protocol.ParseRoomID(o.Room)
-	must(t, err)
-	for _, n := range s.nodes[1:] {
-		n.eventually("the room is in the directory", n.sees(o.Room))
-		s.ears = append(s.ears, n.listen(ctx, o.Room))
-	}
-	var speech context.Context
-	speech, s.stop = context.WithCancel(ctx)
-	go func() { s.spoken <- ana.talk(speech, o.Room, 'a', 100000) }()
-	for i, n := range s.nodes[1:] {
-		n.eventually("one relay, one standby", settled(o.Room, 0, s.nodes...))
-		n.eventually("attached", n.attached(o.Room))
-		n.eventually("ana is heard", func() bool { return s.ears[i].count('a') > 20 })
-	}
-	return s
-}
-
-func (s *stage) ana() *running { return s.nodes[0] }
-
-// does has the founder do something, and gives the action.
-func (s *stage) does(deed protocol.Deed) *pb.SignedAction {
-	s.t.Helper()
-	c := s.ana().Node.room(s.id)
-	must(s.t, c.room.Act(s.ctx, deed))
-	entries, _, err := c.room.Log(s.ctx)
-	must(s.t, err)
-	return entries[len(entries)-1].Signed()
-}
-
-// lawful gives what the log comes to at a node.
-func (v *running) lawful(id protocol.RoomID) *roster.Roster {
-	v.t.Helper()
-	_, lawful, err := v.Node.room(id).room.Log(v.t.Context())
-	must(v.t, err)
-	return lawful
-}
-
-// unhurt lets ana speak a little more, and checks that both recordings have all
-// of it and nothing else, but what certified enemies say. Packets of as long as
-// this machine stood still may be missing.
-func (s *stage) unhurt(certified ...byte) {
-	s.t.Helper()
-	before := s.ears[0].count('a')
-	for i, n := range s.nodes[1:] {
-		n.eventually("ana is still heard", func() bool { return s.ears[i].count('a') > before+25 })
-	}
-	s.stop()
-	<-s.spoken
-	for i, e := range s.ears {
-		e.cancel()
-		<-e.done // nothing comes any more
-		e.mu.Lock()
-		for source, ps := range e.packets {
-			if ps[0][1] == 'a' {
-				continue
-			}
-			delete(e.packets, source)
-			if !slices.Contains(certified, ps[0][1]) {
-				s.t.Errorf("%s heard %d packets of %q", s.nodes[i+1].name, len(ps), ps[0][1])
-			}
-		}
-		e.mu.Unlock()
-		most := uint32(s.stood() / (20 * time.Millisecond))
-		sum := e.stopWithin(s.t, most)
-		for _, o := range sum.Sources {
-			if o.Peer == s.ana().self.String() && o.Lost > uint64(most) || sum.Frames == 0 {
-				s.t.Errorf("%s heard %+v", s.nodes[i+1].name, sum)
-			}
-		}
-	}
-}
-
-// dropped adds up what the nodes show as refused, by reason.
-func (s *stage) dropped(reason string) (n int64) {
-	for _, v := range s.nodes {
-		n += v.view(s.room).Dropped[reason]
-		if st, err := v.Status(s.ctx); err == nil {
-			n += st.Dropped[reason]
-		}
-	}
-	return n
 }
 
 // certificate is issued by one key, whoever it says it is by.
