@@ -18,7 +18,7 @@ import (
 const (
 	module   = "github.com/earshot-audio/earshot"
 	root     = ".."
-	mostLine = 600 // of a file
+	mostLine = 500 // of a file
 )
 
 // source is one Go file of the house.
