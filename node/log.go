@@ -11,13 +11,15 @@ import (
 	"github.com/earshot-audio/earshot/protocol/roster"
 )
 
-// Log gives the log of a room that this node is in.
+// Log gives the log of a room that this node is in, or that is its own and closed.
 func (n *Node) Log(ctx context.Context, name string) (web.RoomLog, error) {
-	l, v, err := n.logOf(ctx, name)
+	l, names, err := n.logOf(ctx, name)
 	if err != nil {
 		return web.RoomLog{}, err
 	}
-	return web.LogOf(l, v.Names), nil
+	out := web.LogOf(l, names)
+	out.Closed = out.Closed || n.room(l.Room()) == nil
+	return out, nil
 }
 
 // ExportLog gives it as text that whoever has it can check.
@@ -29,28 +31,35 @@ func (n *Node) ExportLog(ctx context.Context, name string) ([]byte, error) {
 	return l.Export(), nil
 }
 
-// logOf gives a log of its own that holds what the room's does: the room's belongs
-// to its goroutine.
-func (n *Node) logOf(ctx context.Context, name string) (l *roster.Log, v room.View, err error) {
-	c, _, err := n.carriedRoom(name)
+// logOf gives a log of its own that holds what the room's does, which belongs to its
+// goroutine; and what people there are called.
+func (n *Node) logOf(ctx context.Context, name string) (*roster.Log, map[protocol.PeerID]protocol.Name, error) {
+	c, e, err := n.carriedRoom(name)
+	if r, kept := n.stored(e.id); c == nil && kept && r.Mine && r.Closed {
+		l, err := n.shelvedLog(r)
+		names := n.namesHere(ctx)
+		names[n.self], _ = n.Peer()
+		return l, names, err
+	}
 	if err != nil {
-		return nil, v, err
+		return nil, nil, err
 	}
 	entries, _, err := c.room.Log(ctx)
-	if err == nil {
-		v, err = c.room.View(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
+	v, err := c.room.View(ctx)
 	if err == nil && v.Genesis == nil {
 		err = unknownRoom(nil)
 	}
 	if err != nil {
-		return nil, v, err
+		return nil, nil, err
 	}
 	var actions []*protocol.Action
 	for _, e := range entries {
 		actions = append(actions, e.Action)
 	}
-	return roster.Restore(v.Genesis, actions), v, nil
+	return roster.Restore(v.Genesis, actions), v.Names, nil
 }
 
 // addLaw shows what the log makes of a room.

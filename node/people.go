@@ -130,6 +130,9 @@ func (n *Node) who(word string, names map[protocol.PeerID]protocol.Name) (protoc
 			return p, nil
 		}
 	}
+	if word == "" {
+		return "", n.nobodyCalled(word) // what has no name is not meant
+	}
 	found := n.people.Called(word)
 	add := func(p protocol.PeerID, name protocol.Name) {
 		if (strings.EqualFold(string(name), word) || len(word) >= 8 && strings.HasPrefix(p.String(), word)) && !slices.Contains(found, p) {
@@ -147,7 +150,7 @@ func (n *Node) who(word string, names map[protocol.PeerID]protocol.Name) (protoc
 	}
 	switch len(found) {
 	case 0:
-		return "", &protocol.Problem{Code: protocol.CodeUnknownPeer, Message: fmt.Sprintf("nobody here is called %q", word), Hint: "give the peer ID: earshot room ROOM --json lists those who are in a room"}
+		return "", n.nobodyCalled(word)
 	case 1:
 		return found[0], nil
 	}
@@ -157,6 +160,23 @@ func (n *Node) who(word string, names map[protocol.PeerID]protocol.Name) (protoc
 	}
 	slices.Sort(ids)
 	return "", &protocol.Problem{Code: protocol.CodeUnknownPeer, Message: fmt.Sprintf("%d are called %q", len(found), word), Hint: "give one's peer ID: " + strings.Join(ids[:min(len(ids), 4)], ", ")}
+}
+
+// nobodyCalled says that nobody is called so. Announcements carry nobody's name: who
+// looks at the list of rooms may give a room's title, or its ID, for its host.
+func (n *Node) nobodyCalled(word string) error {
+	p := &protocol.Problem{Code: protocol.CodeUnknownPeer, Message: fmt.Sprintf("nobody here is called %q", word),
+		Hint: "give the peer ID: earshot room ROOM --json lists those who are in a room, earshot rooms --json the hosts of all"}
+	var meant []discovery.Entry
+	for _, e := range n.directory.Rooms() {
+		if strings.EqualFold(e.Listing.Title, word) || len(word) >= 4 && strings.HasPrefix(e.Room.String(), strings.ToLower(word)) {
+			meant = append(meant, e)
+		}
+	}
+	if len(meant) == 1 {
+		p.Hint = fmt.Sprintf("a room is: its host is %s; the room itself is followed by: earshot follow --room %s", meant[0].Genesis.Founder, meant[0].Room.Short())
+	}
+	return p
 }
 
 // addPeople shows in a room what this node's person keeps about those in it, and

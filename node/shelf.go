@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/earshot-audio/earshot/discovery"
 	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
@@ -70,6 +71,31 @@ func (n *Node) shelvedLog(r store.Room) (*roster.Log, error) {
 		}
 	}
 	return roster.Restore(g, actions), nil
+}
+
+// ClosedRooms gives the rooms of this node's own that stay closed until its person
+// reopens them, the newest first.
+func (n *Node) ClosedRooms(context.Context) ([]web.RoomLine, error) {
+	stored, err := n.store.Rooms()
+	if err != nil {
+		return nil, err
+	}
+	lines := []web.RoomLine{}
+	for _, r := range stored {
+		if !r.Mine || !r.Closed || !r.Next.IsZero() {
+			continue
+		}
+		log, err := n.shelvedLog(r)
+		if err != nil {
+			return nil, err
+		}
+		l := n.roomLine(log.Genesis(), n.linkOf(r.ID, discovery.Entry{}))
+		n.asIs(&l, log.Roster())
+		l.State, l.Closed, l.Known, l.Followed = web.StateClosed, true, true, []web.Followed{}
+		lines = append(lines, l)
+	}
+	slices.SortFunc(lines, func(a, b web.RoomLine) int { return b.Started.Compare(a.Started) })
+	return lines, nil
 }
 
 // closedHere notes that a room of this node's own was closed. The desk is the
@@ -210,5 +236,6 @@ func (n *Node) unshelve(ctx context.Context, r store.Room) (entry, error) {
 	return e, nil
 }
 
-// shownTime gives a time as this machine's person reads it.
-func shownTime(t time.Time) string { return t.In(time.Local).Format("2006-01-02 15:04") }
+// shownTime gives a time as this machine's person reads it, with its zone: whoever asked
+// may be elsewhere.
+func shownTime(t time.Time) string { return t.In(time.Local).Format("2006-01-02 15:04 MST") }

@@ -53,7 +53,8 @@ func (p *program) closeCommand() *cobra.Command {
 			return p.sayClosed(ctx, node, v)
 		})
 	cmd.Long = `Close a room of yours: silent until reopened under the same link. With --at, or at
-the time that earshot room set --at has said, it opens by itself.`
+the time that earshot room set --at has said, it opens by itself. What you have
+closed: earshot rooms --closed.`
 	cmd.Example += "\n  earshot close 7k2m --at \"2026-12-08 19:00\""
 	cmd.Flags().StringVar(&at, "at", "", "open it again then, `TIME` as 2026-12-01 19:00 or RFC 3339")
 	return cmd
@@ -76,7 +77,7 @@ func (p *program) sayClosed(ctx context.Context, node *caller, v web.RoomView) e
 }
 
 func (p *program) reopenCommand() *cobra.Command {
-	return p.roomAct("reopen", "Open a closed room of yours again, under the same link",
+	cmd := p.roomAct("reopen", "Open a closed room of yours again, under the same link",
 		func(ctx context.Context, node *caller, v web.RoomView) error {
 			opened, err := node.Reopen(ctx, v.Room)
 			if err != nil {
@@ -87,6 +88,9 @@ func (p *program) reopenCommand() *cobra.Command {
 			}
 			return p.sayOpened(v.Title, "is open again", opened)
 		})
+	cmd.ValidArgsFunction = p.completeClosed
+	cmd.Example += "\n  earshot rooms --closed                   what there is to reopen"
+	return cmd
 }
 
 // roomAct is a command that does one thing to a room.

@@ -47,7 +47,7 @@ func (p *program) chatCommand() *cobra.Command {
 		Short: "Read what people write in a room, or write",
 		Example: `  earshot chat 7k2m                        read along, until Ctrl-C
   earshot chat 7k2m good evening           write to all in the room
-  earshot chat 7k2m --hide budi            take what budi writes out of sight, as the host
+  earshot chat 7k2m --hide budi            take what budi writes out of sight, as host or moderator
   earshot chat 7k2m --show budi            and show it again`,
 		GroupID:           groupRooms,
 		Args:              atLeastRoom,
@@ -56,6 +56,9 @@ func (p *program) chatCommand() *cobra.Command {
 			text := strings.Join(args[1:], " ")
 			if hide != "" && show != "" || (hide+show != "") && text != "" {
 				return usage("write, --hide or --show: one at a time", seeHelp(cmd))
+			}
+			if len(args) > 1 && strings.TrimSpace(text) == "" {
+				return usage("an empty TEXT says nothing", "to read along: earshot chat ROOM")
 			}
 			room, err := roomWord(args[0])
 			if err != nil {
@@ -194,7 +197,7 @@ func (p *program) showLine(room string, m web.ChatLine) error {
 		name += " (guest)"
 	}
 	if m.Hidden {
-		text = p.faint("(out of sight, by the host)")
+		text = p.faint("(taken out of sight)")
 	}
 	return p.say("%s  %s: %s\n", p.faint(m.Said.In(time.Local).Format("15:04")), p.bold(name), text)
 }

@@ -85,7 +85,7 @@ func TestChat(t *testing.T) {
 	got, stderr, code := call{home: dir}.run(t, "chat", "7k2m")
 	want := `20:15  ana: hello
          all
-20:15  eko: (out of sight, by the host)
+20:15  eko: (taken out of sight)
        👏 👏
 20:15  dewi (you): hi
        ana says: good evening

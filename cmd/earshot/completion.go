@@ -53,6 +53,25 @@ func (p *program) completeRoom(cmd *cobra.Command, args []string, _ string) ([]c
 	})
 }
 
+// completeClosed offers the rooms of this node's own that are closed, or to come.
+func (p *program) completeClosed(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return p.completeBy(cmd, func(ctx context.Context, node *caller) (found []cobra.Completion) {
+		closed, _ := node.ClosedRooms(ctx) // without them nothing is offered
+		rooms, _ := node.AllRooms(ctx)
+		status, _ := node.Status(ctx)
+		_, coming := byState(rooms)
+		for _, r := range append(closed, coming...) {
+			if r.Host == status.PeerID {
+				found = append(found, cobra.CompletionWithDesc(shortRoom(r.Room), r.Title))
+			}
+		}
+		return found
+	})
+}
+
 // completeRoomThenMember offers a room, then who is in it: raised hands first.
 func (p *program) completeRoomThenMember(cmd *cobra.Command, args []string, start string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) != 1 {

@@ -25,6 +25,7 @@ type fakeNode struct {
 	web.Backend
 	status web.Status
 	rooms  []web.RoomLine
+	closed []web.RoomLine // the node's own, to be reopened
 	view   web.RoomView
 
 	diagnosis web.Diagnosis

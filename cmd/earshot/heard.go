@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/earshot-audio/earshot/node/web"
@@ -79,14 +80,25 @@ func (h *hearing) words(e told) error {
 // greet says where one is, and how to hear it.
 func (h *hearing) greet() error {
 	title := h.room
-	if view, err := h.names.view(); err == nil {
+	view, err := h.names.view()
+	if err == nil {
 		title = view.Title
 	}
 	if h.recording != nil {
 		return h.sayTo("Recording %s to %s; everybody there can see that. Ctrl-C ends it.\n", h.bold(title), h.recording.called())
 	}
-	return h.sayTo("In %s, without sound: this version has no page that plays it yet.\nHear it now with: earshot listen %s --out - | ffplay -nodisp -\n",
-		h.bold(title), shortRoom(h.room))
+	return h.sayTo("In %s. The page plays it: %s\nOr hear it with: earshot listen %s --out - | ffplay -nodisp -\n",
+		h.bold(title), h.pageAt(view.Room), shellWord(cmp.Or(shortRoom(view.Room), h.room)))
+}
+
+// pageAt opens the page at a room where a browser can show up, and says where it is.
+func (h *hearing) pageAt(room string) string {
+	address, err := h.page()
+	if err != nil {
+		return "earshot up" // says where it is
+	}
+	api, _, _ := strings.Cut(address, "/#")
+	return h.openPage(readyLine{Page: address + "&room/" + room, API: api})
 }
 
 // sum tells a person what was heard.

@@ -36,7 +36,8 @@ func (p *program) listenCommand() *cobra.Command {
 		Short: "Hear a room, or record it",
 		Long: `Hear a room, or record it as Ogg Opus: every speaker a stream of their own, the
 packets as they were spoken. A recording can be played while it is written.
-That you record is shown to everybody in the room.`,
+That you record is shown to everybody in the room. Without --out the page plays it;
+it opens where a browser can show up.`,
 		Example: `  earshot listen 7k2m --out talk.ogg                        record until Ctrl-C
   earshot listen 7k2m --out talk.ogg --for 10m              or for ten minutes
   earshot listen 7k2m --out - | ffplay -nodisp -            hear it now`,
@@ -108,6 +109,7 @@ type hearing struct {
 	recording *recording
 	out       io.Writer // of events and figures
 	names     names
+	page      func() (string, error) // gives an address that opens it once
 	joined    bool
 	summary   *web.Summary
 }
@@ -121,6 +123,7 @@ type item struct {
 // run takes events and frames until there are no more, and asks for the end
 // when it is time. The recording's error does not keep the figures back.
 func (h *hearing) run(ctx, calls context.Context, stream heardStream, limit time.Duration) error {
+	h.page = func() (string, error) { return h.node.Page(calls) }
 	h.names = names{ask: func() (web.RoomView, error) { return h.node.Room(calls, h.room) }}
 	items := make(chan item)
 	done := make(chan struct{})

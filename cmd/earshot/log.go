@@ -54,7 +54,11 @@ kept: earshot log verify FILE.`
 		if err != nil {
 			return err
 		}
-		return p.showLog(log, "log")
+		people, err := node.People(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return p.showLog(log, "log", people)
 	}
 	show := p.roomAct("show", "Show a room's log, as earshot log ROOM does", nil)
 	show.GroupID, show.Example = "", "  earshot log show 7k2m"
@@ -113,7 +117,7 @@ func (p *program) verifyLog(file string) error {
 		return &protocol.Problem{Code: protocol.CodeBadLog, Message: fmt.Sprintf("%s does not hold: %s", file, err), Hint: "ask for it again, from whoever is in the room", Cause: err}
 	}
 	log := web.LogOf(l, nil)
-	if err := p.showLog(log, "verified"); err != nil || p.json {
+	if err := p.showLog(log, "verified", nil); err != nil || p.json {
 		return err
 	}
 	return p.say("All of it holds: every signature, every right, nothing missing. Its hash is %s.\n", log.Hash[:16])
@@ -139,8 +143,9 @@ func (p *program) readLog(file string) ([]byte, error) {
 	return text, nil
 }
 
-// showLog prints a log, and what it comes to.
-func (p *program) showLog(log web.RoomLog, event string) error {
+// showLog prints a log, and what it comes to. Whom this node's person has given names
+// is called by those.
+func (p *program) showLog(log web.RoomLog, event string, people []web.Person) error {
 	if p.json {
 		for _, a := range log.Actions {
 			if err := p.line(actionLine{eventLine{"action", log.Room}, a}); err != nil {
@@ -149,13 +154,10 @@ func (p *program) showLog(log web.RoomLog, event string) error {
 		}
 		return p.line(standingLine{eventLine{event, log.Room}, log.Hash, len(log.Actions), log.Standing})
 	}
-	names := map[string]string{}
+	names := namesIn(log, people)
+	rows := [][]string{{p.faint(moment(log.Opened)), names.of(log.Host), "opened the room", ""}}
 	for _, a := range log.Actions {
-		names[a.Actor], names[a.Peer] = nameOrPeer(a.Name, a.Actor), nameOrPeer(a.PeerName, a.Peer)
-	}
-	rows := [][]string{}
-	for _, a := range log.Actions {
-		rows = append(rows, []string{p.faint(moment(a.At)), names[a.Actor], actWords(a), p.faint(rightWords(a, names))})
+		rows = append(rows, []string{p.faint(moment(a.At)), names.of(a.Actor), actWords(a, names.of(a.Peer)), p.faint(rightWords(a, names))})
 	}
 	if err := p.table(rows); err != nil {
 		return err
@@ -163,25 +165,47 @@ func (p *program) showLog(log web.RoomLog, event string) error {
 	return p.say("%s", p.standing(log, names))
 }
 
-// rightWords says by which right an action was done, and whether it stands.
-func rightWords(a web.LogLine, names map[string]string) string {
-	switch {
-	case !a.Stands:
-		return "does not stand: undone by who may"
-	case a.By != "":
-		return "moderator by " + nameOrPeer(names[a.By], a.By)
+// calledIn gives by peer ID what people in a log are called.
+type calledIn map[string]string
+
+func namesIn(log web.RoomLog, people []web.Person) calledIn {
+	names := calledIn{}
+	for _, a := range log.Actions {
+		names[a.Actor], names[a.Peer] = cmp.Or(a.Name, names[a.Actor]), cmp.Or(a.PeerName, names[a.Peer])
 	}
-	return a.Right
+	for _, o := range people {
+		if o.Petname != "" {
+			names[o.Peer] = string(o.Petname)
+		}
+	}
+	return names
 }
 
-// actWords says what an action did.
-func actWords(a web.LogLine) string {
-	whom := nameOrPeer(a.PeerName, a.Peer)
-	if a.Peer == "" {
+func (n calledIn) of(peer string) string { return nameOrPeer(n[peer], peer) }
+
+// rightWords says by which right an action was done, or why it does not stand.
+func rightWords(a web.LogLine, names calledIn) string {
+	switch {
+	case a.Stands && a.By != "":
+		return "moderator by " + names.of(a.By)
+	case a.Stands:
+		return a.Right
+	case a.EndedBy == a.Actor:
+		return "does not stand: " + names.of(a.Actor) + " had given moderating back"
+	case a.EndedBy != "":
+		return "does not stand: " + names.of(a.EndedBy) + " had ended " + names.of(a.Actor) + "'s moderating"
+	}
+	return "does not stand: nor does what made " + names.of(a.Actor) + " a moderator"
+}
+
+// actWords says what an action did, and to whom.
+func actWords(a web.LogLine, whom string) string {
+	everybody := a.Peer == ""
+	if everybody {
 		whom = "everybody"
 	}
 	words := map[string]string{
-		web.ActGrant: "made " + whom + " " + a.Role, web.ActRevoke: "took the role of " + a.Role + " from " + whom,
+		web.ActGrant: roleWords(a, whom), web.ActRevoke: roleWords(a, whom),
 		web.ActMute: "muted " + whom, web.ActUnmute: "unmuted " + whom, web.ActRemove: "removed " + whom,
 		web.ActBan: "banned " + whom, web.ActUnban: "lifted the ban of " + whom,
 		web.ActLock: "locked the room", web.ActUnlock: "unlocked the room", web.ActPause: "paused the room", web.ActResume: "let the room go on",
@@ -190,17 +214,32 @@ func actWords(a web.LogLine) string {
 		web.ActPin: "pinned " + cmp.Or(a.Text, "nothing"), web.ActNext: "took the next time back",
 		web.ActClose: "closed the room", web.ActReopen: "reopened the room",
 	}[a.Act]
+	if a.Act == web.ActMute && everybody {
+		words += " but host and moderators"
+	}
 	switch {
 	case words == "":
 		return "did something that this version does not know"
 	case a.Act == web.ActMute && a.MayUnmute:
-		words += ", who may end it"
+		words += ", until they turn their microphone on again"
 	case a.Act == web.ActBan && a.ForMS > 0:
 		words += " for " + ago(time.Duration(a.ForMS)*time.Millisecond)
 	case a.Act == web.ActNext && a.Next != nil:
 		words = "said that the room is live next at " + moment(*a.Next)
 	}
 	return words
+}
+
+// roleWords says which role was given, taken or given back.
+func roleWords(a web.LogLine, whom string) string {
+	if a.Act == web.ActRevoke && a.Actor == a.Peer {
+		return "gave back the role of " + a.Role
+	}
+	return map[string]string{
+		web.ActGrant + "speaker": "let " + whom + " on stage", web.ActRevoke + "speaker": "moved " + whom + " to the audience",
+		web.ActGrant + "moderator": "made " + whom + " a moderator", web.ActRevoke + "moderator": "took moderating from " + whom,
+		web.ActGrant + "carrier": "let " + whom + " carry the sound", web.ActRevoke + "carrier": "took carrying the sound from " + whom,
+	}[a.Act+a.Role]
 }
 
 func stageWords(stage string) string {
@@ -214,7 +253,7 @@ func stageWords(stage string) string {
 }
 
 // standing says what a log comes to.
-func (p *program) standing(log web.RoomLog, names map[string]string) string {
+func (p *program) standing(log web.RoomLog, names calledIn) string {
 	var b strings.Builder
 	row := func(head, text string) {
 		if text != "" {
@@ -224,7 +263,7 @@ func (p *program) standing(log web.RoomLog, names map[string]string) string {
 	called := func(ids []string) string {
 		var all []string
 		for _, id := range ids {
-			all = append(all, cmp.Or(names[id], shortPeer(id)))
+			all = append(all, names.of(id))
 		}
 		return strings.Join(all, ", ")
 	}
@@ -245,7 +284,17 @@ func (p *program) standing(log web.RoomLog, names map[string]string) string {
 	row("let on", called(log.Speakers))
 	row("carriers", called(log.Carriers))
 	row("banned", called(log.Banned))
+	muted := called(log.Muted)
+	if log.MutedAllBy != "" {
+		muted = "everybody but host and moderators"
+	}
+	row("muted", muted)
+	row("topics", strings.Join(log.Topics, ", "))
+	row("language", log.Language)
 	row("pinned", log.Pinned)
+	if log.Next != nil {
+		row("next", moment(*log.Next))
+	}
 	row("room", strings.Join(state, ", ")+", "+count(len(log.Actions), "action"))
 	return b.String()
 }

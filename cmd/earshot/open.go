@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,9 @@ the room when it starts, up to an hour late. earshot reopen opens it earlier.`,
 		GroupID: groupRooms,
 		Args:    words("TITLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if strings.TrimSpace(args[0]) == "" {
+				return usage("an empty TITLE names no room", seeHelp(cmd))
+			}
 			if cmd.Flags().Changed("at") {
 				var err error
 				if request.At, err = whenSaid(at, time.Now()); err != nil {

@@ -49,8 +49,11 @@ is yours.`,
 		ValidArgsFunction: p.completeRoomThenAnyone,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			room, err := roomWord(args[0])
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case args[1] == "":
+				return usage("an empty PEER is nobody", "earshot room ROOM lists who is there")
 			}
 			node, err := p.node()
 			if err != nil {
@@ -200,6 +203,9 @@ func (p *program) reportText(r web.ReportLine) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, "    "+format+"\n", args...) }
 	by := reported(r.By)
+	if r.Door != nil {
+		by += ", a guest of " + reported(*r.Door) + ","
+	}
 	if r.ByNew {
 		by += " (new here)"
 	}

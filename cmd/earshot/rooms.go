@@ -15,22 +15,29 @@ import (
 const titleCells = 44
 
 func (p *program) roomsCommand() *cobra.Command {
-	var watch, all bool
+	var watch, all, closed bool
 	cmd := &cobra.Command{
 		Use:   "rooms",
 		Short: "List the rooms that are live, and those to come",
 		Long: `List the rooms that are live, and below them those to come. With --json those to
 come are listed only with --all: what a program finds here, it may want to join.
-Their "state" is "coming".`,
+Their "state" is "coming". With --closed only your own are listed that stay closed
+until you reopen them.`,
 		Example: `  earshot rooms                            what is live now, and what is to come
   earshot rooms --watch                    and what changes, until Ctrl-C
   earshot rooms --json | jq -r .link       for scripts: what is live
-  earshot rooms --json --all               and what is to come`,
+  earshot rooms --json --all               and what is to come
+  earshot rooms --closed                   yours, to reopen`,
 		GroupID: groupRooms,
 		Args:    words(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			all = all || !p.json
-			if watch {
+			switch {
+			case closed && (watch || cmd.Flags().Changed("all")):
+				return usage("--closed goes with neither --watch nor --all", seeHelp(cmd))
+			case closed:
+				return p.closedRooms(cmd.Context())
+			case watch:
 				return p.watchRooms(cmd.Context(), all)
 			}
 			return p.rooms(cmd.Context(), all)
@@ -38,6 +45,7 @@ Their "state" is "coming".`,
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on and show what changes")
 	cmd.Flags().BoolVar(&all, "all", false, "with --json, list also the rooms to come")
+	cmd.Flags().BoolVar(&closed, "closed", false, "list your own rooms that are closed")
 	return cmd
 }
 
@@ -59,12 +67,7 @@ func (p *program) rooms(ctx context.Context, all bool) error {
 		return err
 	}
 	if p.json {
-		for _, r := range rooms {
-			if err := p.line(r); err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.roomLines(rooms)
 	}
 	live, coming := byState(rooms)
 	if len(live) == 0 {
@@ -77,6 +80,38 @@ func (p *program) rooms(ctx context.Context, all bool) error {
 		}
 	}
 	return p.roomTables(live, coming)
+}
+
+// roomLines prints rooms for scripts.
+func (p *program) roomLines(rooms []web.RoomLine) error {
+	for _, r := range rooms {
+		if err := p.line(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closedRooms lists the rooms that this node's person may reopen.
+func (p *program) closedRooms(ctx context.Context) error {
+	node, err := p.node()
+	if err != nil {
+		return err
+	}
+	rooms, err := node.ClosedRooms(ctx)
+	switch {
+	case err != nil:
+		return err
+	case p.json:
+		return p.roomLines(rooms)
+	case len(rooms) == 0:
+		return p.say("No room of yours is closed.\n")
+	}
+	rows := [][]string{{p.faint("CLOSED"), p.faint("TITLE"), p.faint("OPENED"), p.faint("LANGUAGE"), ""}}
+	for _, r := range rooms {
+		rows = append(rows, []string{shortRoom(r.Room), p.title(r), moment(r.Started), orDash(r.Language), p.faint(standing(r))})
+	}
+	return p.table(rows)
 }
 
 // byState parts the live rooms from those to come.

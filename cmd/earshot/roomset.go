@@ -74,7 +74,7 @@ to come, and this node opens it then.`
 		}
 		var what []string
 		for _, a := range acts {
-			what = append(what, actWords(web.LogLine{Act: a.Act, Text: a.Text, Topics: a.Topics, Next: a.At}))
+			what = append(what, actWords(web.LogLine{Act: a.Act, Text: a.Text, Topics: a.Topics, Next: a.At}, ""))
 		}
 		return p.set(cmd.Context(), node, view, acts, "set", fmt.Sprintf("In %s you %s.", view.Title, strings.Join(what, ", ")))
 	}
@@ -82,6 +82,8 @@ to come, and this node opens it then.`
 	flags.StringVar(&f.title, "title", "", "`TITLE` of the room")
 	flags.StringArrayVar(&f.topics, "topic", nil, "what it is about, `T` (repeatable)")
 	flags.StringVar(&f.language, "language", "", "the `LANG` spoken, such as en or pt-BR")
+	flags.StringVar(&f.language, "lang", "", "as earshot open has it")
+	_ = flags.MarkHidden("lang")
 	flags.StringVar(&f.stage, "stage", "", "`WHO` may speak: open (anybody), host (whom host and moderators let), moderators (nobody else)")
 	flags.BoolVar(&f.lock, "lock", false, "take nobody new in")
 	flags.BoolVar(&f.unlock, "unlock", false, "take people in again")
@@ -104,7 +106,7 @@ func (f *settingFlags) acts(cmd *cobra.Command, now time.Time) (acts []web.ActRe
 		}
 		acts = append(acts, web.ActRequest{Act: web.ActTopics, Topics: topics})
 	}
-	if given("language") {
+	if given("language") || given("lang") {
 		acts = append(acts, web.ActRequest{Act: web.ActLanguage, Text: f.language})
 	}
 	if given("stage") {

@@ -37,8 +37,8 @@ func (f *fakeNode) Act(_ context.Context, _ string, r web.ActRequest) error {
 func (f *fakeNode) Log(context.Context, string) (web.RoomLog, error) {
 	return web.RoomLog{Room: roomID, Hash: strings.Repeat("ab", 32), Actions: []web.LogLine{
 		{Actor: budiID, Name: "budi", Act: web.ActGrant, Peer: citraID, PeerName: "citra", Role: "moderator", Right: "host", Stands: true},
-		{Actor: citraID, Name: "citra", Act: web.ActBan, Peer: dewiID, ForMS: 3_600_000, Right: "moderator", By: budiID},
-	}, Standing: web.Standing{Host: budiID, Moderators: []string{citraID}, Speakers: []string{}, Carriers: []string{}, Banned: []string{dewiID},
+		{Actor: citraID, Name: "citra", Act: web.ActBan, Peer: dewiID, ForMS: 3_600_000, EndedBy: budiID},
+	}, Standing: web.Standing{Opened: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Muted: []string{}, Host: budiID, Moderators: []string{citraID}, Speakers: []string{}, Carriers: []string{}, Banned: []string{dewiID},
 		Title: "Why the sky is dark", Topics: []string{}, Stage: "open", Locked: true}}, nil
 }
 
@@ -94,13 +94,40 @@ func TestStageActs(t *testing.T) {
 	}
 }
 
+// TestLog: the log in words, in which those have one's own names who have some.
 func TestLog(t *testing.T) {
 	f := &fakeNode{view: sky()}
 	got, stderr, code := call{home: home(t, f)}.run(t, "log", "7k2m")
-	for _, want := range []string{"budi   made citra moderator             host\n", "citra  banned 12D3KooW…Dewi for 60 min  does not stand: undone by who may\n",
-		"  moderators citra\n", "  banned     12D3KooW…Dewi\n", "  room       open, locked, 2 actions\n"} {
+	for _, want := range []string{"budi   opened the room\n", "budi   made Citra a moderator           host\n",
+		"Citra  banned 12D3KooW…Dewi for 60 min  does not stand: budi had ended Citra's moderating\n",
+		"  moderators Citra\n", "  banned     12D3KooW…Dewi\n", "  room       open, locked, 2 actions\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("code %d, %q: it does not say %q:\n%s", code, stderr, want, got)
+		}
+	}
+}
+
+// TestLogWords: who did what, by which right, and why not, is said of each kind of act.
+func TestLogWords(t *testing.T) {
+	names := calledIn{budiID: "budi", citraID: "citra"}
+	for _, c := range []struct {
+		line             web.LogLine
+		whom, act, right string
+	}{
+		{web.LogLine{Act: web.ActGrant, Role: "speaker", Peer: citraID, Stands: true, Right: "host"}, "citra", "let citra on stage", "host"},
+		{web.LogLine{Act: web.ActGrant, Role: "carrier", Peer: citraID, Stands: true, Right: "moderator", By: budiID}, "citra", "let citra carry the sound", "moderator by budi"},
+		{web.LogLine{Act: web.ActRevoke, Role: "speaker", Peer: citraID, Stands: true, Right: "host"}, "citra", "moved citra to the audience", "host"},
+		{web.LogLine{Act: web.ActRevoke, Role: "moderator", Peer: citraID, Stands: true, Right: "host"}, "citra", "took moderating from citra", "host"},
+		{web.LogLine{Act: web.ActRevoke, Role: "moderator", Actor: citraID, Peer: citraID, Stands: true, Right: "moderator", By: budiID}, "citra", "gave back the role of moderator", "moderator by budi"},
+		{web.LogLine{Act: web.ActMute, Peer: citraID, MayUnmute: true, Stands: true, Right: "host"}, "citra", "muted citra, until they turn their microphone on again", "host"},
+		{web.LogLine{Act: web.ActMute, Stands: true, Right: "host"}, "", "muted everybody but host and moderators", "host"},
+		{web.LogLine{Act: web.ActUnmute, Stands: true, Right: "host"}, "", "unmuted everybody", "host"},
+		{web.LogLine{Act: web.ActUnknown, Stands: true, Right: "host"}, "", "did something that this version does not know", "host"},
+		{web.LogLine{Act: web.ActLock, Actor: citraID, EndedBy: citraID}, "", "locked the room", "does not stand: citra had given moderating back"},
+		{web.LogLine{Act: web.ActLock, Actor: citraID}, "", "locked the room", "does not stand: nor does what made citra a moderator"},
+	} {
+		if act, right := actWords(c.line, c.whom), rightWords(c.line, names); act != c.act || right != c.right {
+			t.Errorf("%+v: %q, %q", c.line, act, right)
 		}
 	}
 }

@@ -17,6 +17,9 @@ type Backend interface {
 	Status(ctx context.Context) (Status, error)
 	// Rooms gives the live listed rooms, those this node is in, and those to come.
 	Rooms(ctx context.Context) ([]RoomLine, error)
+	// ClosedRooms gives those of this node's own that stay closed until its person
+	// reopens them.
+	ClosedRooms(ctx context.Context) ([]RoomLine, error)
 	// Changes returns a channel that holds a value whenever something that
 	// Rooms, Room or Status show may have changed, until stop is called.
 	Changes() (changed <-chan struct{}, stop func())
@@ -135,7 +138,7 @@ type RoomLine struct {
 	Listed    bool      `json:"listed"`
 	Joined    bool      `json:"joined"` // this node is in it
 	Closed    bool      `json:"closed"`
-	State     string    `json:"state"`  // live or coming
+	State     string    `json:"state"`  // live or coming; closed, where those were asked for
 	Locked    bool      `json:"locked"` // nobody new comes
 	// Next is when the room is live next, if that is said: a coming one opens then, by
 	// its host's clock.

@@ -30,9 +30,12 @@ type LogLine struct {
 	Name  string    `json:"name"`  // of the actor, as far as it is known here
 	// Right is host or moderator; "" of what does not stand. By is the peer ID of who
 	// made the actor moderator.
-	Right     string     `json:"right"`
-	By        string     `json:"by"`
-	Stands    bool       `json:"stands"` // nobody above the actor voided it
+	Right  string `json:"right"`
+	By     string `json:"by"`
+	Stands bool   `json:"stands"` // nobody above the actor voided it
+	// EndedBy is, where it does not stand, the peer ID of who ended the actor's
+	// moderating; "": nobody did, and what made them moderator does not hold either.
+	EndedBy   string     `json:"ended_by,omitempty"`
 	Act       string     `json:"act"`
 	Peer      string     `json:"peer"`      // peer ID of whom it is about; "": nobody, or everybody
 	PeerName  string     `json:"peer_name"` // as far as it is known here
@@ -47,11 +50,14 @@ type LogLine struct {
 // Standing is what a log comes to. Peers are peer IDs. Which bans and places on the
 // stage have run out, each node counts for itself.
 type Standing struct {
+	Opened     time.Time  `json:"opened"` // by the host's clock
 	Host       string     `json:"host"`
 	Moderators []string   `json:"moderators"`
 	Speakers   []string   `json:"speakers"` // who were let on stage
 	Carriers   []string   `json:"carriers"`
 	Banned     []string   `json:"banned"`
+	Muted      []string   `json:"muted"`        // of those whom somebody muted or unmuted by name
+	MutedAllBy string     `json:"muted_all_by"` // who muted everybody but the host and the moderators; "": nobody
 	Title      string     `json:"title"`
 	Topics     []string   `json:"topics"`
 	Language   string     `json:"language"`
@@ -67,10 +73,14 @@ type Standing struct {
 func LogOf(l *roster.Log, names map[protocol.PeerID]protocol.Name) RoomLog {
 	hash, entries, lawful := l.Hash(), l.Entries(), l.Roster()
 	out := RoomLog{Room: l.Room().String(), Hash: hex.EncodeToString(hash[:]), Actions: []LogLine{}, Standing: standingOf(lawful)}
-	appointer := map[protocol.ActionHash]protocol.PeerID{}
+	out.Opened, out.Muted = l.Genesis().Created.UTC(), idStrings(mutedByName(entries, lawful))
+	appointer, ended := map[protocol.ActionHash]protocol.PeerID{}, map[protocol.PeerID]protocol.PeerID{}
 	for _, e := range entries {
 		if g, ok := e.Deed.(protocol.Grant); ok && g.Role == protocol.RoleModerator {
 			appointer[e.Hash] = e.Actor
+		}
+		if p, ends := endsModerating(e.Deed); ends && e.Stands {
+			ended[p] = e.Actor
 		}
 	}
 	for _, e := range entries {
@@ -79,6 +89,8 @@ func LogOf(l *roster.Log, names map[protocol.PeerID]protocol.Name) RoomLog {
 			line.Right, line.By = protocol.RoleModerator.String(), by.String()
 		} else if e.Stands {
 			line.Right = protocol.RoleHost.String()
+		} else if by, known := ended[e.Actor]; known {
+			line.EndedBy = by.String()
 		}
 		if p := line.tell(e.Deed); p != "" {
 			line.Peer, line.PeerName = p.String(), string(names[p])
@@ -86,6 +98,36 @@ func LogOf(l *roster.Log, names map[protocol.PeerID]protocol.Name) RoomLog {
 		out.Actions = append(out.Actions, line)
 	}
 	return out
+}
+
+// endsModerating gives whose moderating a deed ends, if it stands.
+func endsModerating(deed protocol.Deed) (p protocol.PeerID, ends bool) {
+	switch d := deed.(type) {
+	case protocol.Revoke:
+		return d.Peer, d.Role == protocol.RoleModerator
+	case protocol.Remove:
+		return d.Peer, true
+	case protocol.Ban:
+		return d.Peer, true
+	}
+	return "", false
+}
+
+// mutedByName gives who is muted, of those whom an action names.
+func mutedByName(entries []roster.Entry, lawful *roster.Roster) (muted []protocol.PeerID) {
+	for _, e := range entries {
+		p := protocol.PeerID("")
+		switch d := e.Deed.(type) {
+		case protocol.Mute:
+			p = d.Peer
+		case protocol.Unmute:
+			p = d.Peer
+		}
+		if _, is := lawful.Muted(p); p != "" && is && !slices.Contains(muted, p) {
+			muted = append(muted, p)
+		}
+	}
+	return muted
 }
 
 // tell says what a deed does, and gives whom it is about.
@@ -150,7 +192,11 @@ func (l *LogLine) tellRoom(deed protocol.Deed) {
 }
 
 func standingOf(r *roster.Roster) Standing {
-	return Standing{Host: r.Founder().String(), Moderators: idStrings(r.Moderators()), Speakers: idStrings(r.Speakers()),
+	mutedAllBy := ""
+	if m, all := r.MutedAll(); all {
+		mutedAllBy = m.By.String()
+	}
+	return Standing{MutedAllBy: mutedAllBy, Host: r.Founder().String(), Moderators: idStrings(r.Moderators()), Speakers: idStrings(r.Speakers()),
 		Carriers: idStrings(r.Carriers()), Banned: idStrings(r.Banned()), Title: r.Title(), Topics: list(r.Topics()), Language: r.Language(),
 		Stage: r.Stage().String(), Locked: r.Locked(), Paused: r.Paused(), Closed: r.Closed(), Pinned: r.Pin(), Next: said(r.Next())}
 }

@@ -47,17 +47,19 @@ func (s *Server) newPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) rooms(w http.ResponseWriter, r *http.Request) error {
-	rooms, err := s.backend.Rooms(r.Context())
-	if err != nil {
-		return err
-	}
-	state := r.URL.Query().Get("state")
+	state, ask := r.URL.Query().Get("state"), s.backend.Rooms
 	switch state {
 	case "":
 		state = StateLive
 	case StateLive, StateComing, "all":
+	case StateClosed:
+		ask = s.backend.ClosedRooms
 	default:
-		return malformed("there is no such state of a room", "ask for state=live, coming or all", nil)
+		return malformed("there is no such state of a room", "ask for state=live, coming, all or closed", nil)
+	}
+	rooms, err := ask(r.Context())
+	if err != nil {
+		return err
 	}
 	rooms = slices.DeleteFunc(wholeRooms(rooms), func(l RoomLine) bool { return state != "all" && l.State != state })
 	return answer(w, http.StatusOK, rooms)

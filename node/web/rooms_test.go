@@ -72,6 +72,9 @@ func TestRoomsToComeAreAskedFor(t *testing.T) {
 	if all, err := c.AllRooms(t.Context()); err != nil || len(all) != 2 || all[1].State != web.StateComing || !all[1].Next.Equal(next) {
 		t.Errorf("%+v, %v", all, err)
 	}
+	if closed, err := c.ClosedRooms(t.Context()); err != nil || len(closed) != 1 || closed[0].State != web.StateClosed {
+		t.Errorf("%+v, %v", closed, err)
+	}
 	if response := send(t, server, "GET", "/api/v1/rooms?state=gone", nil, ""); response.StatusCode != http.StatusBadRequest {
 		t.Error(response.Status)
 	}

@@ -88,6 +88,11 @@ func (c *Client) AllRooms(ctx context.Context) ([]web.RoomLine, error) {
 	return ask[[]web.RoomLine](ctx, c, http.MethodGet, "/api/v1/rooms?state=all", nil)
 }
 
+// ClosedRooms asks for the node's own that stay closed until they are reopened.
+func (c *Client) ClosedRooms(ctx context.Context) ([]web.RoomLine, error) {
+	return ask[[]web.RoomLine](ctx, c, http.MethodGet, "/api/v1/rooms?state=closed", nil)
+}
+
 // Open opens a room, which the node carries from then on.
 func (c *Client) Open(ctx context.Context, r web.OpenRequest) (web.Opened, error) {
 	return ask[web.Opened](ctx, c, http.MethodPost, "/api/v1/rooms", r)
