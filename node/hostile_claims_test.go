@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 )
@@ -111,16 +113,16 @@ func TestADelegateFillsNoRoom(t *testing.T) {
 	dewi := start(t, "dewi")
 	e := dewi.listen(s.ctx, s.link)
 	dewi.eventually("who comes later hears", func() bool { return e.count('a') > 20 })
-	dewi.eventually("and may carry", func() bool {
-		for _, m := range ana.view(s.room).Members {
-			if m.Peer == dewi.self.String() {
-				return m.Role == "carrier"
-			}
-		}
-		return false
-	})
+	dewi.eventually("and may carry", s.shownAsCarrier(dewi))
 	e.stop(t)
 	s.unhurt()
+}
+
+// shownAsCarrier says whether the founder sees that a node may carry the room.
+func (s *stage) shownAsCarrier(v *running) func() bool {
+	return func() bool {
+		return slices.ContainsFunc(s.ana().view(s.room).Members, func(m web.Member) bool { return m.Peer == v.self.String() && m.Role == "carrier" })
+	}
 }
 
 // TestThoseWhoLeftLeaveTheirPlaces has more people offer to carry than the
@@ -153,14 +155,7 @@ func TestThoseWhoLeftLeaveTheirPlaces(t *testing.T) {
 	all.Wait()
 	dewi := start(t, "dewi", ana)
 	e := dewi.listen(s.ctx, s.link)
-	dewi.eventually("who comes later may carry", func() bool {
-		for _, m := range ana.view(s.room).Members {
-			if m.Peer == dewi.self.String() {
-				return m.Role == "carrier"
-			}
-		}
-		return false
-	})
+	dewi.eventually("who comes later may carry", s.shownAsCarrier(dewi))
 	e.stop(t)
 	s.unhurt()
 }
