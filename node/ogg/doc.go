@@ -30,8 +30,7 @@
 // OpusTags packet, RFC 7845 section 5.2), and a late speaker's are written into
 // it before their first sound: one stream a speaker, nothing for any of the
 // three to complain about. A pipe can't be written into again: there, speakers
-// are announced, or gathered for a moment, and one who still comes unexpected
-// begins a new link (legal, and complete in opusinfo and in this package).
+// are gathered for a moment, and one who comes later begins a new link (legal, and complete in opusinfo and in this package).
 // A program that reads along while a file is written learns of a late speaker
 // when it opens the file again.
 //

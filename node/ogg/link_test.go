@@ -87,23 +87,23 @@ func TestMoreSpeakersThanRoom(t *testing.T) {
 	}
 }
 
-// In a pipe, who was announced, or speaks at once, shares the first link; who
-// comes unannounced begins another, and the timeline goes on.
+// In a pipe, those who speak at once share the first link; who comes later begins
+// another, and the timeline goes on.
 func TestLateSpeakersInAPipe(t *testing.T) {
 	c, out := newClock(), &bytes.Buffer{}
 	o := c.options()
 	o.Gather = 100 * time.Millisecond
 	w := NewWriter(out, o)
-	w.Announce("a", "Ana")
-	w.Announce("b", "Budi")
 	must(t, w.Packet(1, "a", "Ana", 0, celt(3, 1)))
+	c.pass(20 * time.Millisecond)
+	must(t, w.Packet(2, "b", "Budi", 0, celt(3, 3)))
 	c.pass(20 * time.Millisecond)
 	must(t, w.Packet(3, "c", "Citra", 0, celt(3, 2)))
 	if out.Len() != 0 {
 		t.Fatalf("%d bytes too early", out.Len())
 	}
-	c.pass(100 * time.Millisecond)
-	must(t, w.Packet(2, "b", "Budi", 0, celt(3, 3)))
+	c.pass(80 * time.Millisecond)
+	must(t, w.Flush())
 	if _, links := demux(t, out.Bytes()); links != 1 {
 		t.Fatalf("%d links", links)
 	}

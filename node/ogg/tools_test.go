@@ -301,14 +301,6 @@ func TestRecordingsInOtherReaders(t *testing.T) {
 		both(t, NewWriter(f, c.at(f)), c, func() { judge(t, f.Name(), false, packets[:n/2/10*10]) })
 		judge(t, f.Name(), true, packets, backwards)
 	})
-	t.Run("an announced speaker in a pipe", func(t *testing.T) {
-		c, f := newClock(), file(t)
-		w := NewWriter(f, c.options())
-		w.Announce("a", "Ana")
-		w.Announce("b", "Budi")
-		both(t, w, c, func() {})
-		judge(t, f.Name(), true, packets, backwards)
-	})
 	t.Run("a pause", func(t *testing.T) {
 		f := file(t)
 		w := NewWriter(f, Options{At: f})

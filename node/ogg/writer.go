@@ -82,15 +82,6 @@ func NewWriter(w io.Writer, options Options) *Writer {
 	}
 }
 
-// Announce says that peer may speak, before it does. Where a late speaker would
-// begin a new link, announced ones have their stream from the start; it stays
-// empty if they never speak. It means nothing once the start is written.
-func (w *Writer) Announce(peer, name string) {
-	if w.err == nil && peer != "" && w.options.At == nil && !w.link.begun && w.peers[peer] == nil && len(w.link.streams) < maxStreams {
-		w.link.streams = append(w.link.streams, w.open(checksum(0, []byte(peer)), peer, name))
-	}
-}
-
 // Packet records one packet of peer's source as it is. Those of a source come
 // in order; timestamp is its RTP timestamp at 48 kHz, and what it skips is
 // silence. A source's first packet stands at the time when it came.

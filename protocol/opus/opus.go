@@ -1,5 +1,5 @@
 // Package opus reads from an Opus packet's first bytes (RFC 6716 section 3)
-// how long it plays and in how many channels. It decodes no sound.
+// how long it plays. It decodes no sound.
 package opus
 
 import (
@@ -42,15 +42,6 @@ func Samples(packet []byte) (int, error) {
 func Duration(packet []byte) (time.Duration, error) {
 	samples, err := Samples(packet)
 	return time.Duration(samples) * time.Second / Rate, err
-}
-
-// Channels gives the channels that packet was coded in, 1 or 2. It looks at the
-// table-of-contents byte alone; an empty packet has none.
-func Channels(packet []byte) int {
-	if len(packet) == 0 {
-		return 0
-	}
-	return 1 + int(packet[0]>>2&1)
 }
 
 // frameSamples gives the length of each frame after its configuration, the top
