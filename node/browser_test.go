@@ -35,11 +35,7 @@ func (b *browser) testSpeaksAndHears(t *testing.T) {
 	session, answer := ana.whip(ctx, o.Room, microphone.offer("speak()"))
 	microphone.accept(answer)
 
-	h := player.hear(phrase)
-	for tries := 1; tries < 3 && h.concealed() > glitches; tries++ {
-		t.Logf("concealed %v, trying again", h.concealed())
-		h = player.hear(phrase)
-	}
+	h := player.hearsWell()
 	h.check(t, ana.speaksAs(o.Room), glitches)
 
 	budi.eventually("ana speaks", budi.seesSpeaking(o.Room, ana))
@@ -55,7 +51,7 @@ func (b *browser) testRelayDies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	citra := start(t, "citra")
-	ana, budi, dewi := start(t, "ana", citra), start(t, "budi", citra), start(t, "dewi", citra)
+	ana, budi, dewi := startWith(t, "ana", lendsNothing, citra), startWith(t, "budi", lendsNothing, citra), start(t, "dewi", citra)
 	o := citra.open(ctx, "Why the sky is dark", "open")
 	dewi.eventually("the room is in the directory", dewi.sees(o.Room))
 	dewi.listen(ctx, o.Room)
@@ -64,26 +60,33 @@ func (b *browser) testRelayDies(t *testing.T) {
 	for _, n := range []*running{ana, budi} {
 		n.eventually("the room is in the directory", n.sees(o.Room))
 	}
-	_, answer, err := budi.Play(ctx, o.Room, player.offer("listen()"))
-	must(t, err)
-	player.accept(answer)
-	_, answer, err = ana.Publish(ctx, o.Room, microphone.offer("speak()"))
-	must(t, err)
-	microphone.accept(answer)
+	offer := player.offer("listen()")
+	player.accept(answered(budi, func() (string, error) {
+		_, answer, err := budi.Play(ctx, o.Room, offer)
+		return answer, err
+	}))
+	offer = microphone.offer("speak()")
+	microphone.accept(answered(ana, func() (string, error) {
+		_, answer, err := ana.Publish(ctx, o.Room, offer)
+		return answer, err
+	}))
 	source := ana.speaksAs(o.Room)
 	budi.eventually("one relay, one standby", settled(o.Room, 0, citra, ana, budi, dewi))
 	for _, n := range []*running{ana, budi} {
 		n.eventually("attached to relay and standby", n.attached(o.Room))
 	}
-	before := budi.view(o.Room)
-	if before.Relay != citra.self.String() || before.Standby != dewi.self.String() {
-		t.Fatalf("citra does not relay, or dewi not stand by: %+v", before)
+	before, relay, heir := budi.view(o.Room), citra, dewi
+	if before.Relay == dewi.self.String() { // where the machine has much else to do
+		relay, heir = dewi, citra
 	}
 
 	budi.eventually("a phrase begins", player.phraseBegins())
-	citra.Kill()
+	relay.Kill()
 	player.hear(phrase).check(t, source, outage)
-	budi.eventually("another relay", settled(o.Room, before.Term, ana, budi, dewi))
+	budi.eventually("another relay", func() bool {
+		v := budi.view(o.Room)
+		return v.Relay == heir.self.String() && v.Term > before.Term
+	})
 
 	microphone.call("connection.close()", nil)
 	budi.eventually("ana speaks no more", not(budi.seesSpeaking(o.Room, ana)))

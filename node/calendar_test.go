@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,9 +38,12 @@ func (r *running) lists(room, state string) (l *web.RoomLine) {
 func TestRoomToCome(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	ana := start(t, "ana")
-	budi := start(t, "budi", ana)
-	at := time.Now().Add(4 * time.Second)
+	var ahead atomic.Int64 // of the machine's clock
+	wall := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	clock := func(c *Config) { c.Wall = wall }
+	ana := startWith(t, "ana", clock)
+	budi := startWith(t, "budi", clock, ana)
+	at := wall().Add(time.Hour)
 	o, err := ana.Open(ctx, web.OpenRequest{Title: "Tomorow", Stage: "open", Topics: []string{"time"}, At: &at})
 	must(t, err)
 	if o.Next == nil || !o.Next.Equal(at.Truncate(time.Millisecond)) {
@@ -51,7 +55,6 @@ func TestRoomToCome(t *testing.T) {
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActTitle, Text: "Tomorrow"}))
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActLock}))
 	budi.eventually("the changed title", func() bool { l := budi.line(o.Room); return l != nil && l.Title == "Tomorrow" && l.Locked })
-	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActUnlock}))
 	if err := ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActPause}); codeOf(err) != protocol.CodeOpensLater {
 		t.Errorf("a pause of nobody: %v", err)
 	}
@@ -66,11 +69,13 @@ func TestRoomToCome(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 
-	if l := budi.lists(o.Room, web.StateLive); time.Now().Before(at) || l.Title != "Tomorrow" || l.Closed || !l.Following {
-		t.Errorf("%v: %+v", time.Now(), l)
+	ahead.Store(int64(time.Hour - 2*time.Second))
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActUnlock})) // after which ana's node looks at the clock
+	if l := budi.lists(o.Room, web.StateLive); wall().Before(at) || l.Title != "Tomorrow" || l.Closed || !l.Following {
+		t.Errorf("%v: %+v", wall(), l)
 	}
 	budi.listen(ctx, o.Room)
-	next := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	next := wall().Add(time.Hour).Truncate(time.Millisecond)
 	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &next}))
 	budi.eventually("its next time is shown", func() bool {
 		l := budi.line(o.Room)

@@ -105,7 +105,7 @@ func (p *tab) hear(long time.Duration) *hearing {
 		before = p.played()
 	}
 	h := &hearing{levels: map[protocol.Source]*span{}}
-	for enough := int(long.Seconds() * protocol.ClockRate); h.Samples < enough; <-look.C {
+	for enough := int(long.Seconds() * protocol.ClockRate); h.Samples < enough || !h.paused() && h.Samples < 5*enough; <-look.C {
 		after := p.played()
 		h.played = since(before, after)
 		for _, l := range after {
@@ -117,6 +117,30 @@ func (p *tab) hear(long time.Duration) *hearing {
 				s.low, s.high = min(s.low, c.Level), max(s.high, c.Level)
 			}
 		}
+	}
+	return h
+}
+
+// paused says whether each voice was heard at its lowest too, which a busy browser
+// may be asked too seldom for within one phrase.
+func (h *hearing) paused() bool {
+	for _, s := range h.levels {
+		if s.low > s.high/10 {
+			return false
+		}
+	}
+	return len(h.levels) > 0
+}
+
+// hearsWell hears one phrase after another, up to one that has no more glitches than a
+// machine may have at times, and gives the last.
+func (p *tab) hearsWell() (h *hearing) {
+	p.t.Helper()
+	for range 10 {
+		if h = p.hear(phrase); h.concealed() <= glitches {
+			break
+		}
+		p.t.Logf("concealed %v, listening on", h.concealed())
 	}
 	return h
 }
@@ -140,7 +164,7 @@ func (h *hearing) concealed() time.Duration {
 // check checks that a source was heard alone, and whole.
 func (h *hearing) check(t *testing.T, source protocol.Source, conceals time.Duration) {
 	t.Helper()
-	if s := h.levels[source]; len(h.levels) != 1 || s == nil || s.high == 0 || s.low > s.high/10 {
+	if s := h.levels[source]; len(h.levels) != 1 || s == nil || s.high == 0 || !h.paused() {
 		t.Errorf("heard sources %v, want %d alone, with a level that moves", slices.Collect(maps.Keys(h.levels)), source)
 	}
 	if h.Lost != 0 || h.Received == 0 {

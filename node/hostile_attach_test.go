@@ -16,7 +16,7 @@ func TestAskingToAttachIsNoWayToBeSentMuch(t *testing.T) {
 	for _, v := range s.nodes {
 		h := newEnemy(t)
 		h.at(v)
-		bytes := 0
+		began, bytes := time.Now(), 0
 		for range 300 { // as fast as a link's messages may come
 			h.attach(v, s.id, pb.Attach_WARM)
 			time.Sleep(3 * time.Millisecond)
@@ -29,8 +29,9 @@ func TestAskingToAttachIsNoWayToBeSentMuch(t *testing.T) {
 			}
 			return nil
 		})
-		if n := len(answers); n == 0 || n > 16 {
-			t.Errorf("%s answers %d times, %d bytes", v.name, n, bytes)
+		took := max(time.Since(began), time.Second) // a busy machine takes longer
+		if n := len(answers); n == 0 || time.Duration(n)*time.Second > 16*took {
+			t.Errorf("%s answers %d times in %v, %d bytes", v.name, n, took, bytes)
 		}
 	}
 	s.unhurt()

@@ -109,9 +109,7 @@ func TestWrongWordsChangeNothing(t *testing.T) {
 			s.dropped("gossip of a later version") >= 3 && s.dropped("of a later version") >= 3
 	})
 	for _, v := range s.nodes {
-		if now := v.view(s.room); now.Term != before.Term || now.Relay != before.Relay || now.Standby != before.Standby {
-			t.Errorf("%s is at term %d, relay %s", v.name, now.Term, now.Relay)
-		}
+		s.unmoved(v, before, "wrong words moved it")
 		if got := s.names(v); !slices.Equal(got, members) {
 			t.Errorf("%s sees %v, not %v", v.name, got, members)
 		}
@@ -268,9 +266,7 @@ func TestACrowdKeepsNobodyOut(t *testing.T) {
 		return s.dropped("messages too often")+s.dropped("gossip flooding") > int64(words)/2 && s.dropped("more members than this node remembers") > 0
 	})
 	for _, v := range s.nodes {
-		if now := v.view(s.room); now.Term != before.Term || now.Relay != before.Relay {
-			t.Errorf("%s is at term %d, relay %s: the flood delayed the claims", v.name, now.Term, now.Relay)
-		}
+		s.unmoved(v, before, "the flood delayed the claims")
 		if n := len(s.names(v)); n > protocol.MaxMembers+3 {
 			t.Errorf("%s has %d members", v.name, n)
 		}

@@ -44,7 +44,8 @@ new MutationObserver(changes => {
 // page is a node's page in a tab.
 type page struct {
 	*tab
-	streams    atomic.Int64 // of events, opened so far
+	streams    atomic.Int64  // of events, opened so far
+	slow       time.Duration // the longest that one look at it took: the machine's own
 	mu         sync.Mutex
 	complaints []string // of the console: errors, and what the policy forbids
 	expected   []string // words of those that are none
@@ -128,11 +129,19 @@ func (p *page) eventually(what, expression string) {
 	p.t.Helper()
 	look := time.NewTicker(25 * time.Millisecond)
 	defer look.Stop()
-	for late := time.Now().Add(patience); !p.is(expression); <-look.C {
+	for late := time.Now().Add(patience); !p.looks(expression); <-look.C {
 		if time.Now().After(late) {
 			p.t.Fatalf("not in time: %s; the page says: %.600s", what, p.text(`document.body.innerText`))
 		}
 	}
+}
+
+// looks is is, and notes how long that took.
+func (p *page) looks(expression string) bool {
+	p.t.Helper()
+	began := time.Now()
+	defer func() { p.slow = max(p.slow, time.Since(began)) }()
+	return p.is(expression)
 }
 
 // shows waits for words in an element that can be seen.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/earshot-audio/earshot/node/stall"
+	"github.com/earshot-audio/earshot/node/web"
 	"github.com/earshot-audio/earshot/protocol"
 	"github.com/earshot-audio/earshot/protocol/pb"
 	"github.com/earshot-audio/earshot/protocol/roster"
@@ -110,6 +111,21 @@ func (s *stage) unhurt(certified ...byte) {
 // missable is how many packets a listener may miss: as many as were said while this
 // machine stood still.
 func (s *stage) missable() uint32 { return uint32(s.stood() / (20 * time.Millisecond)) }
+
+// unmoved checks that a node has the relay and the standby still that the room had. Where
+// the machine itself stood still for half a beat, nothing can be said.
+func (s *stage) unmoved(v *running, before web.RoomView, why string) {
+	s.t.Helper()
+	now := v.view(s.room)
+	if now.Term == before.Term && now.Relay == before.Relay && now.Standby == before.Standby {
+		return
+	}
+	if stood := s.stood(); stood > beatsApart/4 {
+		s.t.Logf("%s is at term %d, relay %s, but the machine stood still for %v", v.name, now.Term, now.Relay, stood)
+		return
+	}
+	s.t.Errorf("%s is at term %d, relay %s, standby %s: %s", v.name, now.Term, now.Relay, now.Standby, why)
+}
 
 // dropped adds up what the nodes show as refused, by reason.
 func (s *stage) dropped(reason string) (n int64) {
