@@ -168,3 +168,31 @@ func TestJoinAfterRemovals(t *testing.T) {
 		})
 	}
 }
+
+// Who is cut off while people are sent out, and while its relay goes for good, finds
+// the room that is left.
+func TestBackAfterRemovals(t *testing.T) {
+	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
+		founder, other, away := w.nodes[0], w.nodes[1], w.nodes[4]
+		away.lends = false
+		w.party()
+		founder.grants(other, protocol.RoleModerator)
+		w.sameLog(time.Second, w.nodes...)
+		w.parts(away)
+		w.sleep(time.Second)
+		for _, n := range w.nodes[2:4] {
+			other.grants(n, protocol.RoleSpeaker)
+			other.does(protocol.Remove{Peer: n.id})
+			if n.ends(5*time.Second) == nil {
+				t.Errorf("%v stays", n)
+			}
+		}
+		founder.kill()
+		w.settles(settling, other)
+		w.sleep(30 * time.Second)
+		w.heal()
+		w.sleep(5 * time.Second)
+		w.settles(settling, other, away)
+		w.sameLog(time.Second, other, away)
+	})
+}
