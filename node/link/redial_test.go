@@ -9,6 +9,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
+// After the first tries the pause before the next one doubles, up to a bound, and no
+// two are the same.
 func TestPause(t *testing.T) {
 	for tries, want := range map[int]time.Duration{
 		0: redial, 1: redial, quickTries: redial, quickTries + 1: 2 * redial, quickTries + 3: 8 * redial,

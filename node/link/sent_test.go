@@ -8,6 +8,8 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
+// What the far side has taken is not sent again. It takes nothing back, and nothing
+// that was not sent.
 func TestSent(t *testing.T) {
 	var s sent
 	for i := range 10 {

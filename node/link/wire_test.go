@@ -96,6 +96,7 @@ func FuzzHello(f *testing.F) {
 	})
 }
 
+// Round trips are smoothed; loss is that of the last reports.
 func TestHealth(t *testing.T) {
 	var h health
 	if _, ok := h.roundTrip(); ok {
@@ -138,6 +139,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A Ping that is not answered is silence once the path's own round trips don't explain
+// it.
 func TestSilence(t *testing.T) {
 	var h health
 	now := time.Unix(1, 0)

@@ -13,6 +13,7 @@ import (
 	"github.com/earshot-audio/earshot/protocol/opus"
 )
 
+// What was spoken is in the file to the byte, and this package reads it again.
 func TestOneSpeaker(t *testing.T) {
 	c, out := newClock(), &bytes.Buffer{}
 	w := NewWriter(out, c.options())
@@ -72,6 +73,8 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// A pause is filled with packets of one byte, but for what is shorter than any packet
+// (RFC 7845 section 4.1).
 func TestFilledPause(t *testing.T) {
 	for _, toc := range []byte{31 << 3, 16 << 3, 9<<3 | 4, 11 << 3, 12 << 3} {
 		out := &bytes.Buffer{}
@@ -102,6 +105,7 @@ func TestFilledPause(t *testing.T) {
 	}
 }
 
+// What is refused leaves the stream as it was.
 func TestRefused(t *testing.T) {
 	out := &bytes.Buffer{}
 	w := NewWriter(out, Options{})

@@ -8,6 +8,8 @@ import (
 	"github.com/pion/rtcp"
 )
 
+// A report counts once, and only of what was sent; one that was overtaken takes
+// nothing back, and numbers wrap.
 func TestAcks(t *testing.T) {
 	a := newAcks(65535)
 	if a.pending() {
@@ -49,6 +51,7 @@ func TestAcks(t *testing.T) {
 	}
 }
 
+// The first packet is reported at once, what comes later once in an interval.
 func TestReports(t *testing.T) {
 	r := newReports(65534, 200*ms)
 	if r.due(0) {

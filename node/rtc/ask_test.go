@@ -11,6 +11,7 @@ import (
 	"github.com/pion/stun/v4"
 )
 
+// Each server, asked at either family, says from where it was asked.
 func TestAsk(t *testing.T) {
 	requireIPv6(t)
 	any := Config{Listen: netip.MustParseAddrPort("0.0.0.0:0")}
@@ -137,6 +138,7 @@ func TestAnswersAreUsedAgain(t *testing.T) {
 	<-a.outside.turn
 }
 
+// Each server is asked once, three at the most, of both families where there are both.
 func TestChoose(t *testing.T) {
 	for _, c := range []struct{ servers, want []string }{
 		{nil, nil},

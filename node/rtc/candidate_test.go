@@ -65,6 +65,8 @@ var remote = []struct {
 	{"", false, false},
 }
 
+// Candidates that this node may not call are left out, wherever a description has
+// them.
 func TestLeaveOut(t *testing.T) {
 	for _, loopback := range []bool{false, true} {
 		for _, c := range remote {

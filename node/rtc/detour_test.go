@@ -63,6 +63,7 @@ func detoured(t testing.TB, one, two Config) (a, b *side, la, lb *Link) {
 
 func by(l *Link, path string) func() bool { return func() bool { return l.Stats().Path == path } }
 
+// Where UDP never works the detour is up within a second, and loses nothing.
 func TestNeverAnyUDP(t *testing.T) {
 	t.Parallel()
 	loss := &lossy{}
@@ -131,6 +132,7 @@ func TestUDPComesLater(t *testing.T) {
 	}
 }
 
+// UDP that dies in mid-speech costs about a second of sound, and no frame.
 func TestUDPDiesInSpeech(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -209,6 +211,7 @@ func TestUDPThatIsNotToBeTrusted(t *testing.T) {
 	}
 }
 
+// Loss alone is no reason for the detour.
 func TestLossDoesNotLeaveUDP(t *testing.T) {
 	t.Parallel()
 	loss := &lossy{}

@@ -298,6 +298,7 @@ func TestLateConnectAsksForTheOfferAgain(t *testing.T) {
 	receiveFrom(t, "Up", b.up)
 }
 
+// A link whose far side let go is the same one when it is up again.
 func TestReconnect(t *testing.T) {
 	a, b := pair(t, Config{times: hurried}, Config{times: hurried})
 	la, lb := join(t, a, b)

@@ -72,6 +72,7 @@ func TestGapsAreBounded(t *testing.T) {
 	}
 }
 
+// What is young enough may be sent again: a few times, and not too fast.
 func TestHistory(t *testing.T) {
 	var h history
 	at := time.Duration(0)
@@ -171,6 +172,8 @@ func TestNackFloodIsBounded(t *testing.T) {
 	}
 }
 
+// Over a path that loses one packet in twenty each frame comes, once and unchanged,
+// for few packets more.
 func TestLossyLink(t *testing.T) {
 	loss := &lossy{}
 	loss.percent.Store(5)
