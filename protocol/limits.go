@@ -31,6 +31,7 @@ const (
 	MaxChats         = 500 // newest messages of a room that are kept
 	MaxChatsOfOne    = 50  // among them, of one sender
 	VouchedChats     = 250 // among them, of those for whom the log stands, whatever others write
+	AttachedChats    = 125 // among them, of those who were attached, in turn
 	MaxHides         = 128 // kept
 	MaxReactionBytes = 32
 	MaxCaptionBytes  = 300

@@ -57,7 +57,7 @@ func TestCaptionsOfACrowd(t *testing.T) {
 			taken += s.sent - before
 		}
 	}
-	if most := s.captions.all.newcomers.Burst(); taken != most {
+	if most := s.captions.all.loose.Burst(); taken != most {
 		t.Errorf("%d of a crowd's captions pass, want %d", taken, most)
 	}
 	s.acts(0, protocol.Grant{Peer: s.nodes[1].id, Role: protocol.RoleSpeaker})

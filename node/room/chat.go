@@ -59,10 +59,12 @@ var (
 )
 
 // chat is what people wrote in the room. What is kept is decided by what was
-// written and the log alone: of a sender the newest MaxChatsOfOne in their order; of
-// those for whom the log stands the newest VouchedChats, which no crowd pushes out;
-// of all else the newest, MaxChats together. So all who heard the same keep the
-// same, and what was pushed out does not come back when it is played back.
+// written, who was attached then and the log alone: of a sender the newest
+// MaxChatsOfOne in their order; of those for whom the log stands the newest
+// VouchedChats, which no crowd pushes out; of what others wrote while they were
+// attached AttachedChats, of each as many as of any other; of all else the newest,
+// MaxChats together. So all who heard the same keep the same, and what was pushed out
+// does not come back when it is played back.
 type chat struct {
 	said  []*remark // in order
 	by    map[protocol.MessageID]*remark
@@ -85,6 +87,7 @@ type chat struct {
 type remark struct {
 	*protocol.Message
 	at       time.Duration // when it was heard here
+	attached bool          // its writer was, then
 	revision uint64        // of the chat, when it or what hides it came
 }
 
@@ -167,9 +170,11 @@ func (c *chat) ahead(order uint64, now time.Duration) bool {
 	return order > orderASecond*uint64(orderAhead+(now-c.since)/time.Second)
 }
 
-// freshTalk is fresh's for what people write and show.
+// freshTalk is fresh's for what people write and show, within what they have together.
 func (r *Room) freshTalk(m *protocol.Message, s *sender, now time.Duration) bool {
 	switch {
+	case m.Presence != nil && !m.Presence.Leaving:
+		return r.within(r.presences, m.From, now)
 	case m.Chat != nil:
 		return r.freshChat(m, s, now)
 	case m.Reaction != nil:
@@ -201,6 +206,8 @@ func (r *Room) freshChat(m *protocol.Message, s *sender, now time.Duration) bool
 // countTalk counts a verified message against its sender, and what all have.
 func (r *Room) countTalk(m *protocol.Message, s *sender, now time.Duration) {
 	switch {
+	case m.Presence != nil && !m.Presence.Leaving:
+		r.spend(r.presences, m.From, now)
 	case m.Chat != nil:
 		if s.chat == nil {
 			s.chat = rate.NewLimiter(rate.Every(chatEach), chatsAtOnce+chatsLate)
@@ -227,19 +234,22 @@ func (c *chat) lacksIt(m *protocol.Message) bool {
 	return known == nil || cmp.Or(cmp.Compare(m.Chat.Order, known.Chat.Order), cmp.Compare(m.Digest(), known.Digest())) > 0
 }
 
-// keepChat keeps a message, if it is new and among the newest.
+// keepChat keeps a message that is said now, if it is new and has a place.
 func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
+	return r.keepRemark(&remark{Message: m, at: now, attached: r.isAttached(m.From, now)})
+}
+
+func (r *Room) keepRemark(w *remark) bool {
 	c := &r.chat
-	c.order = max(c.order, m.Chat.Order)
-	if !c.lacksIt(m) {
+	c.order = max(c.order, w.Chat.Order)
+	if !c.lacksIt(w.Message) {
 		return false
 	}
-	if other := c.by[m.ID()]; other != nil {
+	if other := c.by[w.ID()]; other != nil {
 		c.discard(slices.Index(c.said, other))
 	}
-	w := &remark{Message: m, at: now}
-	if c.of[m.From] >= protocol.MaxChatsOfOne {
-		first := slices.IndexFunc(c.said, func(o *remark) bool { return o.From == m.From })
+	if c.of[w.From] >= protocol.MaxChatsOfOne {
+		first := slices.IndexFunc(c.said, func(o *remark) bool { return o.From == w.From })
 		if inOrder(w, c.said[first]) < 0 {
 			return false
 		}
@@ -247,11 +257,11 @@ func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
 	}
 	i, _ := slices.BinarySearchFunc(c.said, w, inOrder)
 	c.said = slices.Insert(c.said, i, w)
-	c.by[m.ID()] = w
-	c.of[m.From]++
+	c.by[w.ID()] = w
+	c.of[w.From]++
 	if len(c.said) > protocol.MaxChats {
 		c.discard(c.spilled(r.lawful))
-		if c.by[m.ID()] == nil {
+		if c.by[w.ID()] == nil {
 			return false
 		}
 	}
@@ -261,22 +271,45 @@ func (r *Room) keepChat(m *protocol.Message, now time.Duration) bool {
 	return true
 }
 
-// spilled gives the message for which there is no place any more: the lowest, but for
-// the VouchedChats highest of those for whom the log stands.
+// spilled gives the message for which there is no place any more: the lowest that has
+// none of those kept for the known and the attached.
 func (c *chat) spilled(law *roster.Roster) int {
-	vouched, others := 0, -1 // how many, and the lowest of the others'
-	for i, w := range c.said {
-		switch {
-		case law.Vouched(w.From):
-			vouched++
-		case others < 0:
-			others = i
+	vouched, attached, lowest := 0, c.sharedOut(law), -1
+	for i, w := range slices.Backward(c.said) {
+		if law.Vouched(w.From) {
+			if vouched++; vouched <= protocol.VouchedChats {
+				continue
+			}
+		} else if attached[w] {
+			continue
+		}
+		lowest = i
+	}
+	return lowest
+}
+
+// sharedOut gives what is kept of those who were attached and for whom the log does
+// not stand: the newest message of each, then the one before, as far as places go. So
+// few who write much don't push out one who wrote once.
+func (c *chat) sharedOut(law *roster.Roster) map[*remark]bool {
+	type turn struct {
+		*remark
+		number int // of its writer's messages, from the newest
+	}
+	var turns []turn
+	of := map[protocol.PeerID]int{}
+	for _, w := range slices.Backward(c.said) {
+		if w.attached && !law.Vouched(w.From) {
+			of[w.From]++
+			turns = append(turns, turn{w, of[w.From]})
 		}
 	}
-	if vouched > protocol.VouchedChats {
-		return 0
+	slices.SortStableFunc(turns, func(a, b turn) int { return cmp.Compare(a.number, b.number) })
+	kept := map[*remark]bool{}
+	for _, t := range turns[:min(len(turns), protocol.AttachedChats)] {
+		kept[t.remark] = true
 	}
-	return others
+	return kept
 }
 
 func (c *chat) discard(i int) {

@@ -381,7 +381,7 @@ func TestAFloodOfChat(t *testing.T) {
 			carrier++
 		}
 	}
-	if got := len(s.chat.said); got > protocol.MaxChats || carrier < 10 || s.dropped["more chat of newcomers than a room takes"] == 0 {
+	if got := len(s.chat.said); got > protocol.MaxChats || carrier < 10 || s.dropped["more chat of newcomers without a link than a room takes"] == 0 {
 		t.Errorf("%d kept, %d of them the carrier's, dropped %v", got, carrier, s.dropped)
 	}
 }
@@ -425,14 +425,14 @@ func TestHostileRecalls(t *testing.T) {
 	if answers > recallsAtOnce {
 		t.Errorf("%d answers at once", answers)
 	}
-	// A child without a duty brings no more so than newcomers may say.
+	// A child without a duty brings no more so than those may say who are not attached.
 	s.says(1, 1, 1, wrote(1, "kept"))
 	s.clock += time.Minute
 	if got := ask(eve, 7); got != 2 {
 		t.Errorf("%d messages to a child that says it has more, want an answer and a question", got)
 	}
 	flood := &pb.Recalled{Room: s.cfg.Room[:]}
-	for i, key := range strangersKeys(t, 2*s.chat.all.newcomers.Burst()) {
+	for i, key := range strangersKeys(t, 2*s.chat.all.loose.Burst()) {
 		m := wrote(uint64(2+i), "flood")
 		m.Boot, m.Sequence = 1, 1
 		if err := m.Seal(s.cfg.Room, key); err != nil {
@@ -441,7 +441,7 @@ func TestHostileRecalls(t *testing.T) {
 		flood.Messages = append(flood.Messages, m.Raw)
 	}
 	s.linkMessage(eve, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: flood}}, s.clock)
-	if got := len(s.page()); got != 1+s.chat.all.newcomers.Burst() {
+	if got := len(s.page()); got != 1+s.chat.all.loose.Burst() {
 		t.Errorf("%d messages are kept", got)
 	}
 	if got := ask(eve, 7); got > 1 {

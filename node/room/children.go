@@ -2,6 +2,7 @@ package room
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -207,12 +208,8 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 	if own.Seal(r.cfg.Room, r.cfg.Key) == nil {
 		add(own.Raw)
 	}
-	for _, guests := range []bool{false, true} { // who names them goes before
-		for _, m := range r.members {
-			if m.raw != nil && guests == (m.presence.Door != "") {
-				add(m.raw)
-			}
-		}
+	for _, raw := range r.heard() {
+		add(raw)
 	}
 	if own := r.cfg.Profile; own != (protocol.Profile{}) {
 		r.sequence++
@@ -229,6 +226,26 @@ func (r *Room) state() (s *pb.RoomState, rest [][]byte) {
 	return s, rest
 }
 
+// heard gives the members' presences: who names guests goes before them, and a crowd
+// behind all others.
+func (r *Room) heard() [][]byte {
+	var in [4][][]byte // nodes, guests; the same of those who may have to make way
+	now := r.cfg.Now()
+	for p, m := range r.members {
+		i := 0
+		if m.presence.Door != "" {
+			i++
+		}
+		if !r.standsFor(p, now) && !r.isAttached(p, now) {
+			i += 2
+		}
+		if m.raw != nil {
+			in[i] = append(in[i], m.raw)
+		}
+	}
+	return slices.Concat(in[:]...)
+}
+
 // takeFeed takes a signed message that a link brought; who may not send us any
 // is not listened to.
 func (r *Room) takeFeed(id protocol.PeerID, m *pb.Feed, now time.Duration) {
@@ -237,19 +254,34 @@ func (r *Room) takeFeed(id protocol.PeerID, m *pb.Feed, now time.Duration) {
 		r.drop("fed by a stranger")
 		return
 	}
-	r.hearRaw(m.Message, id, now)
+	said := r.parse(m.Message)
+	if said == nil {
+		return
+	}
+	if m.Attached && r.believes(id) {
+		r.noteAttached(said.From, now)
+	}
+	r.hear(said, id, now)
 }
 
 func (r *Room) hearRaw(raw []byte, from protocol.PeerID, now time.Duration) {
+	if m := r.parse(raw); m != nil {
+		r.hear(m, from, now)
+	}
+}
+
+// parse reads a message of a link; nil: there is nothing to read.
+func (r *Room) parse(raw []byte) *protocol.Message {
 	m, err := protocol.ParseMessage(raw)
 	switch {
 	case errors.Is(err, protocol.ErrLater):
 		r.drop("of a later version")
+		return nil
 	case err != nil:
 		r.drop("malformed")
-	default:
-		r.hear(m, from, now)
+		return nil
 	}
+	return m
 }
 
 // takeResume makes a warm child live, from where it stands.

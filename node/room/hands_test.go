@@ -359,6 +359,7 @@ func TestARaisingAnewNeedsNoWordBetween(t *testing.T) {
 		s.says(n, 1, sequence, protocol.Message{Hand: &protocol.Hand{Up: true, Raised: raised}})
 	}
 	for n := 1; n < 3; n++ {
+		s.noteAttached(s.nodes[n].id, s.clock)
 		s.says(n, 1, 1, presence("ana"))
 		raise(n, 2, 2)
 	}
@@ -429,14 +430,14 @@ func TestAFloodOfHands(t *testing.T) {
 	crowd(0, 40)
 	s.says(1, 1, 1, presence("ana"))
 	s.says(1, 1, 2, up(true))
-	if got := len(s.stamps(s.clock)); got != newHandsASecond+1 {
+	if got := len(s.stamps(s.clock)); got != looseHandsASecond+1 {
 		t.Errorf("%d hands in a second", got)
 	}
 	for i := range 20 {
 		s.clock += time.Second
 		crowd(40+10*i, 50+10*i)
 	}
-	if len(s.hands) != newHands+1 || len(s.stamps(s.clock)) != newHands+1 {
+	if len(s.hands) != looseHands+1 || len(s.stamps(s.clock)) != looseHands+1 {
 		t.Errorf("%d hands, %d in the queue", len(s.hands), len(s.stamps(s.clock)))
 	}
 	if s.dropped["more hands than the queue takes"] == 0 || s.dropped["hands too often"] == 0 {

@@ -153,8 +153,7 @@ func (r *Room) mayShow(m *protocol.Message, now time.Duration) bool {
 func (r *Room) fresh(m *protocol.Message, now time.Duration) bool {
 	s, k := r.senders[m.From], kindOf(m)
 	switch {
-	case s == nil && len(r.members) >= protocol.MaxMembers && !r.standsFor(m.From, now):
-		r.drop("more members than this node remembers")
+	case r.arrives(m, now) && !r.within(r.arrivals, m.From, now):
 		return false
 	case !r.freshTalk(m, s, now):
 		return false
@@ -185,6 +184,9 @@ func goodbyes(m *protocol.Message) int {
 // remember notes a verified message's sender.
 func (r *Room) remember(m *protocol.Message, now time.Duration) {
 	s, k := r.senders[m.From], kindOf(m)
+	if r.arrives(m, now) {
+		r.spend(r.arrivals, m.From, now)
+	}
 	if s == nil {
 		if len(r.senders) >= maxSenders {
 			r.forgetSender(now)
@@ -230,7 +232,7 @@ func (r *Room) take(m *protocol.Message, from protocol.PeerID, now time.Duration
 	case m.Pulse != nil:
 		r.takePulse(m, now)
 	case m.Presence != nil:
-		r.takePresence(m, now)
+		return r.takePresence(m, now)
 	case m.Certificate != nil:
 		c, err := protocol.OpenCertificate(r.cfg.Room, m.Certificate)
 		return err == nil && r.hold(c, now)
@@ -280,6 +282,11 @@ func (r *Room) expire(now time.Duration) {
 		quiet := m.pulseAt != 0 && now-m.at > pulseLife && r.machine != nil && r.mayCarry(p, now)
 		if now-m.at > protocol.PresenceLife || quiet {
 			r.forget(p, now)
+		}
+	}
+	for p, at := range r.attachments {
+		if now-at > protocol.PresenceLife {
+			delete(r.attachments, p)
 		}
 	}
 	for p, s := range r.senders {

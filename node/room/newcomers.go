@@ -12,19 +12,29 @@ import (
 // Keys are free, so whoever is sent away may come again under another one. What
 // people for whom the room does not stand may do together is bounded, and those
 // among them who are new here may do half of it: the other half is for those who
-// have been here for a while, whatever a crowd of new keys does. Who is new each
-// node says for itself, by what it has heard.
+// have been here for a while, whatever a crowd of new keys does. Of that half those
+// who are not even attached may do half. Who is new each node says for itself, by what
+// it has heard.
 
 // newFor is how long somebody is new: so long they have to be heard in the room,
 // and a pause that ends their presence does not count.
 const newFor = 10 * time.Minute
 
+// A second, of all for whom the room does not stand. Presences are said each 10 s, and
+// passed on over each link, which takes 400 messages a second.
 const (
-	newHandsASecond = strangersASecond / 2
+	crowdArrivals  = 16
+	crowdPresences = 256
+)
+
+const (
+	newHandsASecond   = strangersASecond / 2
+	looseHandsASecond = newHandsASecond / 2
 
 	// Of the places in the queue. A crowd that has waited leaves some as well.
 	strangersHands = protocol.MaxHands * 3 / 4
 	newHands       = protocol.MaxHands / 2
+	looseHands     = newHands / 2
 )
 
 // heard notes that somebody was heard.
@@ -44,27 +54,36 @@ func (r *Room) standsFor(p protocol.PeerID, now time.Duration) bool {
 // isNew says whether the room does not stand for somebody, who has not been heard
 // here for long, nor is anybody of whom this node's person keeps a note.
 func (r *Room) isNew(p protocol.PeerID, now time.Duration) bool {
-	if r.standsFor(p, now) || r.cfg.Noted != nil && r.cfg.Noted(p) {
+	if r.standsFor(p, now) || r.noted(p) {
 		return false
 	}
 	s := r.senders[p]
 	return s == nil || s.here < newFor
 }
 
+func (r *Room) noted(p protocol.PeerID) bool { return r.cfg.Noted != nil && r.cfg.Noted(p) }
+
+// isLoose says whether somebody is new and not attached: a key that anybody may have
+// made just now.
+func (r *Room) isLoose(p protocol.PeerID, now time.Duration) bool {
+	return r.isNew(p, now) && !r.isAttached(p, now)
+}
+
 // allowance is what people for whom the room does not stand may say together of a
-// kind, and how much of it those who are new.
+// kind, how much of it those who are new, and of that those who are loose.
 type allowance struct {
-	kind             string
-	crowd, newcomers *rate.Limiter
+	kind                    string
+	crowd, newcomers, loose *rate.Limiter
 }
 
 // newAllowance gives all so many a second, and those of a few seconds at once;
-// newcomers half of that.
+// newcomers half of that, and loose ones a quarter.
 func newAllowance(kind string, aSecond int) allowance {
 	const atOnce = 4 // seconds' worth
 	return allowance{
 		kind: kind, crowd: rate.NewLimiter(rate.Limit(aSecond), aSecond*atOnce),
 		newcomers: rate.NewLimiter(rate.Limit(aSecond)/2, aSecond*atOnce/2),
+		loose:     rate.NewLimiter(rate.Limit(aSecond)/4, aSecond*atOnce/4),
 	}
 }
 
@@ -77,6 +96,9 @@ func (r *Room) within(a allowance, p protocol.PeerID, now time.Duration) bool {
 		return false
 	case r.isNew(p, now) && !ready(a.newcomers, now):
 		r.drop("more " + a.kind + " of newcomers than a room takes")
+		return false
+	case r.isLoose(p, now) && !ready(a.loose, now):
+		r.drop("more " + a.kind + " of newcomers without a link than a room takes")
 		return false
 	}
 	return true
@@ -91,24 +113,31 @@ func (r *Room) spend(a allowance, p protocol.PeerID, now time.Duration) {
 	if r.isNew(p, now) {
 		a.newcomers.AllowN(instant(now), 1)
 	}
+	if r.isLoose(p, now) {
+		a.loose.AllowN(instant(now), 1)
+	}
 }
 
 // mayAsk counts the raisings of hands by those for whom the room does not stand, of
 // each and of all, and says whether one more is taken note of.
 func (r *Room) mayAsk(p protocol.PeerID, now time.Duration) bool {
 	if now-r.strangersAt >= time.Second {
-		r.strangersAt, r.strangers, r.newHands = now, 0, 0
+		r.strangersAt, r.strangers, r.newHands, r.looseHands = now, 0, 0, 0
 	}
-	s, isNew := r.senders[p], r.isNew(p, now)
+	s, isNew, isLoose := r.senders[p], r.isNew(p, now), r.isLoose(p, now)
 	switch {
-	case r.strangers >= strangersASecond || isNew && r.newHands >= newHandsASecond:
+	case r.strangers >= strangersASecond || isNew && r.newHands >= newHandsASecond || isLoose && r.looseHands >= looseHandsASecond:
 		return false
 	case s != nil && !s.mayRaise(now):
 		return false
-	case isNew:
-		r.newHands++
 	}
 	r.strangers++
+	if isNew {
+		r.newHands++
+	}
+	if isLoose {
+		r.looseHands++
+	}
 	return true
 }
 
@@ -123,17 +152,20 @@ func (s *sender) mayRaise(now time.Duration) bool {
 // mayQueue says whether the queue has a place for one for whom the room does not
 // stand: some are kept for those for whom it does, and some from newcomers.
 func (r *Room) mayQueue(p protocol.PeerID, now time.Duration) bool {
-	strangers, newcomers := 0, 0
+	strangers, newcomers, loose := 0, 0, 0
 	for q := range r.hands {
-		switch {
-		case r.isNew(q, now):
+		if r.standsFor(q, now) {
+			continue
+		}
+		strangers++
+		if r.isNew(q, now) {
 			newcomers++
-			strangers++
-		case !r.standsFor(q, now):
-			strangers++
+		}
+		if r.isLoose(q, now) {
+			loose++
 		}
 	}
-	return strangers < strangersHands && (newcomers < newHands || !r.isNew(p, now))
+	return strangers < strangersHands && (newcomers < newHands || !r.isNew(p, now)) && (loose < looseHands || !r.isLoose(p, now))
 }
 
 // looksAt is how many senders are compared when one has to be forgotten: enough to

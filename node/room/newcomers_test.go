@@ -72,14 +72,21 @@ func TestNewcomersLeaveRoomForOthers(t *testing.T) {
 	if s.isNew(vouched, s.clock) || s.hasDuty(vouched, s.clock) {
 		t.Error("who was let on stage once is new, or has a duty")
 	}
-	var asked int
-	for i := range 40 {
-		if s.mayAsk(newNode(s.nodes[0].w, 10+i).id, s.clock) {
-			asked++
+	ask := func(from int) (asked int) {
+		for i := range 40 {
+			if s.mayAsk(newNode(s.nodes[0].w, from+i).id, s.clock) {
+				asked++
+			}
 		}
+		return asked
 	}
-	if asked != newHandsASecond || !s.mayAsk(regular, s.clock) || !s.mayAsk(friend, s.clock) {
-		t.Errorf("%d newcomers asked in a second", asked)
+	for i := range 40 {
+		s.noteAttached(newNode(s.nodes[0].w, 50+i).id, s.clock)
+	}
+	loose := ask(10)
+	attached := ask(50)
+	if loose != looseHandsASecond || attached != newHandsASecond-loose || !s.mayAsk(regular, s.clock) || !s.mayAsk(friend, s.clock) {
+		t.Errorf("%d newcomers asked in a second, and %d who are attached", loose, attached)
 	}
 	if s.acts(0, protocol.Remove{Peer: vouched}); !s.isNew(vouched, s.clock) {
 		t.Error("who was removed is not new")
@@ -129,7 +136,7 @@ func TestTheKnownLeavePlacesToOthers(t *testing.T) {
 	crowd := s.strangers()
 	for i := range 400 {
 		crowd.say(i%50, wrote(uint64(1000+i), "new"))
-		s.clock += time.Second / 8
+		s.clock += time.Second / 4
 	}
 	page := s.page()
 	if known := strings.Count(strings.Join(page, " "), "known"); known != protocol.VouchedChats || len(page) != protocol.MaxChats {
@@ -137,8 +144,9 @@ func TestTheKnownLeavePlacesToOthers(t *testing.T) {
 	}
 }
 
-// However many new keys ask, those who have been here find a place in the queue, and
-// however many of these, those for whom the log stands.
+// However many new keys ask, those who are attached find a place in the queue; however
+// many of these, those who have been here for long; and however many of these, those
+// for whom the log stands.
 func TestNewcomersLeavePlacesInTheQueue(t *testing.T) {
 	s := still(t, protocol.StageHost, 2, 0)
 	s.machine.Open(s.clock)
@@ -157,8 +165,18 @@ func TestNewcomersLeavePlacesInTheQueue(t *testing.T) {
 		s.clock += 50 * ms
 		s.tendHands(s.clock)
 	}
+	if n := len(s.stamps(s.clock)); n != looseHands {
+		t.Errorf("%d newcomers stand in the queue, %d may", n, looseHands)
+	}
+	for i := 200; i < 260; i++ {
+		crowd.say(i, presence("new"))
+		s.noteAttached(crowd.ids[i], s.clock)
+		crowd.say(i, up(true))
+		s.clock += 150 * ms
+		s.tendHands(s.clock)
+	}
 	if n := len(s.stamps(s.clock)); n != newHands {
-		t.Errorf("%d newcomers stand in the queue, %d may", n, newHands)
+		t.Errorf("%d newcomers and attached ones stand in the queue, %d may", n, newHands)
 	}
 	for i := range 60 {
 		regulars.say(1000+i, presence("regular"), up(true))

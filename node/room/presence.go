@@ -70,11 +70,17 @@ func (r *Room) shownParents() (live, warm protocol.PeerID) {
 	return live, warm
 }
 
-func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
+// takePresence takes what somebody says of themselves; false: there is no place for
+// them among the members.
+func (r *Room) takePresence(m *protocol.Message, now time.Duration) bool {
 	if m.Presence.Leaving {
 		delete(r.hands, m.From)
 		r.forget(m.From, now)
-		return
+		return true
+	}
+	if r.members[m.From] == nil && !r.admit(m.From, now) {
+		r.drop("more members than this node remembers")
+		return false
 	}
 	r.senders[m.From].name = m.Presence.Name
 	s := r.meet(m.From, now)
@@ -82,11 +88,12 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) {
 	was := s.presence
 	s.lost = s.lost && m.Presence.LiveParent == "" // else it follows another; a relay's word of before may come late
 	if s.presence, s.raw = *m.Presence, m.Raw; s.presence == was {
-		return
+		return true
 	}
 	if was.Door != s.presence.Door { // another link brings its voice
 		r.endVoices(m.From, now)
 	}
 	r.dismiss(m.From, now)
 	r.changed()
+	return true
 }

@@ -169,7 +169,7 @@ func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
 		have[d] = true
 	}
 	r.cfg.Links.Send(id, &pb.LinkMessage{What: &pb.LinkMessage_Recalled{Recalled: r.lacking(have)}})
-	if trusted := r.trusts(id, now); !m.Again && !p.recall.open && (trusted || ready(r.chat.all.newcomers, now)) && r.chat.lacks(m.Have) {
+	if trusted := r.trusts(id, now); !m.Again && !p.recall.open && (trusted || ready(r.chat.all.loose, now)) && r.chat.lacks(m.Have) {
 		p.beginRecall()
 		p.recall.counted = !trusted
 		r.recall(id, p, true, now)
@@ -181,22 +181,26 @@ func (r *Room) takeRecall(id protocol.PeerID, m *pb.Recall, now time.Duration) {
 func (r *Room) lacking(have map[uint64]bool) *pb.Recalled {
 	out := &pb.Recalled{Room: r.cfg.Room[:], RanS: uint32(min((r.cfg.Now()-r.chat.since)/time.Second, math.MaxUint32))}
 	room := recallBytes
-	add := func(m *protocol.Message) {
+	add := func(m *protocol.Message, attached bool) {
+		const around = 5 // bytes: its tag and length, and its number
 		switch {
 		case have[m.Digest()]:
-		case out.More || room < len(m.Raw)+3: // with its tag and length
+		case out.More || room < len(m.Raw)+around:
 			out.More = true
 		default:
-			room -= len(m.Raw) + 3
+			room -= len(m.Raw) + around
+			if attached {
+				out.Attached = append(out.Attached, uint32(len(out.Messages)))
+			}
 			out.Messages = append(out.Messages, m.Raw)
 		}
 	}
 	for _, h := range r.chat.hides {
-		add(h)
+		add(h, false)
 	}
 	for _, w := range slices.Backward(r.chat.said) {
 		if !r.chat.hidden(w) {
-			add(w.Message)
+			add(w.Message, w.attached)
 		}
 	}
 	return out
@@ -237,9 +241,14 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 	if r.isParent(id) || len(r.chat.said) == 0 {
 		r.chat.since = min(r.chat.since, now-time.Duration(m.RanS)*time.Second) // who has been here for longer knows
 	}
-	news := false
-	for _, raw := range m.Messages {
-		news = r.recollect(raw, p.recall.counted, now) || news
+	news, attached := false, map[int]bool{}
+	if r.believes(id) {
+		for _, i := range m.Attached {
+			attached[int(i)] = true
+		}
+	}
+	for i, raw := range m.Messages {
+		news = r.recollect(raw, attached[i], p.recall.counted, now) || news
 	}
 	p.recall.learned = p.recall.learned || news
 	if m.More && news && p.recall.left > 0 {
@@ -252,10 +261,10 @@ func (r *Room) takeRecalled(id protocol.PeerID, m *pb.Recalled, now time.Duratio
 	}
 }
 
-// recollect takes one message of an answer. It proves itself; it is not counted
-// against its sender, who may have said it long ago, and only if counted against
-// what all have.
-func (r *Room) recollect(raw []byte, counted bool, now time.Duration) bool {
+// recollect takes one message of an answer, whose writer was attached then or not. It
+// proves itself; it is not counted against its sender, who may have said it long ago,
+// and only if counted against what all have.
+func (r *Room) recollect(raw []byte, attached, counted bool, now time.Duration) bool {
 	m, err := protocol.ParseMessage(raw)
 	if err != nil || m.Chat == nil && m.Hide == nil {
 		r.drop("malformed")
@@ -291,7 +300,7 @@ func (r *Room) recollect(raw []byte, counted bool, now time.Duration) bool {
 		r.spend(r.chat.all, m.From, now)
 	}
 	// When it was said nobody tells: it is no part of its writer's last minute.
-	return r.keepChat(m, now-protocol.ReportSpan-1)
+	return r.keepRemark(&remark{Message: m, at: now - protocol.ReportSpan - 1, attached: attached})
 }
 
 // offerRecall has the children ask for what was learned of another.

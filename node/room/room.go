@@ -21,6 +21,7 @@
 //	voices.go    sources
 //	hands.go     who asks to speak
 //	newcomers.go for whom the room stands, who is new, and what is shared
+//	attached.go  who is at the end of a link, and who makes way for whom
 //	queue.go     in which order, by the relay's word
 //	guests.go    people with a browser and no node, and whose they are
 //	chat.go      what people write, and who hides it
@@ -99,6 +100,8 @@ type Room struct {
 	lapsed    map[grant]uint64 // serials of certificates that ran out
 	members   map[protocol.PeerID]*member
 	senders   map[protocol.PeerID]*sender
+	arrivals  allowance // of those not attached, while all places are taken
+	presences allowance
 	told      news
 	voices    map[protocol.Source]*voice
 	hands     map[protocol.PeerID]*hand
@@ -155,6 +158,7 @@ type Room struct {
 	strangersAt   time.Duration // when the count of strangers' hands began
 	strangers     int
 	newHands      int // of them
+	looseHands    int // and of these
 	handsSeen     int
 
 	chat      chat
@@ -162,6 +166,8 @@ type Room struct {
 	captions  captionTrack
 	reports   reports
 	minutes   map[protocol.PeerID]*minute
+
+	attachments map[protocol.PeerID]time.Duration // when the relay last said of somebody that they are attached
 }
 
 // New makes a room; Run starts it.
@@ -172,6 +178,7 @@ func New(cfg Config) *Room {
 		rights: map[protocol.PeerID]held{}, lapsed: map[grant]uint64{}, members: map[protocol.PeerID]*member{}, senders: map[protocol.PeerID]*sender{}, voices: map[protocol.Source]*voice{}, hands: map[protocol.PeerID]*hand{}, queue: queue{parts: map[int]*protocol.Message{}},
 		paths: map[protocol.PeerID]*path{}, parents: map[protocol.PeerID]*parent{}, seeds: map[protocol.PeerID]*seed{},
 		chat: newChat(now), reactions: newReactions(), captions: newCaptions(), reports: newReports(), minutes: map[protocol.PeerID]*minute{},
+		arrivals: newAllowance("people", crowdArrivals), presences: newAllowance("presences", crowdPresences), attachments: map[protocol.PeerID]time.Duration{},
 		dropped: map[string]int64{}, introduced: now - time.Hour, announced: now - time.Hour, presentAt: now - time.Hour, describedAt: now - time.Hour, certifiedAt: now,
 	}
 	return r

@@ -4456,7 +4456,8 @@ func (x *Activity) GetHot() bool {
 type Feed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
-	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"` // a RoomMessage
+	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`    // a RoomMessage
+	Attached      bool                   `protobuf:"varint,3,opt,name=attached,proto3" json:"attached,omitempty"` // its signer has a link with who sends this, or is a guest of one who has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4503,6 +4504,13 @@ func (x *Feed) GetMessage() []byte {
 		return x.Message
 	}
 	return nil
+}
+
+func (x *Feed) GetAttached() bool {
+	if x != nil {
+		return x.Attached
+	}
+	return false
 }
 
 type Bye struct {
@@ -4605,9 +4613,10 @@ func (x *Recall) GetAgain() bool {
 type Recalled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
-	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`      // RoomMessages: chat and hides, newest first
-	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`             // worth asking again
-	RanS          uint32                 `protobuf:"varint,4,opt,name=ran_s,json=ranS,proto3" json:"ran_s,omitempty"` // for how long the chat has run, by the sender's count
+	Messages      [][]byte               `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`         // RoomMessages: chat and hides, newest first
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`                // worth asking again
+	RanS          uint32                 `protobuf:"varint,4,opt,name=ran_s,json=ranS,proto3" json:"ran_s,omitempty"`    // for how long the chat has run, by the sender's count
+	Attached      []uint32               `protobuf:"varint,5,rep,packed,name=attached,proto3" json:"attached,omitempty"` // which of the messages, from 0, were written by who was attached then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4668,6 +4677,13 @@ func (x *Recalled) GetRanS() uint32 {
 		return x.RanS
 	}
 	return 0
+}
+
+func (x *Recalled) GetAttached() []uint32 {
+	if x != nil {
+		return x.Attached
+	}
+	return nil
 }
 
 // LogAsk asks for the actions of a room's log that its sender lacks.
@@ -5799,20 +5815,22 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\ttimestamp\x18\x02 \x01(\rR\ttimestamp\"0\n" +
 	"\bActivity\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x10\n" +
-	"\x03hot\x18\x02 \x01(\bR\x03hot\"4\n" +
+	"\x03hot\x18\x02 \x01(\bR\x03hot\"P\n" +
 	"\x04Feed\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\fR\amessage\"\x05\n" +
+	"\amessage\x18\x02 \x01(\fR\amessage\x12\x1a\n" +
+	"\battached\x18\x03 \x01(\bR\battached\"\x05\n" +
 	"\x03Bye\"F\n" +
 	"\x06Recall\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\x06R\x04have\x12\x14\n" +
-	"\x05again\x18\x03 \x01(\bR\x05again\"c\n" +
+	"\x05again\x18\x03 \x01(\bR\x05again\"\x7f\n" +
 	"\bRecalled\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x1a\n" +
 	"\bmessages\x18\x02 \x03(\fR\bmessages\x12\x12\n" +
 	"\x04more\x18\x03 \x01(\bR\x04more\x12\x13\n" +
-	"\x05ran_s\x18\x04 \x01(\rR\x04ranS\"v\n" +
+	"\x05ran_s\x18\x04 \x01(\rR\x04ranS\x12\x1a\n" +
+	"\battached\x18\x05 \x03(\rR\battached\"v\n" +
 	"\x06LogAsk\x12\x12\n" +
 	"\x04room\x18\x01 \x01(\fR\x04room\x12\x12\n" +
 	"\x04have\x18\x02 \x03(\fR\x04have\x12\x18\n" +
