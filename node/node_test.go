@@ -90,7 +90,7 @@ func (r *running) stop() {
 
 // patience is how long is waited for what is to happen at all, on a machine that may
 // do much else. How soon it happens is judged only where that is what is shown.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // eventually waits for something that the node's changes may bring about.
 func (r *running) eventually(what string, ok func() bool) {
@@ -343,7 +343,7 @@ func (r *running) attached(room string) func() bool {
 }
 
 func TestRelayDiesInMidSentence(t *testing.T) {
-	stood := stall.Watch(t)
+	stood, stoodInAll := stall.Watch(t), stall.Total(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	nodes := five(t)
@@ -357,8 +357,8 @@ func TestRelayDiesInMidSentence(t *testing.T) {
 	spoken := make(chan error, 2)
 	speech, stopSpeech := context.WithCancel(ctx)
 	defer stopSpeech()
-	go func() { spoken <- ana.talk(speech, o.Room, 'a', 400) }()
-	go func() { spoken <- budi.talk(ctx, o.Room, 'b', 400) }()
+	go func() { spoken <- ana.talk(speech, o.Room, 'a', 100_000) }()
+	go func() { spoken <- budi.talk(speech, o.Room, 'b', 100_000) }()
 	for i, n := range nodes[1:] {
 		n.eventually("attached to relay and standby", n.attached(o.Room))
 		if i > 0 {
@@ -375,15 +375,17 @@ func TestRelayDiesInMidSentence(t *testing.T) {
 	if took := time.Since(died); took > 3500*time.Millisecond+5*stood() && !raceEnabled {
 		t.Errorf("it took %v, though the machine stood still for no more than %v at a time", took, stood())
 	}
+	for i, e := range ears {
+		before := e.count('b')
+		nodes[2+i].eventually("budi is heard on", func() bool { return e.count('b') > before+100 })
+	}
 	stopSpeech()
 	<-spoken
-	if err := <-spoken; err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		t.Log(err)
-	}
+	<-spoken
 	for i, e := range ears {
-		nodes[2+i].eventually("all of budi is heard", func() bool { return e.count('b') >= 400 })
-		s := e.stop(t)
-		if s.Lost != 0 {
+		missable := uint32(stoodInAll() / (20 * time.Millisecond))
+		s := e.stopWithin(t, missable)
+		if s.Lost > uint64(missable) {
 			t.Errorf("%s heard %+v", nodes[2+i].name, s)
 		}
 		if most := 300 + 3*stood().Milliseconds(); s.LongestGapMS >= most && !raceEnabled {

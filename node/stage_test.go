@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -25,7 +26,8 @@ type stage struct {
 	ears   []*ear     // of the others
 	stop   context.CancelFunc
 	spoken chan error
-	stood  func() time.Duration // how long this machine did, at the most
+	// How long this machine stood still, at the most at one time and in all.
+	stood, stoodInAll func() time.Duration
 }
 
 func newStage(t testing.TB, kind string) *stage {
@@ -33,7 +35,7 @@ func newStage(t testing.TB, kind string) *stage {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
 	ana := start(t, "ana")
-	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: stall.Watch(t)}
+	s := &stage{t: t, ctx: ctx, nodes: []*running{ana, start(t, "budi", ana), start(t, "citra", ana)}, spoken: make(chan error, 1), stood: stall.Watch(t), stoodInAll: stall.Total(t)}
 	o := ana.open(ctx, "Why the sky is dark", kind)
 	s.room, s.link = o.Room, o.Link
 	var err error
@@ -108,9 +110,14 @@ func (s *stage) unhurt(certified ...byte) {
 	}
 }
 
-// missable is how many packets a listener may miss: as many as were said while this
-// machine stood still.
-func (s *stage) missable() uint32 { return uint32(s.stood() / (20 * time.Millisecond)) }
+// missable is how many packets may be missing, since this machine stood still; all, where
+// it did for so long that signs of life were missed, and roles changed.
+func (s *stage) missable() uint32 {
+	if s.stood() > beatsApart/2 {
+		return math.MaxUint32
+	}
+	return uint32(s.stoodInAll() / (20 * time.Millisecond))
+}
 
 // unmoved checks that a node has the relay and the standby still that the room had. Where
 // the machine itself stood still for half a beat, nothing can be said.

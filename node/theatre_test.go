@@ -19,7 +19,7 @@ func newTheatre(t *testing.T, lasts time.Duration) *stage {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), lasts)
 	t.Cleanup(cancel)
-	s := &stage{t: t, ctx: ctx, nodes: five(t), spoken: make(chan error, 1), stood: stall.Watch(t)}
+	s := &stage{t: t, ctx: ctx, nodes: five(t), spoken: make(chan error, 1), stood: stall.Watch(t), stoodInAll: stall.Total(t)}
 	o := s.ana().open(ctx, "Everybody at once", "host")
 	s.room, s.link = o.Room, o.Link
 	var err error
