@@ -119,8 +119,8 @@ func (r reception) Room(ctx context.Context, id protocol.RoomID) (guest.Room, er
 	if v.Genesis == nil {
 		return guest.Room{}, &protocol.Problem{Code: protocol.CodeUnknownRoom, Message: "nobody has told this node of the room yet"}
 	}
-	out := shownToGuests(r.n.viewOf(ctx, c, v, discovery.Entry{}))
-	out.Door, out.Named = keyText(r.n.self), r.n.named(v)
+	out := shownToGuests(id, r.n.viewOf(ctx, c, v, discovery.Entry{}))
+	out.Door, out.Keeper, out.Named = keyText(r.n.self), guestsWord(id, r.n.self.String()), r.n.named(id, v)
 	out.Paused = v.Lawful.Paused()
 	out.Shut = out.Paused || v.Lawful.Locked()
 	return out, nil
@@ -144,7 +144,7 @@ func (c *carried) sendAway(p protocol.PeerID, banned bool) {
 }
 
 // shownToGuests leaves out of a room who listens, where anybody is, and their keys.
-func shownToGuests(v web.RoomView) guest.Room {
+func shownToGuests(id protocol.RoomID, v web.RoomView) guest.Room {
 	out := guest.Room{Title: v.Title, Language: v.Language, Open: v.Stage == protocol.StageOpen.String()}
 	for _, m := range v.Members {
 		if m.Listening && m.GuestOf == "" {
@@ -156,7 +156,7 @@ func shownToGuests(v web.RoomView) guest.Room {
 		if m.Role != "host" && m.Role != "speaker" && !m.Speaking {
 			continue
 		}
-		s := guest.Speaker{Name: m.Name, Speaking: m.Speaking}
+		s := guest.Speaker{Who: guestsWord(id, m.Peer), Name: m.Name, Speaking: m.Speaking}
 		for _, source := range v.Sources {
 			if source.Peer == m.Peer {
 				s.Sources = append(s.Sources, source.Source)

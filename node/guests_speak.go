@@ -100,10 +100,10 @@ func (e *ears) Send(f *protocol.Frame) bool {
 }
 
 // named gives the guests of this node who have said who they are.
-func (n *Node) named(v room.View) (named []guest.Named) {
+func (n *Node) named(id protocol.RoomID, v room.View) (named []guest.Named) {
 	for _, m := range v.Members {
 		if m.Presence.Door == n.self {
-			named = append(named, guest.Named{Key: keyText(m.Peer), Hand: m.Hand, MaySpeak: v.Lawful.MaySpeak(m.Peer)})
+			named = append(named, guest.Named{Key: keyText(m.Peer), Who: guestsWord(id, m.Peer.String()), Hand: m.Hand, MaySpeak: v.Lawful.MaySpeak(m.Peer)})
 		}
 	}
 	return named

@@ -24,7 +24,7 @@ func (r reception) Talk(ctx context.Context, id protocol.RoomID) (guest.Talk, er
 	}
 	out := guest.Talk{Revision: t.Revision, Next: t.Next, Reactions: t.Reactions}
 	for _, m := range t.Remarks {
-		l := guest.Line{ID: lineID(m.ID), Order: m.Order, Name: m.Name, Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, Guest: m.Guest, Revision: m.Revision}
+		l := guest.Line{ID: lineID(m.ID), Order: m.Order, Who: guestsWord(id, m.ID.From.String()), Name: m.Name, Text: m.Text, Said: m.Said.UTC(), Hidden: m.Hidden, Guest: m.Guest, Revision: m.Revision}
 		if r.n.door.Has(id, m.ID.From) {
 			l.Key = keyText(m.ID.From)
 		}

@@ -36,6 +36,11 @@ func (n *Node) Report(ctx context.Context, name string, r web.ReportRequest) (we
 	if err != nil {
 		return web.SentReport{}, reportProblem(err)
 	}
+	return c.awaitReport(ctx, id, changed)
+}
+
+// awaitReport waits a moment for those who moderate to have a report.
+func (c *carried) awaitReport(ctx context.Context, id protocol.ReportID, changed <-chan struct{}) (web.SentReport, error) {
 	late := time.NewTimer(reportPatience)
 	defer late.Stop()
 	for {
@@ -106,7 +111,9 @@ func (n *Node) Reports(ctx context.Context, name string) (web.RoomReports, error
 		out.Reports = append(out.Reports, c.showReport(r, names))
 	}
 	for _, s := range all.Sent {
-		out.Sent = append(out.Sent, c.showSent(s, names))
+		if s.Guest == "" { // a guest's is theirs
+			out.Sent = append(out.Sent, c.showSent(s, names))
+		}
 	}
 	return out, nil
 }
@@ -147,8 +154,12 @@ func (c *carried) person(p protocol.PeerID, name protocol.Name, names map[protoc
 }
 
 func (c *carried) showReport(r room.CameReport, names map[protocol.PeerID]protocol.Name) web.ReportLine {
-	line := web.ReportLine{N: r.N, Came: r.Came.UTC(), By: c.person(r.Reporter, "", names), ByNew: r.ByNew, Of: c.person(r.Of, r.Name, names),
+	line := web.ReportLine{N: r.N, Came: r.Came.UTC(), By: c.person(cmp.Or(r.Guest, r.Reporter), "", names), ByNew: r.ByNew, Of: c.person(r.Of, r.Name, names),
 		Why: r.Why, Role: r.Role.String(), Muted: r.Muted, Hand: r.Hand}
+	if r.Guest != "" {
+		door := c.person(r.Reporter, "", names)
+		line.Door = &door
+	}
 	for _, s := range r.Spoke {
 		line.Spoke = append(line.Spoke, web.SpokeLine{AgoMS: s.Ago.Milliseconds(), LastedMS: s.Lasted.Milliseconds()})
 		line.SpokeMS += s.Lasted.Milliseconds()

@@ -14,11 +14,13 @@ import (
 )
 
 // Report is what somebody tells who moderates a room about another in it: what
-// their node knows of that one's last minute. It is the reporter's word; what is
+// their node knows of that one's last minute. It is the reporter's word, also where it
+// is said for a guest; what is
 // in Said was signed by who is meant. Each Ago is back from when it was made, at
 // most ReportSpan.
 type Report struct {
 	Reporter PeerID // set by Sign
+	Guest    PeerID // the reporter's, whose word it passes on; "": it is its own person's
 	Of       PeerID
 	Made     time.Time // by the reporter's clock; shown, never decides
 	Why      string    // as CleanWhy gives it; "": not said
@@ -97,6 +99,11 @@ func (r *Report) wire(room int) (*pb.Report, error) {
 		return nil, err
 	}
 	w := &pb.Report{Of: of, MadeMs: uint64(max(0, r.Made.UnixMilli())), Why: r.Why, Name: string(r.Name), Role: uint32(r.Role), Muted: r.Muted, Hand: r.Hand}
+	if r.Guest != "" {
+		if w.Guest, err = PeerKey(r.Guest); err != nil {
+			return nil, err
+		}
+	}
 	type part struct {
 		ago time.Duration
 		add func()
@@ -152,6 +159,11 @@ func parseReport(room RoomID, b []byte) (*Report, error) {
 	}
 	if r.Of, err = PeerOf(w.Of); err != nil {
 		return nil, err
+	}
+	if len(w.Guest) > 0 {
+		if r.Guest, err = PeerOf(w.Guest); err != nil {
+			return nil, err
+		}
 	}
 	if r.Why, err = CleanWhy(w.Why); err != nil || r.Why != w.Why {
 		return nil, ErrText

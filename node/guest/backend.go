@@ -1,8 +1,8 @@
 // Package guest is the guest door: a page for people who have a browser and no
 // node, who listen to a room that this node is in. It is apart from the node's own
 // page and API (node/web): another socket, other routes, nothing that a guest could
-// do but listen, read along and, over TLS, write and ask to speak under a key of their
-// own. It keeps the room's law.
+// do but listen, read along and, over TLS, write, react and ask to speak under a key of
+// their own, and report somebody. It keeps the room's law.
 //
 //	door.go     the door, open or shut
 //	guests.go   who is in, and how many may be
@@ -12,6 +12,7 @@
 //	guard.go    what is refused before that
 //	rooms.go    a room, and listening to it
 //	speak.go    what a guest says, and speaking
+//	report.go   telling who moderates of somebody
 //	talk.go     what is written in it
 //	feed.go     its events
 //	tls.go      certificates
@@ -45,6 +46,10 @@ type Backend interface {
 	// Say passes on what a guest says under its own key. The error is ErrHurry, or
 	// one whose code tells why not: CodeBanned, of one whose signature holds.
 	Say(ctx context.Context, room protocol.RoomID, m *protocol.Message) error
+	// Report tells who moderates a room of somebody there, for a guest of whom Say
+	// told, and waits a moment for them to have it. CodeNotAllowed: nobody moderates
+	// there who could be told; CodeTooFast.
+	Report(ctx context.Context, room protocol.RoomID, by protocol.PeerID, r Report) (Told, error)
 	// Publish answers the SDP offer (WHIP) of a guest who speaks: voice is the
 	// guest's word for it, which names the offer's certificate.
 	Publish(ctx context.Context, v Visit, voice *protocol.Message, offer string) (Session, error)
@@ -82,18 +87,21 @@ type Room struct {
 	Listeners int       `json:"listeners"` // without those of this door
 	Guests    int       `json:"guests"`    // of this door
 	Door      string    `json:"door"`      // this node's key, in hexadecimal
+	Keeper    string    `json:"keeper"`    // the door's own person, as Who names them
 	Named     []Named   `json:"named"`     // of this door
 }
 
 // Named is a guest who has said who they are.
 type Named struct {
 	Key      string `json:"key"`  // in hexadecimal
+	Who      string `json:"who"`  // as of a Speaker
 	Hand     int    `json:"hand"` // place in the queue; 0: down, or not stamped yet
 	MaySpeak bool   `json:"may_speak"`
 }
 
 // Speaker is somebody on stage.
 type Speaker struct {
+	Who      string        `json:"who"` // names them in this room, without their key
 	Name     protocol.Name `json:"name"`
 	Speaking bool          `json:"speaking"`
 	Sources  []uint32      `json:"sources"` // as getContributingSources() names them

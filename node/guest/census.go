@@ -28,6 +28,17 @@ const (
 	chatsRate  = 1 // a second, of all
 	chatsBurst = 10
 
+	// Reactions likewise: a household has what a room would take of one, all guests a
+	// part of what it takes of newcomers.
+	reactEach   = 500 * time.Millisecond
+	reactBurst  = 2
+	reactsRate  = 4 // a second, of all
+	reactsBurst = 8
+
+	// Reports of a household; of all guests together the room takes few.
+	reportEach  = 40 * time.Second
+	reportBurst = 2
+
 	maxHouseholds = 8192
 	forgetAfter   = time.Minute // without anything
 )
@@ -47,20 +58,21 @@ func householdOf(addr netip.Addr) netip.Prefix {
 
 // household is what one takes.
 type household struct {
-	requests, offers, chats *rate.Limiter
-	conns, streams          int
-	seen                    time.Time
+	requests, offers, chats, reactions, reports *rate.Limiter
+
+	conns, streams int
+	seen           time.Time
 }
 
 // census counts what households take.
 type census struct {
-	mu    sync.Mutex
-	known map[netip.Prefix]*household
-	chats *rate.Limiter // of all
+	mu               sync.Mutex
+	known            map[netip.Prefix]*household
+	chats, reactions *rate.Limiter // of all
 }
 
 func newCensus() *census {
-	return &census{known: map[netip.Prefix]*household{}, chats: rate.NewLimiter(chatsRate, chatsBurst)}
+	return &census{known: map[netip.Prefix]*household{}, chats: rate.NewLimiter(chatsRate, chatsBurst), reactions: rate.NewLimiter(reactsRate, reactsBurst)}
 }
 
 // of gives a household, nil if there are too many. It is called with mu held.
@@ -75,7 +87,8 @@ func (c *census) of(addr netip.Addr) *household {
 			return nil
 		}
 		h = &household{requests: rate.NewLimiter(requestRate, requestBurst), offers: rate.NewLimiter(offerRate, offerBurst),
-			chats: rate.NewLimiter(rate.Every(chatEach), chatBurst)}
+			chats: rate.NewLimiter(rate.Every(chatEach), chatBurst), reactions: rate.NewLimiter(rate.Every(reactEach), reactBurst),
+			reports: rate.NewLimiter(rate.Every(reportEach), reportBurst)}
 		c.known[home] = h
 	}
 	h.seen = now
@@ -112,6 +125,21 @@ func (c *census) chat(addr netip.Addr) bool {
 	defer c.mu.Unlock()
 	h := c.of(addr)
 	return h != nil && h.chats.Allow() && c.chats.Allow()
+}
+
+// react says so of a reaction, which counts likewise, and report of a report.
+func (c *census) react(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	return h != nil && h.reactions.Allow() && c.reactions.Allow()
+}
+
+func (c *census) report(addr netip.Addr) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.of(addr)
+	return h != nil && h.reports.Allow()
 }
 
 // connect counts a connection, if there may be one more; disconnect takes it back.

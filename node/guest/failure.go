@@ -20,9 +20,10 @@ const (
 	codeRate      = "rate"      // too many requests
 	codePlain     = "plain"     // not over TLS, so only listening
 	codeStage     = protocol.CodeNotOnStage
-	codeBanned    = protocol.CodeBanned  // from the room
-	codeLocked    = protocol.CodeLocked  // or paused: the room takes nobody new
-	codeTooFast   = protocol.CodeTooFast // more than a door passes on
+	codeBanned    = protocol.CodeBanned     // from the room
+	codeLocked    = protocol.CodeLocked     // or paused: the room takes nobody new
+	codeTooFast   = protocol.CodeTooFast    // more than a door passes on
+	codeNobody    = protocol.CodeNotAllowed // moderates who could be told
 )
 
 // retryAfter is when a guest who finds no place may ask again, in seconds.
@@ -51,6 +52,7 @@ var (
 	errBanned   = refuse(http.StatusForbidden, codeBanned, "somebody from your address is banned from this room")
 	errLocked   = refuse(http.StatusForbidden, codeLocked, "this room takes nobody new for now")
 	errTooFast  = refuse(http.StatusTooManyRequests, codeTooFast, "that is more at once than this door passes on: wait a few seconds")
+	errNameless = refuse(http.StatusForbidden, codeStage, "say who you are first")
 	errRate     = refuse(http.StatusTooManyRequests, codeRate, "too many requests from your address: wait a moment")
 )
 
@@ -74,6 +76,10 @@ func refusalOf(err error) *refusal {
 		return &refusal{http.StatusForbidden, codeStage, "the room does not let you"}
 	case protocol.CodeBanned:
 		return &refusal{http.StatusForbidden, codeBanned, "you are banned from this room"}
+	case protocol.CodeNotAllowed:
+		return &refusal{http.StatusForbidden, codeNobody, "nobody moderates this room who could be told"}
+	case protocol.CodeTooFast:
+		return &refusal{http.StatusTooManyRequests, codeTooFast, "that is more at once than this door passes on: wait a few seconds"}
 	case protocol.CodeFullRoom:
 		return &refusal{http.StatusServiceUnavailable, codeFull, "this node has no upload to spare for another guest"}
 	}

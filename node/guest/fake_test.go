@@ -43,6 +43,7 @@ type backend struct {
 	watchers []chan struct{}
 
 	said     []*protocol.Message
+	reports  []guest.Report
 	known    []protocol.PeerID
 	went     []protocol.PeerID
 	speaking int
@@ -132,6 +133,17 @@ func (b *backend) Say(_ context.Context, id protocol.RoomID, m *protocol.Message
 	b.acts.Add(1)
 	b.said = append(b.said, m)
 	return nil
+}
+
+func (b *backend) Report(_ context.Context, id protocol.RoomID, by protocol.PeerID, r guest.Report) (guest.Told, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fault != nil {
+		return guest.Told{}, b.fault
+	}
+	b.acts.Add(1)
+	b.reports = append(b.reports, r)
+	return guest.Told{Told: 1}, nil
 }
 
 func (b *backend) Publish(_ context.Context, v guest.Visit, voice *protocol.Message, offer string) (guest.Session, error) {

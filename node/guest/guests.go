@@ -173,6 +173,13 @@ func (g *guests) may(s *seat, who protocol.PeerID) bool {
 	return s.Who == "" || s.Who == who
 }
 
+// who gives whose a seat is; "": they have not said.
+func (g *guests) who(s *seat) protocol.PeerID {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return s.Who
+}
+
 // know notes who has a seat; false if they have left it meanwhile. Who had another
 // one, of a connection that broke, has this one instead.
 func (g *guests) know(s *seat, who protocol.PeerID) bool {

@@ -34,6 +34,7 @@ func good() []hostile {
 		{"DELETE", "/api/sessions/session-1", nil, ""},
 		{"GET", "/api/sessions/session-1/talk", nil, ""},
 		{"POST", "/api/sessions/session-1/say", http.Header{"Content-Type": {"application/x-earshot"}}, "x"},
+		{"POST", "/api/sessions/session-1/reports", http.Header{"Content-Type": {"application/json"}}, `{"who":"ana"}`},
 		{"POST", "/api/sessions/session-1/whip", http.Header{"Content-Type": {"application/sdp"}}, "v=0"},
 		{"DELETE", "/api/sessions/session-1/whip", nil, ""},
 		{"GET", "/static/app.js", nil, ""},

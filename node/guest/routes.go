@@ -42,6 +42,7 @@ func (d *Door) routes() []route {
 		{method: "DELETE", path: session, serve: d.hangUp},
 		{method: "GET", path: session + "/talk", serve: d.talk},
 		{method: "POST", path: session + "/say", body: typeMessage, secure: true, serve: d.say},
+		{method: "POST", path: session + "/reports", body: typeJSON, secure: true, serve: d.report},
 		{method: "POST", path: session + "/whip", body: typeSDP, secure: true, serve: d.speak},
 		{method: "DELETE", path: session + "/whip", secure: true, serve: d.hush},
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
-// Over TLS a guest may say who they are, raise a hand, write, and speak once the room
+// Over TLS a guest may say who they are, raise a hand, write, react, and speak once the room
 // lets them. What they say is a RoomMessage signed by a key that their browser made: the
 // door carries it, and can't make it. Without TLS browsers have neither a microphone
 // nor a way to sign.
@@ -61,7 +61,7 @@ func (d *Door) say(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if m.Chat != nil && !d.census.chat(s.From) {
+	if m.Chat != nil && !d.census.chat(s.From) || m.Reaction != nil && !d.census.react(s.From) {
 		return errTooFast
 	}
 	if err := d.cfg.Backend.Say(r.Context(), s.Room, m); err != nil {

@@ -27,6 +27,7 @@ type Talk struct {
 type Line struct {
 	ID     string        `json:"id"`    // unlike another's
 	Order  uint64        `json:"order"` // where it stands
+	Who    string        `json:"who"`   // by whom, as of a Speaker
 	Name   protocol.Name `json:"name"`
 	Text   string        `json:"text"`
 	Said   time.Time     `json:"said"`          // by their clock

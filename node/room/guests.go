@@ -84,7 +84,7 @@ func (r *Room) dismiss(door protocol.PeerID, now time.Duration) {
 	}
 }
 
-// GuestSays takes what a guest of this node says: presence, hand, chat, or of a voice
+// GuestSays takes what a guest of this node says: presence, hand, chat, reaction, or of a voice
 // that OpenGuestVoice opened that it goes on, or ended. The first presence names the
 // guest to the room. The error is ErrBanned for one who is kept out, ErrNoRight for
 // what it may not say, ErrStale for what is old or too often, ErrGuestsFull and
@@ -138,6 +138,8 @@ func (r *Room) mayPassOn(m *protocol.Message) bool {
 	switch {
 	case m.Voice != nil:
 		return r.voices[protocol.SourceOf(r.cfg.Room, m.From, m.Voice.Session)] != nil
+	case m.Reaction != nil:
+		return r.chatRights().MayWrite(m.From)
 	case m.Chat != nil: // under the name by which the room knows the guest
 		return r.chatRights().MayWrite(m.From) && m.Chat.Name == r.members[m.From].presence.Name
 	}

@@ -312,8 +312,8 @@ func TestWhatGuestsMayNotSay(t *testing.T) {
 			s.acts(0, protocol.Pause(true))
 			return v.writes("gita", 1)
 		}), protocol.ErrNoRight},
-		{"a reaction", then(func(_ *stillness, v *visitor) *protocol.Message {
-			return v.word(protocol.Message{Reaction: &protocol.Reaction{Emoji: "👏"}})
+		{"a caption", then(func(_ *stillness, v *visitor) *protocol.Message {
+			return v.word(protocol.Message{Caption: &protocol.Caption{Utterance: 1, Text: "as if I spoke"}})
 		}), protocol.ErrNoRight},
 		{"that it is here, once it is banned", then(func(s *stillness, v *visitor) *protocol.Message {
 			s.acts(0, protocol.Ban{Peer: v.id})

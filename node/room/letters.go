@@ -29,7 +29,7 @@ type CameReport struct {
 	*protocol.Report
 	N     uint64    // names it here
 	Came  time.Time // by the clock on the wall
-	ByNew bool      // its reporter was new here
+	ByNew bool      // its reporter was new here, or the guest for whom it is
 
 	id        protocol.ReportID
 	at        time.Duration
@@ -120,7 +120,7 @@ func (r *Room) openReport(by protocol.PeerID, sealed []byte, now time.Duration) 
 	case err != nil:
 		r.drop("malformed")
 		return
-	case report.Of == r.cfg.Self, r.senders[report.Reporter] == nil, r.banned(report.Reporter, now):
+	case report.Of == r.cfg.Self, r.senders[report.Reporter] == nil, r.banned(report.Reporter, now), !r.isGuestOf(report, now):
 		r.drop("reports by a stranger")
 		return
 	case !r.keepReport(report, now):
@@ -134,14 +134,23 @@ func (r *Room) openReport(by protocol.PeerID, sealed []byte, now time.Duration) 
 	r.cfg.Links.Send(by, &pb.LinkMessage{What: &pb.LinkMessage_ReportReceipt{ReportReceipt: &pb.ReportReceipt{Room: r.cfg.Room[:], To: to, Proof: proof[:]}}})
 }
 
+// isGuestOf says, of a report for a guest, whether that one said to be the reporter's.
+func (r *Room) isGuestOf(report *protocol.Report, now time.Duration) bool {
+	if report.Guest == "" {
+		return true
+	}
+	s := r.senders[report.Guest]
+	return s != nil && s.door == report.Reporter && !r.banned(report.Guest, now)
+}
+
 // keepReport keeps a report, unless its reporter says more than is listened to.
 func (r *Room) keepReport(report *protocol.Report, now time.Duration) bool {
-	c := &CameReport{Report: report, Came: r.cfg.Wall(), ByNew: r.isNew(report.Reporter, now), id: report.ID(r.cfg.Room), at: now}
+	c := &CameReport{Report: report, Came: r.cfg.Wall(), ByNew: r.isNew(report.Reporter, now) || report.Guest != "" && r.isNew(report.Guest, now), id: report.ID(r.cfg.Room), at: now}
 	s := &r.reports
 	if slices.ContainsFunc(s.came, func(o *CameReport) bool { return o.id == c.id }) {
 		return true
 	}
-	byOne := func(o *CameReport) bool { return o.Reporter == c.Reporter }
+	byOne := func(o *CameReport) bool { return o.Reporter == c.Reporter && (o.Guest == "") == (c.Guest == "") } // guests leave a person theirs
 	byNew := func(o *CameReport) bool { return o.ByNew }
 	if countOf(s.came, byOne) >= maxReportsOfOne {
 		if oldest := s.came[slices.IndexFunc(s.came, byOne)]; now-oldest.at < maxReportsOfOne*reportEach/2 {

@@ -83,6 +83,8 @@ type sender struct {
 	chat   *rate.Limiter // nil: they wrote nothing
 	hand   *rate.Limiter // nil: it was never up
 
+	door protocol.PeerID // whose guest they said last that they are
+
 	second time.Duration // when the counts below began
 	said   [kinds]int
 }

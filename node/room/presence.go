@@ -82,7 +82,7 @@ func (r *Room) takePresence(m *protocol.Message, now time.Duration) bool {
 		r.drop("more members than this node remembers")
 		return false
 	}
-	r.senders[m.From].name = m.Presence.Name
+	r.senders[m.From].name, r.senders[m.From].door = m.Presence.Name, m.Presence.Door
 	s := r.meet(m.From, now)
 	r.moderated(m.From, now)
 	was := s.presence

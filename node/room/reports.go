@@ -18,7 +18,8 @@ import (
 // but that parent that there is one.
 
 const (
-	// What this node's person reports: so many at once, and one each reportEach.
+	// What this node's person reports, and what its guests do together: so many at
+	// once, and one each reportEach.
 	reportsAtOnce = 3
 	reportEach    = 20 * time.Second
 
@@ -36,8 +37,8 @@ var (
 
 // reports are those of this node's person, and those that came to them.
 type reports struct {
-	sent []*sentReport // the oldest first
-	own  *rate.Limiter
+	sent          []*sentReport // the oldest first
+	own, ofGuests *rate.Limiter
 
 	came   []*CameReport // the oldest first
 	number uint64        // of the last one
@@ -62,13 +63,14 @@ type letter struct {
 
 func newReports() reports {
 	return reports{
-		own:    rate.NewLimiter(rate.Every(reportEach), reportsAtOnce),
-		posted: newAllowance("reports", lettersASecond),
-		opened: rate.NewLimiter(2*lettersASecond, 8*lettersASecond),
+		own:      rate.NewLimiter(rate.Every(reportEach), reportsAtOnce),
+		ofGuests: rate.NewLimiter(rate.Every(reportEach), reportsAtOnce),
+		posted:   newAllowance("reports", lettersASecond),
+		opened:   rate.NewLimiter(2*lettersASecond, 8*lettersASecond),
 	}
 }
 
-// SentReport is one of this node's person.
+// SentReport is one of this node's person, or of a guest of theirs.
 type SentReport struct {
 	*protocol.Report
 	Told, Waiting []protocol.PeerID
@@ -86,7 +88,19 @@ type Reports struct {
 // its person says so; made is the clock on the wall. ErrText: why is no line that can
 // be sent; ErrNobodyElse; ErrTooFast.
 func (r *Room) Report(ctx context.Context, of protocol.PeerID, why string, made time.Time) (id protocol.ReportID, err error) {
-	if e := r.ask(ctx, func(r *Room) { id, err = r.report(of, why, made, r.cfg.Now()) }); e != nil {
+	if e := r.ask(ctx, func(r *Room) { id, err = r.report(&protocol.Report{Of: of, Why: why, Made: made}, r.cfg.Now()) }); e != nil {
+		return id, e
+	}
+	return id, err
+}
+
+// GuestReport is Report for a guest of this node, who has no node that could: this one
+// says that it is theirs. It is told itself, if it moderates. ErrNoRight: they are not
+// its guest, or they mean it, and who is meant carries no report.
+func (r *Room) GuestReport(ctx context.Context, guest, of protocol.PeerID, why string, made time.Time) (id protocol.ReportID, err error) {
+	if e := r.ask(ctx, func(r *Room) {
+		id, err = r.report(&protocol.Report{Guest: guest, Of: of, Why: why, Made: made}, r.cfg.Now())
+	}); e != nil {
 		return id, e
 	}
 	return id, err
@@ -106,29 +120,35 @@ func (r *Room) DismissReport(ctx context.Context, n uint64) (err error) {
 	return err
 }
 
-func (r *Room) report(of protocol.PeerID, why string, made time.Time, now time.Duration) (protocol.ReportID, error) {
-	why, err := protocol.CleanWhy(why)
+func (r *Room) report(word *protocol.Report, now time.Duration) (protocol.ReportID, error) {
+	why, err := protocol.CleanWhy(word.Why)
 	switch {
 	case err != nil:
 		return protocol.ReportID{}, err
-	case r.genesis == nil:
+	case r.genesis == nil || word.Guest != "" && !r.mayReportFor(word.Guest, word.Of):
 		return protocol.ReportID{}, protocol.ErrNoRight
 	}
-	to := slices.DeleteFunc(append(r.lawful.Moderators(), r.lawful.Founder()), func(p protocol.PeerID) bool { return p == of || p == r.cfg.Self })
+	to := slices.DeleteFunc(append(r.lawful.Moderators(), r.lawful.Founder()), func(p protocol.PeerID) bool {
+		return p == word.Of || p == r.cfg.Self && word.Guest == ""
+	})
 	if len(to) == 0 {
 		return protocol.ReportID{}, ErrNobodyElse
 	}
-	if !r.reports.own.AllowN(instant(now), 1) {
+	pace := r.reports.own
+	if word.Guest != "" {
+		pace = r.reports.ofGuests
+	}
+	if !pace.AllowN(instant(now), 1) {
 		return protocol.ReportID{}, ErrTooFast
 	}
-	s := &sentReport{Report: r.lastMinute(of, now)}
-	s.Made, s.Why = made, why
+	s := &sentReport{Report: r.lastMinute(word.Of, now)}
+	s.Guest, s.Made, s.Why = word.Guest, word.Made, why
 	if err := s.Sign(r.cfg.Room, r.cfg.Key); err != nil {
 		return protocol.ReportID{}, err
 	}
 	for _, p := range to {
-		l := &letter{to: p}
-		if l.sealed, l.proof, err = s.SealFor(r.cfg.Room, p); err != nil {
+		l, err := r.letterTo(p, s.Report, now)
+		if err != nil {
 			return protocol.ReportID{}, err
 		}
 		s.letters = append(s.letters, l)
@@ -137,6 +157,25 @@ func (r *Room) report(of protocol.PeerID, why string, made time.Time, now time.D
 	r.tendReports(now)
 	r.changed()
 	return s.ID(r.cfg.Room), nil
+}
+
+// mayReportFor says whether this node may say that a guest reports somebody.
+func (r *Room) mayReportFor(guest, of protocol.PeerID) bool {
+	return r.doorOf(guest) == r.cfg.Self && of != r.cfg.Self && of != guest
+}
+
+// letterTo seals a report for one who moderates. This node itself has it at once.
+func (r *Room) letterTo(p protocol.PeerID, report *protocol.Report, now time.Duration) (l *letter, err error) {
+	l = &letter{to: p}
+	if p != r.cfg.Self {
+		l.sealed, l.proof, err = report.SealFor(r.cfg.Room, p)
+		return l, err
+	}
+	if !r.keepReport(report, now) {
+		return nil, ErrTooFast
+	}
+	l.told = true
+	return l, nil
 }
 
 // tendReports sends what has not arrived, to those who are here.

@@ -58,19 +58,20 @@ type RoomReports struct {
 // ReportLine is what somebody says of another, as their node noted it in the
 // minute before. It is their word; but what is in Said was signed by who is meant.
 type ReportLine struct {
-	N         uint64         `json:"n"` // names it at this node
-	Came      time.Time      `json:"came"`
-	By        ReportedPerson `json:"by"`
-	ByNew     bool           `json:"by_new"` // they came to the room a short while ago, and nobody here knows them
-	Of        ReportedPerson `json:"of"`
-	Why       string         `json:"why"`
-	Role      string         `json:"role"` // host, moderator, speaker, carrier or listener
-	Muted     bool           `json:"muted"`
-	Hand      bool           `json:"hand"` // it was up
-	Spoke     []SpokeLine    `json:"spoke"`
-	SpokeMS   int64          `json:"spoke_ms"` // together
-	Said      []SaidLine     `json:"said"`
-	Reactions []ReactedLine  `json:"reactions"`
+	N         uint64          `json:"n"` // names it at this node
+	Came      time.Time       `json:"came"`
+	By        ReportedPerson  `json:"by"`
+	Door      *ReportedPerson `json:"door,omitempty"` // by is its guest, for whom it says so
+	ByNew     bool            `json:"by_new"`         // they came to the room a short while ago, and nobody here knows them
+	Of        ReportedPerson  `json:"of"`
+	Why       string          `json:"why"`
+	Role      string          `json:"role"` // host, moderator, speaker, carrier or listener
+	Muted     bool            `json:"muted"`
+	Hand      bool            `json:"hand"` // it was up
+	Spoke     []SpokeLine     `json:"spoke"`
+	SpokeMS   int64           `json:"spoke_ms"` // together
+	Said      []SaidLine      `json:"said"`
+	Reactions []ReactedLine   `json:"reactions"`
 }
 
 // SpokeLine says that somebody spoke.

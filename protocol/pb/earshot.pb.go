@@ -5019,6 +5019,7 @@ type Report struct {
 	Spoke         []*Spurt               `protobuf:"bytes,8,rep,name=spoke,proto3" json:"spoke,omitempty"`
 	Said          []*Saying              `protobuf:"bytes,9,rep,name=said,proto3" json:"said,omitempty"`
 	Reacted       []*Reacted             `protobuf:"bytes,10,rep,name=reacted,proto3" json:"reacted,omitempty"`
+	Guest         []byte                 `protobuf:"bytes,11,opt,name=guest,proto3" json:"guest,omitempty"` // key of a guest of the reporter, whose report it is; empty: its own person's
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5119,6 +5120,13 @@ func (x *Report) GetSaid() []*Saying {
 func (x *Report) GetReacted() []*Reacted {
 	if x != nil {
 		return x.Reacted
+	}
+	return nil
+}
+
+func (x *Report) GetGuest() []byte {
+	if x != nil {
+		return x.Guest
 	}
 	return nil
 }
@@ -5852,7 +5860,7 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\fSignedReport\x12\x1a\n" +
 	"\breporter\x18\x01 \x01(\fR\breporter\x12\x16\n" +
 	"\x06report\x18\x02 \x01(\fR\x06report\x12\x1c\n" +
-	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x8c\x02\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\xa2\x02\n" +
 	"\x06Report\x12\x0e\n" +
 	"\x02of\x18\x01 \x01(\fR\x02of\x12\x17\n" +
 	"\amade_ms\x18\x02 \x01(\x04R\x06madeMs\x12\x10\n" +
@@ -5864,7 +5872,8 @@ const file_protocol_pb_earshot_proto_rawDesc = "" +
 	"\x05spoke\x18\b \x03(\v2\x0e.earshot.SpurtR\x05spoke\x12#\n" +
 	"\x04said\x18\t \x03(\v2\x0f.earshot.SayingR\x04said\x12*\n" +
 	"\areacted\x18\n" +
-	" \x03(\v2\x10.earshot.ReactedR\areacted\";\n" +
+	" \x03(\v2\x10.earshot.ReactedR\areacted\x12\x14\n" +
+	"\x05guest\x18\v \x01(\fR\x05guest\";\n" +
 	"\x05Spurt\x12\x15\n" +
 	"\x06ago_ms\x18\x01 \x01(\rR\x05agoMs\x12\x1b\n" +
 	"\tlasted_ms\x18\x02 \x01(\rR\blastedMs\"9\n" +

@@ -5,21 +5,23 @@
  */
 
 import { keep, kept } from './keeping.js'
+import { Report } from './report.js'
 import { signer } from './signing.js'
 import { Hearing, Refused, ask } from './sound.js'
 import { Guest } from './speaking.js'
 import { Talk, clean } from './talk.js'
 import { chosen, t } from './words.js'
 
-/** @typedef {{name: string, speaking: boolean, sources: number[]}} Speaker */
-/** @typedef {{key: string, hand: number, may_speak: boolean}} Named */
+/** @typedef {{who: string, name: string, speaking: boolean, sources: number[]}} Speaker */
+/** @typedef {{key: string, who: string, hand: number, may_speak: boolean}} Named */
 /**
  * @typedef {{title: string, language: string, open: boolean, shut: boolean, paused: boolean, stage: Speaker[], listeners: number, guests: number,
- *   door: string, named: Named[]}} Room
+ *   door: string, keeper: string, named: Named[]}} Room
  */
 
 const ringPace = 100 // ms between two looks at who is heard
 const mostBytes = 500 // of a line
+const emoji = ['👏', '❤️', '😂', '🎉', '👍', '👎', '😮', '😢', '🙏', '🔥']
 const secure = location.protocol === 'https:' // else the door lets nobody speak or write
 
 /** Words for what it answers to who asks to speak. @type {Record<string, string>} */
@@ -59,6 +61,14 @@ class Page {
 		this.said = '' // why something failed
 		this.placed = false // in the queue of hands
 		this.talk = new Talk(() => this.guest?.signer.name ?? '')
+		this.report = new Report((who, why) => this.tell(who, why))
+		this.talk.changed = () => this.report.show(this.room, this.talk.lines.values(), this.own()?.who)
+		at('react').append(...emoji.map(e => {
+			const button = document.createElement('button')
+			button.textContent = e
+			button.addEventListener('click', () => this.react(e))
+			return button
+		}))
 		at('write').addEventListener('submit', (/** @type {SubmitEvent} */ e) => {
 			e.preventDefault()
 			this.write()
@@ -249,13 +259,40 @@ class Page {
 		this.turn()
 	}
 
+	/** Shows an emoji to all in the room. @param {string} emoji */
+	async react(emoji) {
+		const { guest } = this
+		if (!guest?.session || !at('name').reportValidity()) return
+		try {
+			await this.present(guest)
+			await guest.react(emoji)
+			say(at('wrote'), '')
+		} catch (e) {
+			say(at('wrote'), t(e instanceof Refused ? replies[e.code] ?? 'failed' : 'failed'))
+		}
+	}
+
+	/**
+	 * Tells who moderates of somebody.
+	 * @param {string} who
+	 * @param {string} why
+	 */
+	async tell(who, why) {
+		const { guest } = this
+		if (!guest?.session || !at('name').reportValidity()) return null
+		await this.present(guest)
+		return guest.report(who, why)
+	}
+
 	/** Shows what one may do now, and says how it stands. */
 	turn() {
 		const { guest, room } = this
 		const own = this.own()
 		at('me').hidden = at('ask').hidden = !guest?.session
-		at('write').hidden = !guest?.session || (room?.paused ?? false)
+		at('write').hidden = at('react').hidden = !guest?.session || (room?.paused ?? false)
+		at('report').hidden = !guest?.session
 		if (!guest || !room) return
+		this.report.show(room, this.talk.lines.values(), own?.who)
 		const may = room.open || (own?.may_speak ?? false)
 		if (this.placed && own?.hand === 0 && guest.up) guest.raise(false).catch(() => {}) // let on stage, or taken down
 		this.placed = (own?.hand ?? 0) > 0
@@ -281,6 +318,7 @@ function start() {
 	say(at('who'), t('name'))
 	say(at('chat'), t('chat'))
 	say(at('send'), t('send'))
+	at('react').ariaLabel = t('react')
 	at('name').value = kept('name')
 	at('text').placeholder = at('text').ariaLabel = t('write')
 	const room = location.hash.match(/^#room\/(\w+)/)?.[1]

@@ -26,6 +26,9 @@ export const hand = (up, raised) => part(9, [...number(1, up), ...number(2, rais
 /** @param {number} order @param {string} name @param {string} text */
 export const chat = (order, name, text) => part(12, [...number(1, order), ...part(2, utf8.encode(name)), ...part(3, utf8.encode(text)), ...number(4, Date.now())])
 
+/** @param {string} emoji */
+export const reaction = emoji => part(14, part(1, utf8.encode(emoji)))
+
 /** @param {string} hex */
 export const unhex = hex => Uint8Array.from(hex.match(/../g) ?? [], b => parseInt(b, 16))
 /** @param {Iterable<number>} b */

@@ -1,12 +1,12 @@
 // @ts-check
 /**
- * A guest who asks to speak, speaks, and writes: words to the door, each signed, and sound to
- * it by WHIP.
+ * A guest who asks to speak, speaks, writes, reacts and reports: words to the door, each
+ * signed but for a report, which is the door's word, and sound to it by WHIP.
  * @module
  */
 
 import { Refused, ask } from './sound.js'
-import { chat, hand, presence, sessionOf, unhex, voice } from './signing.js'
+import { chat, hand, presence, reaction, sessionOf, unhex, voice } from './signing.js'
 
 /** @typedef {import('./signing.js').Signer} Signer */
 
@@ -81,6 +81,22 @@ export class Guest extends EventTarget {
 	/** @param {string} text @param {number} order above that of what has been written */
 	async write(text, order) {
 		await this.say(() => chat(order, this.name, text))
+	}
+
+	/** @param {string} emoji */
+	async react(emoji) {
+		await this.say(() => reaction(emoji))
+	}
+
+	/**
+	 * Has the door tell who moderates of somebody.
+	 * @param {string} who
+	 * @param {string} why
+	 * @returns {Promise<{told: number, waiting: number}>} how many have it, and how many get it once they come
+	 */
+	async report(who, why) {
+		const answer = await ask(this.session + '/reports', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ who, why }) })
+		return answer.json()
 	}
 
 	/** What has to be said again, or the room forgets one. */

@@ -7,7 +7,7 @@
 
 import { chosen, t } from './words.js'
 
-/** @typedef {{id: string, order: number, name: string, text: string, said: string, hidden: boolean, guest: boolean, key?: string}} Line */
+/** @typedef {{id: string, order: number, who: string, name: string, text: string, said: string, hidden: boolean, guest: boolean, key?: string}} Line */
 /** @typedef {{id: string, name: string, language: string, text: string}} Caption */
 /** @typedef {{whole: boolean, next: number, lines: Line[], reactions: Record<string, number>, captions: Caption[]}} News */
 
@@ -36,6 +36,7 @@ export class Talk {
 	constructor(own) {
 		this.own = own
 		this.session = ''
+		this.changed = () => {}
 		/** @type {EventSource | null} */
 		this.events = null
 		/** @type {Map<string, Line>} */
@@ -71,6 +72,7 @@ export class Talk {
 		const sorted = [...this.lines.values()].sort((a, b) => a.order - b.order || (a.id < b.id ? -1 : 1)).slice(-mostLines)
 		this.lines = new Map(sorted.map(l => [l.id, l]))
 		this.show(sorted)
+		this.changed()
 		const shown = Object.entries(news.reactions).map(([emoji, n]) => part('span', '', `${emoji} ${n}`))
 		at('reactions').replaceChildren(...shown)
 		at('reactions').hidden = shown.length === 0

@@ -14,7 +14,7 @@ import { among, language, t } from './words.js'
 /** @typedef {{peer: string, name: string, petname?: string, you: boolean}} Person */
 /** @typedef {{of: Person, why: string, made: string, told: Person[], waiting: Person[]}} Sent */
 /**
- * @typedef {{n: number, came: string, by: Person, by_new: boolean, of: Person, why: string, role: string, muted: boolean, hand: boolean,
+ * @typedef {{n: number, came: string, by: Person, door?: Person, by_new: boolean, of: Person, why: string, role: string, muted: boolean, hand: boolean,
  *   spoke: {ago_ms: number, lasted_ms: number}[], spoke_ms: number, said: {kind: string, text: string, ago_ms: number}[],
  *   reactions: {emoji: string, ago_ms: number}[]}} Report
  * @typedef {{room: string, may_read: boolean, reports: Report[], sent: Sent[]}} RoomReports
@@ -118,7 +118,8 @@ function seconds(ms) {
 
 /** @param {Report} r */
 function sentence(r) {
-	return t(r.by_new ? 'reports.of.new' : 'reports.of', { by: called(r.by), of: called(r.of) })
+	const words = { by: called(r.by), of: called(r.of), door: r.door ? called(r.door) : '' }
+	return t(r.door ? 'reports.of.guest' : r.by_new ? 'reports.of.new' : 'reports.of', words)
 }
 
 /** What the reporter's node noted in the minute before. @param {Report} r @returns {string[]} */

@@ -370,6 +370,7 @@ export default {
 	'reports.say': 'What people told the moderators. It is their word: look for yourself before you act.',
 	'reports.of': '{by} reports {of}',
 	'reports.of.new': '{by}, who is new here, reports {of}',
+	'reports.of.guest': '{by}, a guest of {door}, reports {of}',
 	'reports.dismiss': 'Take off the list',
 	'reports.spoke': 'Spoke in the minute before: {time}',
 	'reports.silent': 'Did not speak in the minute before',

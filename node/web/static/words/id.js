@@ -370,6 +370,7 @@ export default {
 	'reports.say': 'Yang disampaikan orang kepada moderator. Ini kata mereka: periksa sendiri sebelum bertindak.',
 	'reports.of': '{by} melaporkan {of}',
 	'reports.of.new': '{by}, yang baru di sini, melaporkan {of}',
+	'reports.of.guest': '{by}, tamu {door}, melaporkan {of}',
 	'reports.dismiss': 'Hapus dari daftar',
 	'reports.spoke': 'Bicara dalam semenit sebelumnya: {time}',
 	'reports.silent': 'Tidak bicara dalam semenit sebelumnya',

@@ -370,6 +370,7 @@ export default {
 	'reports.say': 'Điều mọi người báo cho điều phối viên. Đó là lời của họ: hãy tự xem xét trước khi làm gì.',
 	'reports.of': '{by} báo về {of}',
 	'reports.of.new': '{by}, người mới ở đây, báo về {of}',
+	'reports.of.guest': '{by}, khách của {door}, báo về {of}',
 	'reports.dismiss': 'Bỏ khỏi danh sách',
 	'reports.spoke': 'Đã nói trong phút trước đó: {time}',
 	'reports.silent': 'Không nói gì trong phút trước đó',

@@ -370,6 +370,7 @@ export default {
 	'reports.say': '有人告诉管理员的事。这只是他们的说法：请先自己查看再处理。',
 	'reports.of': '{by} 举报了 {of}',
 	'reports.of.new': '{by}（新来的）举报了 {of}',
+	'reports.of.guest': '{by}（{door} 的访客）举报了 {of}',
 	'reports.dismiss': '从列表中移除',
 	'reports.spoke': '此前一分钟内发言：{time}',
 	'reports.silent': '此前一分钟内没有发言',
