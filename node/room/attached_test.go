@@ -143,6 +143,31 @@ func TestACrowdKeepsNobodyOut(t *testing.T) {
 	}
 }
 
+// What a crowd says of itself is passed on no faster than links take it, and a node that
+// comes is told first of those who are attached.
+func TestACrowdsPresences(t *testing.T) {
+	s := still(t, protocol.StageHost, 3, 0)
+	child := s.attach(1)
+	crowd := s.strangers()
+	crowd.fill(0)
+	s.clock += 4 * time.Second // nothing is left to make up for
+	before := s.fed[child]
+	for range 3 { // as often in a second as one may
+		for i := range protocol.MaxMembers {
+			crowd.say(i, presence("crowd"))
+			s.clock += time.Second / (3 * protocol.MaxMembers)
+		}
+	}
+	if fed, most := s.fed[child]-before, s.presences.loose.Burst()+crowdPresences/4; fed > most {
+		t.Errorf("%d presences are passed on in a second, at most %d are right", fed, most)
+	}
+	s.attach(2)
+	attached := s.says(2, 1, 1, presence("ana"))
+	if first := s.heard()[0]; !slices.Equal(first, attached.Raw) {
+		t.Error("who is attached is not told of first")
+	}
+}
+
 // However many fresh keys come, few newcomers make way a second, so that a newcomer is
 // shown for a while.
 func TestAFloodEvictsFew(t *testing.T) {
