@@ -242,6 +242,21 @@ func roleWords(a web.LogLine, whom string) string {
 	}[a.Act+a.Role]
 }
 
+// banLife says for how long somebody is banned: each node counts by itself whether that
+// is over.
+func banLife(actions []web.LogLine, peer string) string {
+	words := ""
+	for _, a := range actions {
+		if a.Act != web.ActBan || a.Peer != peer || !a.Stands {
+			continue
+		}
+		if words = ""; a.ForMS > 0 {
+			words = " (for " + ago(time.Duration(a.ForMS)*time.Millisecond) + " since " + moment(a.At) + ")"
+		}
+	}
+	return words
+}
+
 func stageWords(stage string) string {
 	switch stage {
 	case "open":
@@ -283,7 +298,11 @@ func (p *program) standing(log web.RoomLog, names calledIn) string {
 	row("stage", stageWords(log.Stage))
 	row("let on", called(log.Speakers))
 	row("carriers", called(log.Carriers))
-	row("banned", called(log.Banned))
+	var banned []string
+	for _, id := range log.Banned {
+		banned = append(banned, names.of(id)+banLife(log.Actions, id))
+	}
+	row("banned", strings.Join(banned, ", "))
 	muted := called(log.Muted)
 	if log.MutedAllBy != "" {
 		muted = "everybody but host and moderators"

@@ -88,6 +88,9 @@ func (p *program) speak(ctx context.Context, word, name string) error {
 	}
 	defer stream.Close()
 	t := &talk{program: p, name: name, show: p.progress(name)}
+	if view, err := node.Room(calls, room); err == nil {
+		t.room, t.silences = view.Room, silences(calls, node, view.Room)
+	}
 	if err := t.greet(); err != nil {
 		return err
 	}
@@ -175,8 +178,11 @@ type spokenStream interface {
 // talk is one speaking as it goes on.
 type talk struct {
 	*program
-	name string
-	show *progress
+	name     string
+	room     string
+	silences <-chan silence // nil: nobody tells
+	over     bool           // what is spoken now will not be heard again
+	show     *progress
 }
 
 // send hands packets over at their own pace until there are no more, ctx ends,
@@ -207,10 +213,17 @@ func (t *talk) send(ctx context.Context, to spokenStream, next spokenPacket, pac
 		}
 		due = due.Add(next.duration)
 		t.show.spoke(next.gap + next.duration)
-		select {
-		case next = <-packets:
-		case <-ctx.Done():
-			return nil
+		for waits := true; waits; {
+			select {
+			case next = <-packets:
+				waits = false
+			case s := <-t.silences:
+				if err := t.silenced(s); err != nil {
+					return err
+				}
+			case <-ctx.Done():
+				return nil
+			}
 		}
 	}
 }

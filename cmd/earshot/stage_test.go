@@ -107,6 +107,24 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestBansWithALife: the log alone can't tell whether such a ban is over.
+func TestBansWithALife(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.Local)
+	for _, c := range []struct {
+		lines []web.LogLine
+		want  string
+	}{
+		{[]web.LogLine{{Act: web.ActBan, Peer: citraID, Stands: true}}, ""},
+		{[]web.LogLine{{Act: web.ActBan, Peer: citraID, Stands: true, ForMS: 6000, At: at}, {Act: web.ActBan, Peer: dewiID, Stands: true}}, " (for 6 s since 2026-11-01 12:00)"},
+		{[]web.LogLine{{Act: web.ActBan, Peer: citraID, Stands: true, ForMS: 6000, At: at}, {Act: web.ActBan, Peer: citraID, Stands: true}}, ""},
+		{[]web.LogLine{{Act: web.ActBan, Peer: citraID, ForMS: 6000}}, ""},
+	} {
+		if got := banLife(c.lines, citraID); got != c.want {
+			t.Errorf("%+v: %q", c.lines, got)
+		}
+	}
+}
+
 // TestLogWords: who did what, by which right, and why not, is said of each kind of act.
 func TestLogWords(t *testing.T) {
 	names := calledIn{budiID: "budi", citraID: "citra"}
