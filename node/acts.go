@@ -30,6 +30,11 @@ func (n *Node) Act(ctx context.Context, name string, r web.ActRequest) error {
 		}
 		return n.actOn(ctx, c, p, r)
 	}
+	if r.Act == web.ActNext {
+		if _, err := n.timeToCome(r.At); err != nil {
+			return err
+		}
+	}
 	deed, err := roomDeed(r)
 	if err != nil {
 		return err

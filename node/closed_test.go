@@ -78,3 +78,24 @@ func TestRoomsTakenForPeople(t *testing.T) {
 		}
 	}
 }
+
+// TestTimesThatAreNone: a room that is live says no next time that is over, or that
+// can't be said.
+func TestTimesThatAreNone(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ana := start(t, "ana")
+	o, err := ana.Open(ctx, web.OpenRequest{Title: "Book club"})
+	must(t, err)
+	for at, want := range map[time.Time]string{
+		time.Now().Add(-time.Hour):                    "that time is over",
+		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC): "that time is too far ahead",
+	} {
+		if err := ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &at}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v: %v, want %q", at, err, want)
+		}
+	}
+	next := time.Now().Add(time.Hour)
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext, At: &next}))
+	must(t, ana.Act(ctx, o.Room, web.ActRequest{Act: web.ActNext}))
+}
