@@ -226,6 +226,30 @@ func TestSharesOfTheMembers(t *testing.T) {
 	}
 }
 
+// Who is a guest counts as attached because the door is, and is not told of as such: a
+// node with many guests would fill what others note.
+func TestGuestsAreAttachedByTheirDoor(t *testing.T) {
+	s := still(t, protocol.StageHost, 4, 0)
+	s.attach(1)
+	door, guest := s.nodes[2].id, s.nodes[3].id
+	told := func() bool { return s.lastSent.GetFeed().GetAttached() }
+	names := protocol.Message{Presence: &protocol.Presence{Name: "door"}}
+	names.Presence.Guests.Named[0] = guest
+	comes := protocol.Message{Presence: &protocol.Presence{Name: "guest", Door: door}}
+	s.says(2, 1, 1, names)
+	s.says(3, 1, 1, comes)
+	if s.isAttached(guest, s.clock) {
+		t.Error("the guest of a node without a link is attached")
+	}
+	s.noteAttached(door, s.clock)
+	if s.says(2, 1, 2, names); !told() {
+		t.Error("the door is not told of as attached")
+	}
+	if s.says(3, 1, 2, comes); told() || !s.isAttached(guest, s.clock) || s.keepsPlace(guest, s.clock) {
+		t.Errorf("told of as attached: %v, attached: %v, keeps a place: %v", told(), s.isAttached(guest, s.clock), s.keepsPlace(guest, s.clock))
+	}
+}
+
 // Only the relay is believed when it says who is attached, or the parent that a node
 // has instead.
 func TestWhoIsBelieved(t *testing.T) {

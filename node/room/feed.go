@@ -103,7 +103,7 @@ func (r *Room) pass(m *protocol.Message, from protocol.PeerID) {
 // feed sends a message along the links: to children, and up if up.
 func (r *Room) feed(m *protocol.Message, from protocol.PeerID, up bool) {
 	now := r.cfg.Now()
-	msg := &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: m.Raw, Attached: r.isAttached(m.From, now)}}}
+	msg := &pb.LinkMessage{What: &pb.LinkMessage_Feed{Feed: &pb.Feed{Room: r.cfg.Room[:], Message: m.Raw, Attached: r.hasLink(m.From, now)}}}
 	for id, p := range r.paths {
 		parent := r.parents[id]
 		above := parent != nil && parent.accepted

@@ -4457,7 +4457,7 @@ type Feed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Room          []byte                 `protobuf:"bytes,1,opt,name=room,proto3" json:"room,omitempty"`
 	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`    // a RoomMessage
-	Attached      bool                   `protobuf:"varint,3,opt,name=attached,proto3" json:"attached,omitempty"` // its signer has a link with who sends this, or is a guest of one who has
+	Attached      bool                   `protobuf:"varint,3,opt,name=attached,proto3" json:"attached,omitempty"` // its signer has a link with who sends this, or with the relay
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
