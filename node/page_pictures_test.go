@@ -46,6 +46,7 @@ func TestPictures(t *testing.T) {
 	s.take("hallway-zh", shot{language: "zh-Hans", theme: "light", width: 390, height: 780}, "hadi", "", nil)
 	s.take("room", light, "hadi", s.sky, func(p *page) {
 		s.writes("dewi", "Olbers asked that in 1823.")
+		s.nodes["fitri"].eventually("fitri reads it, and answers", func() bool { return s.nodes["fitri"].wrote(s.sky, "dewi").Text != "" })
 		s.writes("fitri", "And Kepler in 1610.")
 		p.eventually("both is read", `document.querySelectorAll('.chat .lines li').length === 2`)
 		s.rings(2)(p)

@@ -72,6 +72,24 @@ func FuzzOpenReport(f *testing.F) {
 	})
 }
 
+// TestReportForAGuest: it says for whose guest it is, or is not taken.
+func TestReportForAGuest(t *testing.T) {
+	c, room := people(), RoomID{1}
+	r := &Report{Of: c.stranger.id, Guest: c.founder.id, Made: time.UnixMilli(5)}
+	must(t, r.Sign(room, c.announcer.key))
+	sealed, _, err := r.SealFor(room, c.delegate.id)
+	must(t, err)
+	got, _, err := OpenReport(room, c.delegate.key, sealed)
+	must(t, err)
+	if got.Reporter != c.announcer.id || got.Guest != c.founder.id {
+		t.Errorf("opened as %+v", got)
+	}
+	r.Guest = "nobody"
+	if err := r.Sign(room, c.announcer.key); err == nil {
+		t.Error("a report for a guest without a key is signed")
+	}
+}
+
 // FuzzReport signs what it is given, to come past seal and signature.
 func FuzzReport(f *testing.F) {
 	c := people()
