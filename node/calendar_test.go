@@ -36,6 +36,7 @@ func (r *running) lists(room, state string) (l *web.RoomLine) {
 // TestRoomToCome has a room opened that is to come, changed while it is, opened by
 // itself, and closed until another time, as another node sees all of it.
 func TestRoomToCome(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var ahead atomic.Int64 // of the machine's clock

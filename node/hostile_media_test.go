@@ -26,6 +26,7 @@ func ordered(t testing.TB, v *running, above bool) *enemy {
 // offers what can't be answered: the node may not make connections as fast as
 // that goes.
 func TestBadDescriptionsAreNoWayToBurnCPU(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "host")
 	ana := s.ana()
 	describe := func(h *enemy, kind pb.Description_Kind, generation uint32, sdp string) {
@@ -205,6 +206,7 @@ func TestASpeakersLiesAreItsOwn(t *testing.T) {
 // TestLoudLiarsSilenceNobody has as many liars as are forwarded at a time claim
 // the loudest level without a pause, beside one whose level is that of speech.
 func TestLoudLiarsSilenceNobody(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "host")
 	stop, done := make(chan struct{}), make(chan struct{}, protocol.MaxHeard+1)
 	speak := func(speaker byte, level uint8) {
@@ -241,7 +243,7 @@ func TestLoudLiarsSilenceNobody(t *testing.T) {
 		e.cancel()
 		<-e.done
 		for _, o := range e.l.Close().Sources { // what is left out is not lost
-			if o.Lost != 0 {
+			if o.Lost > uint64(s.missable()) {
 				t.Errorf("%s lost %+v", s.nodes[i+1].name, o)
 			}
 		}

@@ -25,8 +25,9 @@ func TestPageWithLoopbackAlone(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root makes network namespaces (sudo -E go test -run TestPageWithLoopbackAlone ./node)")
 	}
+	t.Parallel()
 	chromium(t)
-	again := exec.Command(os.Args[0], "-test.run=^TestPageWithLoopbackAlone$", "-test.v", "-test.timeout=60s")
+	again := exec.Command(os.Args[0], "-test.run=^TestPageWithLoopbackAlone$", "-test.v", "-test.timeout=5m")
 	again.Env = append(os.Environ(), aloneIn+"=1")
 	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	said, err := again.CombinedOutput()

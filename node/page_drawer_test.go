@@ -14,6 +14,9 @@ import (
 	"github.com/earshot-audio/earshot/protocol"
 )
 
+// slideFor is how long somebody takes to slide to another place in the picture.
+const slideFor = 600 * time.Millisecond
+
 // movesScript notes where people stood in the picture, by name, in order.
 const movesScript = `
 	window.stood = {}
@@ -63,7 +66,7 @@ func TestPageDrawer(t *testing.T) {
 	p.eventually("ana is not on stage", `!(`+seatOf("ana")+`)`)
 	p.eventually("ana is out of the picture", `!`+nodeOf("ana"))
 	p.eventually("budi is in the middle", nodeOf("budi")+`.matches('[data-relay][transform="translate(0 0)"]')`)
-	if !p.is(`stood.budi.length > 3`) {
+	if !p.is(`stood.budi.length > 1`) && p.slow < slideFor/2 { // else there was no time to draw it on its way
 		t.Errorf("budi did not slide there: %s", p.text(`stood.budi.join()`))
 	}
 

@@ -49,6 +49,7 @@ func TestPageIsLight(t *testing.T) {
 
 // TestPaintWaitsForNoScript: what is seen first comes with the page itself.
 func TestPaintWaitsForNoScript(t *testing.T) {
+	t.Parallel()
 	p := launch(t).visit(t, "about:blank")
 	n := start(t, "ana")
 	p.mayComplain("ERR_BLOCKED_BY_CLIENT")

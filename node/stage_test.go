@@ -110,25 +110,27 @@ func (s *stage) unhurt(certified ...byte) {
 	}
 }
 
-// missable is how many packets may be missing, since this machine stood still; all, where
-// it did for so long that signs of life were missed, and roles changed.
+// lame says whether this machine stood still for so long at a time that signs of life
+// were missed: links may have ended and roles changed without anybody's fault.
+func (s *stage) lame() bool { return s.stood() > beatsApart/2 }
+
+// missable is how many packets may be missing, since this machine stood still.
 func (s *stage) missable() uint32 {
-	if s.stood() > beatsApart/2 {
+	if s.lame() {
 		return math.MaxUint32
 	}
 	return uint32(s.stoodInAll() / (20 * time.Millisecond))
 }
 
-// unmoved checks that a node has the relay and the standby still that the room had. Where
-// the machine itself stood still for half a beat, nothing can be said.
+// unmoved checks that a node has the relay and the standby still that the room had.
 func (s *stage) unmoved(v *running, before web.RoomView, why string) {
 	s.t.Helper()
 	now := v.view(s.room)
 	if now.Term == before.Term && now.Relay == before.Relay && now.Standby == before.Standby {
 		return
 	}
-	if stood := s.stood(); stood > beatsApart/4 {
-		s.t.Logf("%s is at term %d, relay %s, but the machine stood still for %v", v.name, now.Term, now.Relay, stood)
+	if s.lame() {
+		s.t.Logf("%s is at term %d, relay %s, but the machine stood still for %v", v.name, now.Term, now.Relay, s.stood())
 		return
 	}
 	s.t.Errorf("%s is at term %d, relay %s, standby %s: %s", v.name, now.Term, now.Relay, now.Standby, why)
