@@ -9,7 +9,7 @@ import (
 )
 
 // completionWait bounds how long a Tab waits for the node.
-const completionWait = 500 * time.Millisecond
+const completionWait = 2 * time.Second
 
 func (p *program) completionCommand() *cobra.Command {
 	return &cobra.Command{

@@ -77,7 +77,7 @@ func (o Options) script() script {
 
 const (
 	// patience bounds each step of the story. All take a fraction of it.
-	patience = 15 * time.Second
+	patience = 30 * time.Second
 	// proof is how many frames after the cut show that the sound is back.
 	proof = 25
 	// pace is how often what flows is looked at.

@@ -16,7 +16,7 @@ import (
 )
 
 // stopPatience bounds how long the nodes may take to say goodbye.
-const stopPatience = 5 * time.Second
+const stopPatience = 15 * time.Second
 
 // federation is several nodes on this machine, each a whole one: a home, an
 // identity, sockets of its own. They share nothing but the process.
