@@ -88,7 +88,7 @@ func TestFirstSignal(t *testing.T) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the signal did not end the context")
 	}
 }

@@ -53,7 +53,7 @@ func TestDemoStays(t *testing.T) {
 		if got != exitDone || page == "" || stderr.Len() > 0 {
 			t.Errorf("exit code %d, page %q, said %s", got, page, &stderr)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}
 }

@@ -57,11 +57,8 @@ func TestHandsOutliveTheRelay(t *testing.T) {
 		t.Errorf("who lets people on another's stage is told %q", code)
 	}
 
-	relay, term := f.relayOf(room, nodes)
-	if relay != ana {
-		t.Fatalf("%s relays, not the founder, who opened the room and has not stopped", relay.name)
-	}
-	f.killRelay(room, relay, term, nodes[1:])
+	f.founderRelays(room, nodes)
+	f.kill(room, ana, nodes[1:])
 	f.inLine(room, want, nodes[1:])
 	eko.call("hand", "up", room) // stamped by the heir, behind those whom it inherited
 	dewi.call("hand", "down", room)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/earshot-audio/earshot/node/store"
 	"github.com/earshot-audio/earshot/node/web"
@@ -30,9 +29,6 @@ type liveNode struct {
 	follows context.CancelFunc
 }
 
-// startPatience is how long a node may take to serve.
-const startPatience = 15 * time.Second
-
 // up starts a node and waits until it serves. It knows the addresses of from.
 func (f *federation) up(name string, from ...*liveNode) *liveNode {
 	f.Helper()
@@ -53,7 +49,7 @@ func (f *federation) serve(home, name string, flags ...string) *liveNode {
 	f.Helper()
 	args := append([]string{"up", "--name", name, "--no-mdns", "--no-browser"}, flags...)
 	n := &liveNode{process: f.launch(home, true, args...), name: name, home: home, views: map[string]web.RoomView{}, rooms: map[string]web.RoomLine{}, coming: map[string]web.RoomLine{}}
-	n.says(startPatience, "event", "ready", &n.readyLine)
+	n.says(patience, "event", "ready", &n.readyLine)
 	f.nodes = append(f.nodes, n)
 	ctx, cancel := context.WithCancel(context.Background())
 	n.follows = cancel
@@ -138,14 +134,11 @@ func (n *liveNode) start(args ...string) *process {
 	return n.f.launch(n.home, false, args...)
 }
 
-// commandPatience bounds a command that ends by itself.
-const commandPatience = 15 * time.Second
-
 // call runs a command to its end, which must be good, and gives its lines.
 func (n *liveNode) call(args ...string) []spoken {
 	n.f.Helper()
 	p := n.start(args...)
-	n.f.until(commandPatience, p.title+" ends", func() bool { return p.ended })
+	n.f.until(patience, p.title+" ends", func() bool { return p.ended })
 	if p.err != nil {
 		n.f.Fatalf("%s: %v: %s", p.title, p.err, tail(p.said()))
 	}
@@ -155,10 +148,16 @@ func (n *liveNode) call(args ...string) []spoken {
 // refused runs a command that must fail, and gives the code of its error.
 func (n *liveNode) refused(args ...string) string {
 	n.f.Helper()
-	p := n.start(args...)
-	n.f.until(commandPatience, p.title+" ends", func() bool { return p.ended })
+	return n.start(args...).refusal()
+}
+
+// refusal waits for the end of a command, which must fail, and gives the code of its
+// error.
+func (p *process) refusal() string {
+	p.f.Helper()
+	p.f.until(patience, p.title+" ends", func() bool { return p.ended })
 	if code := p.cmd.ProcessState.ExitCode(); code != exitFailed {
-		n.f.Errorf("%s: exit code %d, want %d", p.title, code, exitFailed)
+		p.f.Errorf("%s: exit code %d, want %d", p.title, code, exitFailed)
 	}
 	var failure web.Failure
 	for said := range bytes.Lines([]byte(p.said())) {
@@ -166,7 +165,7 @@ func (n *liveNode) refused(args ...string) string {
 			return failure.Code
 		}
 	}
-	n.f.Errorf("%s: no error object: %s", p.title, p.said())
+	p.f.Errorf("%s: no error object: %s", p.title, p.said())
 	return ""
 }
 

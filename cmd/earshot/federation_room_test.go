@@ -91,9 +91,7 @@ func (e *ear) enough(talks []*talker) {
 	if raced {
 		return
 	}
-	if s.Lost != 0 {
-		e.f.Errorf("%s lost %d frames: %+v", e.by.name, s.Lost, s)
-	}
+	complete := e.complete(s)
 	var scripts []script
 	for _, t := range talks {
 		scripts = append(scripts, t.script)
@@ -102,14 +100,33 @@ func (e *ear) enough(talks []*talker) {
 		case i >= 0 && !t.by.gone():
 			one := s.Sources[i]
 			e.f.Logf("%s heard %d frames of %s, longest gap %d ms", e.by.name, one.Frames, t.by.name, one.LongestGapMS)
-			if most := longestGapMS + 3*e.f.stood().Milliseconds(); one.LongestGapMS >= most {
+			if most := longestGapMS + e.f.slack().Milliseconds(); one.LongestGapMS >= most {
 				e.f.Errorf("%s heard nothing of %s for %d ms, where %d is the most", e.by.name, t.by.name, one.LongestGapMS, most)
 			}
 		case !t.by.gone():
 			e.f.Errorf("%s did not hear %s", e.by.name, t.by.name)
 		}
 	}
-	e.check(scripts...)
+	if complete {
+		e.check(scripts...)
+	}
+}
+
+// excused is how many frames may be lost where the machine was busy all the time.
+const excused = 25
+
+// complete says whether nothing was lost, which must be so unless the machine is at fault.
+func (e *ear) complete(s web.Summary) bool {
+	e.f.Helper()
+	switch {
+	case s.Lost == 0:
+		return true
+	case s.Lost <= excused && e.f.busy():
+		e.f.Logf("the machine was too busy: %s lost %d frames: %+v", e.by.name, s.Lost, s)
+	default:
+		e.f.Errorf("%s lost %d frames: %+v", e.by.name, s.Lost, s)
+	}
+	return false
 }
 
 // check walks the recording, in which each stream must be one speaker's, and

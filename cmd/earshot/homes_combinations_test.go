@@ -70,7 +70,7 @@ func threeHear(t *testing.T, speaker, relay router) map[router]time.Duration {
 		ears = append(ears, n.recording(room.Room))
 	}
 	for i, e := range ears {
-		took[routers[i]] = e.says(soundWithin-time.Since(began), "event", "first_frame", nil).Sub(began)
+		took[routers[i]] = e.says(soundWithin, "event", "first_frame", nil).Sub(began)
 	}
 	w.until(upgradedWithin, "each link has the path that its routers allow", func() bool {
 		return rightPaths(carrier.views[room.Room], kinds)

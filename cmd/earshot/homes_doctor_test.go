@@ -67,24 +67,26 @@ func TestDoctorOf(t *testing.T) {
 	host := home.host()
 	n := host.up("ana", append(through(public), through(friend)...)...)
 	hidden := w.home(symmetric).host().up("budi", through(public)...)
+	alone := w.home(cone).host().up("citra")
 	w.connected(n, friend, hidden)
 
-	finds(t, "a node with a public address", n.start("doctor", friend.Addrs[0]).diagnosis(), "neighbors", "target-direct")
-	finds(t, "a node behind a router", n.start("doctor", hidden.PeerID).diagnosis(), "neighbors", "target-circuit")
+	toFriend, toHidden, byItself := n.start("doctor", friend.Addrs[0]), n.start("doctor", hidden.PeerID), alone.start("doctor")
+	finds(t, "a node with a public address", toFriend.diagnosis(), "neighbors", "target-direct")
+	finds(t, "a node behind a router", toHidden.diagnosis(), "neighbors", "target-circuit")
+	finds(t, "a node that knows nobody", byItself.diagnosis(), "network", "nobody-known")
 	friend.kill()
-	finds(t, "a node that is off", n.start("doctor", friend.Addrs[0]).diagnosis(), "neighbors", "target-theirs")
 	w.cutOff(home.gateway)
-	finds(t, "any node, from a home that is cut off", n.start("doctor", public.Addrs[0]).diagnosis(), "nobody-answers", "target-ours")
+	toOff, fromCutOff := hidden.start("doctor", friend.Addrs[0]), n.start("doctor", public.Addrs[0])
+	finds(t, "a node that is off", toOff.diagnosis(), "neighbors", "target-theirs")
+	finds(t, "any node, from a home that is cut off", fromCutOff.diagnosis(), "nobody-answers", "target-ours")
 	w.ip(host.namespace, "link set "+uplink+" down")
 	finds(t, "a machine without a network", n.start("doctor").diagnosis(), "no-network")
-	alone := w.home(cone).host().up("citra")
-	finds(t, "a node that knows nobody", alone.start("doctor").diagnosis(), "network", "nobody-known")
 }
 
 // diagnosis waits for what an examination finds.
 func (p *process) diagnosis() (d web.Diagnosis) {
 	p.f.Helper()
-	p.endsWell(commandPatience)
+	p.endsWell(patience)
 	if len(p.lines) != 1 {
 		p.f.Fatalf("doctor says %v", p.lines)
 	}

@@ -52,8 +52,8 @@ func (e *ear) whole(scripts ...script) (s web.Summary) {
 	e.f.Helper()
 	e.signal(syscall.SIGINT)
 	s = e.ends(endsWithin)
-	if s.Lost != 0 {
-		e.f.Errorf("%s lost %d frames: %+v", e.by.name, s.Lost, s)
+	if !e.complete(s) {
+		return s
 	}
 	found := e.check(scripts...)
 	for _, one := range scripts {

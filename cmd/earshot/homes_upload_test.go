@@ -43,7 +43,7 @@ func TestMaxUpload(t *testing.T) {
 		ears = append(ears, n.start("listen", room.Room))
 	}
 	var hear int
-	w.throughout(length(12*time.Second, time.Minute), func() string { return "" })
+	w.throughout(length(10*time.Second, time.Minute), func() string { return "" })
 	for _, e := range ears {
 		w.mu.Lock()
 		if _, _, ok := e.first("event", "first_frame"); ok {
@@ -66,8 +66,8 @@ func TestMaxUpload(t *testing.T) {
 func (n *liveNode) sample() func() (most, average int64) {
 	n.f.Helper()
 	type reading struct {
-		at  time.Time
-		out int64
+		before, after time.Time // the figure was true at a time in between
+		out           int64
 	}
 	var readings []reading
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -80,8 +80,9 @@ func (n *liveNode) sample() func() (most, average int64) {
 			case <-done:
 				return
 			case <-tick.C:
-				out, at := n.traffic().out, time.Now()
-				readings = append(readings, reading{at, out})
+				before := time.Now()
+				out := n.traffic().out
+				readings = append(readings, reading{before, time.Now(), out})
 			}
 		}
 	}()
@@ -95,15 +96,15 @@ func (n *liveNode) sample() func() (most, average int64) {
 	return func() (most, average int64) {
 		close(done)
 		<-ended
-		began := readings[0].at
-		readings = slices.DeleteFunc(readings, func(r reading) bool { return r.at.Sub(began) < time.Second })
+		began := readings[0].before
+		readings = slices.DeleteFunc(readings, func(r reading) bool { return r.before.Sub(began) < time.Second })
 		for from, to := 0, 0; to < len(readings); to++ {
-			for readings[to].at.Sub(readings[from].at) > time.Second {
+			for readings[to].after.Sub(readings[from].before) > time.Second {
 				from++
 			}
 			most = max(most, readings[to].out-readings[from].out)
 		}
 		first, last := readings[0], readings[len(readings)-1]
-		return most, int64(float64(last.out-first.out) / last.at.Sub(first.at).Seconds())
+		return most, int64(float64(last.out-first.out) / last.before.Sub(first.before).Seconds())
 	}
 }

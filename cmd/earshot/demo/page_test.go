@@ -45,7 +45,7 @@ func (w *watcher) tell(e event) error {
 // told waits for an event.
 func told[E event](t *testing.T, w *watcher) (e E) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case got := <-w.events:
@@ -100,7 +100,7 @@ func TestSwitchedOff(t *testing.T) {
 		if w.err != nil {
 			t.Error(w.err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("it does not end")
 	}
 	if homes, _ := filepath.Glob(filepath.Join(temporary, "*homes*")); len(homes) > 0 {
@@ -168,7 +168,7 @@ func (p tab) click(element string) {
 // eventually waits until an expression is true in the page.
 func (p tab) eventually(what, expression string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Run(ctx, chromedp.Poll("Boolean("+expression+")", nil, chromedp.WithPollingInterval(30*time.Millisecond), chromedp.WithPollingTimeout(0))); err != nil {
 		var says string
@@ -195,7 +195,7 @@ func chromium(t *testing.T) context.Context {
 	} else if path == "" {
 		t.Skip("Chromium is not installed (Debian: apt-get install chromium)")
 	}
-	bounded, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	bounded, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	processes, wait := chromedp.NewExecAllocator(bounded, append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("headless", "new"), chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1280, 900), chromedp.Flag("lang", "en"),
