@@ -304,7 +304,14 @@ func TestNewcomersInACrowd(t *testing.T) {
 				w.sleep(20 * ms)
 			}
 		}
-		comes(protocol.MaxMembers + 100)
+		for _, n := range w.nodes[:4] { // those who came before
+			_ = n.room.ask(w.t.Context(), func(r *Room) {
+				for i := range protocol.MaxMembers {
+					r.meet(protocol.PeerID([]byte{byte(i >> 8), byte(i)}), r.cfg.Now())
+				}
+			})
+		}
+		comes(100)
 		late.enters(asks(w.nodes[0]))
 		comes(100)
 		late.writes("hello")
