@@ -195,22 +195,12 @@ func spanEnd(lines []string, at int) int {
 	return at + 1
 }
 
-// writeConfig puts text at path in one step: whoever reads finds the old file
-// or the new one, never a part.
+// writeConfig puts text at path.
 func writeConfig(path, text string) error {
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return homeUnwritable(dir, err)
-	}
-	f, err := os.CreateTemp(dir, configName+".*")
-	if err != nil {
-		return homeUnwritable(dir, err)
-	}
-	defer os.Remove(f.Name()) // gone by then if all went well
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = replaceFile(path, []byte(text))
 	}
 	if err != nil {
 		return homeUnwritable(dir, err)

@@ -85,7 +85,7 @@ func (p *program) exportLog(ctx context.Context, node *caller, v web.RoomView, f
 		_, err := p.stdout.Write(text)
 		return err
 	}
-	if err := os.WriteFile(file, text, 0o600); err != nil {
+	if err := replaceFile(file, text); err != nil {
 		return &protocol.Problem{Code: protocol.CodeOutput, Message: "can't write " + file, Hint: "choose another place with --export", Cause: err}
 	}
 	if p.json {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -241,3 +242,22 @@ func newLog(w io.Writer, level, format string) *slog.Logger {
 
 // moment gives a time as people read it, where they are.
 func moment(t time.Time) string { return t.In(time.Local).Format("2006-01-02 15:04") }
+
+// replaceFile puts text at path in one step: whoever reads finds the old file or the
+// new one, never a part. What is no file, such as a pipe, is written to.
+func replaceFile(path string, text []byte) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(path, text, 0o600)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // gone by then if all went well
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return err
+}
