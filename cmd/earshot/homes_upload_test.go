@@ -56,7 +56,7 @@ func TestMaxUpload(t *testing.T) {
 	if most >= uploadLimit {
 		t.Errorf("%d bytes were sent within a second, where %d is the limit", most, uploadLimit)
 	}
-	if hear == 0 || average < uploadLimit/4 {
+	if (hear == 0 || average < uploadLimit/4) && !w.busy() {
 		t.Errorf("%d hear, and %d bytes a second are sent: the limit was not reached for", hear, average)
 	}
 }
