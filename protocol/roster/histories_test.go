@@ -209,9 +209,10 @@ func (w *world) defy() {
 func (w *world) only(p protocol.PeerID) bool { return len(w.all.of(p).appointed) == 1 }
 
 // purge has the founder remove a moderator, knowing of all: what that one did
-// stands.
+// stands. Of what was signed beyond a share, other things may count now that the
+// founder knows of them (rule 4).
 func (w *world) purge() {
-	before := w.all.Roster()
+	before, within := w.all.Roster(), w.allCount()
 	if len(before.moderators) == 0 {
 		return
 	}
@@ -228,7 +229,7 @@ func (w *world) purge() {
 			w.breaks("%s goes with %s", p, victim)
 		}
 	}
-	if !maps.EqualFunc(before.bans, after.bans, slices.Equal) || before.title != after.title || before.locked != after.locked {
+	if within && (!maps.EqualFunc(before.bans, after.bans, slices.Equal) || before.title != after.title || before.locked != after.locked) {
 		w.breaks("what %s did goes with it", victim)
 	}
 }
