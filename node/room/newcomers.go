@@ -29,7 +29,7 @@ const (
 
 const (
 	newHandsASecond   = strangersASecond / 2
-	looseHandsASecond = newHandsASecond / 2
+	looseHandsASecond = newHandsASecond - 1
 
 	// Of the places in the queue. A crowd that has waited leaves some as well.
 	strangersHands = protocol.MaxHands * 3 / 4
