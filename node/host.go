@@ -32,9 +32,9 @@ import (
 // usualPort is tried first, so that addresses in old links stay true.
 const usualPort = 41641
 
-// newHost opens the host, on UDP sockets that are closed after it. What AutoNAT
-// tells goes to dialBacks.
-func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.DialBacks) (host.Host, error) {
+// newHost opens the host, on UDP sockets that are closed after it, and with a gate
+// that is shut before. What AutoNAT tells goes to dialBacks.
+func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, gate *gate, dialBacks *reach.DialBacks) (host.Host, error) {
 	listen := cfg.Listen
 	if len(listen) == 0 {
 		listen = usualAddresses()
@@ -51,6 +51,7 @@ func newHost(cfg Config, key crypto.PrivKey, sockets *sockets, dialBacks *reach.
 		libp2p.Transport(sockets.tcp),
 		libp2p.Transport(libp2pquic.NewTransport),
 		libp2p.QUICReuse(sockets.manager),
+		libp2p.ConnectionGater(gate),
 	}
 	if loopbackOnly(listen) {
 		options = append(options, libp2p.DisableRelay())

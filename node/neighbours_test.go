@@ -52,7 +52,7 @@ func newTestHost(t testing.TB) host.Host {
 		t.Fatal(err)
 	}
 	var s sockets
-	h, err := newHost(Config{Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")}}, key, &s, reach.NewDialBacks())
+	h, err := newHost(Config{Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/udp/0/quic-v1"), multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")}}, key, &s, &gate{}, reach.NewDialBacks())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,6 +107,7 @@ type Node struct {
 	ledger    *ledger
 	calendar  *calendar
 	host      host.Host
+	gate      gate    // of host
 	sockets   sockets // of host
 	capacity  *capacity
 	rates     rates
@@ -218,7 +219,7 @@ func (n *Node) open() (err error) {
 	}
 	n.capacity = newCapacity(n)
 	dialBacks := reach.NewDialBacks()
-	if n.host, err = newHost(n.cfg, n.key, &n.sockets, dialBacks); err != nil {
+	if n.host, err = newHost(n.cfg, n.key, &n.sockets, &n.gate, dialBacks); err != nil {
 		return err
 	}
 	if err = n.openMedia(); err != nil {
@@ -336,11 +337,13 @@ func (n *Node) Run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-n.killed:
+		n.gate.shut.Store(true)
 		n.media.Cut()
 		n.sockets.cut()
 		n.host.Close()
 		cancel()
 	}
+	n.gate.shut.Store(true)
 	_ = n.tasks.Wait() // rooms say goodbye; they have no error to give
 	stop()
 	err := parts.Wait()
