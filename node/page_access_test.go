@@ -98,12 +98,15 @@ func (p *page) checkNames(view string) {
 }
 
 // checkWidth checks that nothing scrolls sideways in a window so wide (WCAG
-// 1.4.10).
+// 1.4.10), once what slides to its place in it has come there.
 func (p *page) checkWidth(view string, pixels int64) {
 	p.t.Helper()
 	must(p.t, chromedp.Run(p.ctx, emulation.SetDeviceMetricsOverride(pixels, 640, 1, true)))
 	var wide []string
-	p.call(`(() => {
+	p.call(`(async () => {
+		const frame = () => new Promise(drawn => (requestAnimationFrame(drawn), setTimeout(drawn, 500))) // a page behind another has none
+		await frame(), await frame()
+		await Promise.allSettled(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < 5000).map(a => a.finished))
 		const limit = document.documentElement.clientWidth
 		const out = [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() && !e.closest('svg, .aside, .skip') && e.getBoundingClientRect().right > limit + 1)
 		if (document.documentElement.scrollWidth > limit) out.unshift(document.documentElement)
