@@ -46,6 +46,7 @@ func (c *strangers) flood(from int, lasts time.Duration, each func()) (next int)
 // Who is attached finds a place, is read and may ask to speak, however many fresh keys
 // were there before and come all the time.
 func TestTheAttachedAreReadInACrowd(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 4, 0)
 	s.machine.Open(s.clock)
 	s.elect(s.clock)
@@ -93,11 +94,12 @@ func TestTheAttachedAreReadInACrowd(t *testing.T) {
 // A crowd that has been here for long does not keep newcomers out for good, nor a
 // flood of newcomers those who have been here for long.
 func TestACrowdKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 2, 0)
 	crowd := s.strangers()
 	next := crowd.fill(0)
-	for end := s.clock + newFor + time.Minute; s.clock < end; s.clock += 20 * ms { // 512 in 10.24 s
-		crowd.say(int(s.clock/(20*ms))%next, presence("crowd"))
+	for end := s.clock + newFor + time.Minute; s.clock < end; s.clock += 50 * ms { // 512 in 25.6 s
+		crowd.say(int(s.clock/(50*ms))%next, presence("crowd"))
 		s.expire(s.clock)
 	}
 	s.expire(s.clock)
@@ -171,6 +173,7 @@ func TestACrowdsPresences(t *testing.T) {
 // However many fresh keys come, few newcomers make way a second, so that a newcomer is
 // shown for a while.
 func TestAFloodEvictsFew(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 2, 0)
 	crowd := s.strangers()
 	next, before := crowd.fill(0), s.dropped["members made way"]
@@ -292,6 +295,7 @@ func TestWhoIsBelieved(t *testing.T) {
 // In a room whose topic a crowd fills, everybody meets and reads a listener who comes
 // later: the relay says that they are attached.
 func TestNewcomersInACrowd(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
 		late := w.nodes[4]
 		late.lends = false // else it has a duty soon
@@ -336,6 +340,7 @@ func TestNewcomersInACrowd(t *testing.T) {
 // What somebody wrote who was attached is pushed out by no crowd that was not, nor by
 // few who are attached and write much.
 func TestACrowdPushesOutNoneOfTheAttached(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 2, 0)
 	s.attach(1)
 	s.says(1, 1, 1, wrote(1, "once"))
@@ -364,6 +369,7 @@ func TestACrowdPushesOutNoneOfTheAttached(t *testing.T) {
 // What is kept follows from what was written, in whatever order it is heard; played
 // back, none of what was pushed out comes back.
 func TestKeptInAnyOrder(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	keys := strangersKeys(t, 90)
 	s := still(t, protocol.StageHost, 2, 0)

@@ -70,6 +70,7 @@ func (b *beats) look(w *world) {
 // half are hostile: hands stand in one order everywhere, claims come on their beat,
 // and what is kept is bounded.
 func TestACrowdWritesAndAsks(t *testing.T) {
+	t.Parallel()
 	people, messages, hands := 50, 2000, 200
 	if raced {
 		messages, hands = 500, 50 // each is verified six times

@@ -87,6 +87,7 @@ func TestChatReachesAllInOneOrder(t *testing.T) {
 }
 
 func TestANewcomerReadsWhatWasWritten(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
 		w.gathers(w.nodes[:4]...)
 		w.sleep(2 * time.Second)
@@ -131,6 +132,7 @@ func TestChatOutlivesTheRelay(t *testing.T) {
 }
 
 func TestHalvesReadEachOther(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(3) {
 		asking(t, seed, 8, func(w *world) {
 			w.nodes[4].writes("before")
@@ -157,6 +159,7 @@ func TestHalvesReadEachOther(t *testing.T) {
 // What some heard and others did not, since it was more than rates let in or got lost,
 // all show in the end: what a child heard alone, too.
 func TestChatsBecomeOne(t *testing.T) {
+	t.Parallel()
 	asking(t, 1, 7, func(w *world) {
 		w.nodes[4].writes("before")
 		w.sleep(time.Second)
@@ -361,6 +364,7 @@ func strangersKeys(t testing.TB, n int) (keys []crypto.PrivKey) {
 
 // A flood by many keys leaves memory bounded; who has a duty is heard.
 func TestAFloodOfChat(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageOpen, 3, 0)
 	s.hold(s.certificate(0, 1, carry, 1, day), s.clock)
 	for i, key := range strangersKeys(t, 3000) {
@@ -451,6 +455,7 @@ func TestHostileRecalls(t *testing.T) {
 
 // A newcomer takes what the others have long taken: it counts from where they do.
 func TestANewcomerCountsFromTheSameBeginning(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageOpen, 5, func(w *world) {
 		w.gathers(w.nodes[:4]...)
 		w.sleep(5 * time.Minute)

@@ -21,6 +21,7 @@ func (n *node) reportsFor(v *visitor, of protocol.PeerID, why string) error {
 // A guest's report goes to all who moderate, as the word of the node at whose door they
 // are; that node's own person has it only if they moderate.
 func TestAGuestReports(t *testing.T) {
+	t.Parallel()
 	moderated(t, 6, func(w *world) {
 		for _, door := range []*node{w.nodes[4], w.nodes[1]} {
 			v := visits(t, w.genesis.Room, door.id)

@@ -113,6 +113,7 @@ func (w *world) hear(v *visitor, door *node, within time.Duration, group ...*nod
 // A guest of one in the audience asks to speak, is let on stage, and is heard; the
 // relay dies; the guest goes on, and is sent away.
 func TestAGuestSpeaks(t *testing.T) {
+	t.Parallel()
 	asking(t, 1, 6, func(w *world) {
 		host, door := w.nodes[0], w.nodes[4]
 		v := visits(w.t, w.genesis.Room, door.id)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestRelayDies(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(6) {
 		inWorld(t, seed, protocol.StageOpen, 5, func(w *world) {
 			w.party()
@@ -39,6 +40,7 @@ func TestRelayLeaves(t *testing.T) {
 }
 
 func TestStandbyDies(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageOpen, 5, func(w *world) {
 		w.party()
 		relay := w.relay()
@@ -53,6 +55,7 @@ func TestStandbyDies(t *testing.T) {
 }
 
 func TestRelayAndStandbyDie(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(4) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
@@ -68,6 +71,7 @@ func TestRelayAndStandbyDie(t *testing.T) {
 }
 
 func TestMusicalChairs(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 2, protocol.StageOpen, 8, func(w *world) {
 		w.party()
 		for len(inRoom(w.nodes)) > 2 {
@@ -107,6 +111,7 @@ func TestDiskIsNotWaitedFor(t *testing.T) {
 
 // Roles that go round between the same nodes leave nothing behind on their links.
 func TestHandlesAreGivenBack(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 4, protocol.StageOpen, 4, func(w *world) {
 		w.party()
 		for range 12 {

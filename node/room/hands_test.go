@@ -79,6 +79,7 @@ func asking(t *testing.T, seed uint64, nodes int, test func(w *world)) {
 }
 
 func TestHandsStandInOrder(t *testing.T) {
+	t.Parallel()
 	asking(t, 1, 6, func(w *world) {
 		w.raise(w.nodes[4], w.nodes[3], w.nodes[5])
 		w.lines("edf", soon, w.nodes...)
@@ -116,6 +117,7 @@ func TestANewcomerSeesTheQueue(t *testing.T) {
 }
 
 func TestTheHeirKeepsTheQueue(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(4) {
 		asking(t, seed, 7, func(w *world) {
 			w.raise(w.nodes[5], w.nodes[3], w.nodes[6])
@@ -140,6 +142,7 @@ func TestTheHeirKeepsTheQueue(t *testing.T) {
 
 // Who is back within PresenceLife, in a later life, has the place still.
 func TestAPlaceIsKeptForWhoIsCutOff(t *testing.T) {
+	t.Parallel()
 	asking(t, 1, 6, func(w *world) {
 		w.raise(w.nodes[4], w.nodes[5])
 		w.lines("ef", soon, w.nodes...)
@@ -158,6 +161,7 @@ func TestAPlaceIsKeptForWhoIsCutOff(t *testing.T) {
 // Two halves have a queue each; healed, everybody has that of the relay left,
 // with those of the other half in it.
 func TestHalvesGetOneQueue(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(3) {
 		asking(t, seed, 8, func(w *world) {
 			w.raise(w.nodes[4], w.nodes[5])

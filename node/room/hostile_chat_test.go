@@ -11,6 +11,7 @@ import (
 
 // However far somebody drives the orders up, what others write is taken at once.
 func TestOrdersDrivenUp(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageOpen, 5, func(w *world) {
 		w.gathers(w.nodes...)
 		var drivers []*caller
@@ -41,6 +42,7 @@ func TestOrdersDrivenUp(t *testing.T) {
 // Who tells some this and others that under one name is shown to all to have said the
 // same in the end.
 func TestTwoMessagesOfOneName(t *testing.T) {
+	t.Parallel()
 	for name, orders := range map[string][2]uint64{"of one order": {10, 10}, "of two": {10, 11}} {
 		t.Run(name, func(t *testing.T) {
 			asking(t, 1, 6, func(w *world) {

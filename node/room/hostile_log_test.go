@@ -212,6 +212,7 @@ func TestHalvesOfAWideFork(t *testing.T) {
 // Who is asked only because they asked, and tells on and on, is soon heard no further:
 // the room has other things to do.
 func TestLongTalesOfOthers(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 3, 0)
 	grant := s.deed(0, 1, protocol.Grant{Peer: s.nodes[2].id, Role: protocol.RoleModerator, Share: 1})
 	s.holds(grant)
@@ -292,6 +293,7 @@ func TestWhoComesSaysNothingAgain(t *testing.T) {
 // host then builds on, and the other half the other. That half learns the host's word
 // though the branch before it, which no answer holds whole, counts only with it.
 func TestForkThatTheHostBuiltOn(t *testing.T) {
+	t.Parallel()
 	knows, lacks := still(t, protocol.StageHost, 3, 0), still(t, protocol.StageHost, 3, 1)
 	const share = 1500
 	grant := knows.deed(0, 1, protocol.Grant{Peer: knows.nodes[2].id, Role: protocol.RoleModerator, Share: share})

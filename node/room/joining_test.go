@@ -55,6 +55,7 @@ func TestSeedComesLater(t *testing.T) {
 }
 
 func TestMoreThanADozen(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 2, protocol.StageOpen, 15, func(w *world) {
 		w.party()
 		carriers := 0
@@ -74,6 +75,7 @@ func TestMoreThanADozen(t *testing.T) {
 // A room that its last node left in the founder's absence is there for the
 // founder, and the founder finds one that others carry.
 func TestFounderRestarts(t *testing.T) {
+	t.Parallel()
 	for _, away := range []time.Duration{200 * ms, 5 * time.Second, 50 * time.Second} {
 		inWorld(t, 5, protocol.StageOpen, 5, func(w *world) {
 			w.party()

@@ -56,6 +56,7 @@ func (n *node) roles(want map[*node]string) {
 // What is done is the same everywhere at once; a moderator carries on when the
 // founder is gone; who is banned is out, and stays out when another relays.
 func TestWhoMayDoWhat(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageHost, 6, func(w *world) {
 		w.party()
 		host, moderator, speaker, villain := w.nodes[0], w.nodes[1], w.nodes[2], w.nodes[3]
@@ -127,6 +128,7 @@ func TestTheRelayIsRemoved(t *testing.T) {
 // The halves of a parted room do contrary things, and are one room again soon
 // after the first word across.
 func TestHalvesAgreeOnTheLog(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(5) {
 		inWorld(t, seed, protocol.StageHost, 6, func(w *world) {
 			w.party()

@@ -148,6 +148,7 @@ func TestTheKnownLeavePlacesToOthers(t *testing.T) {
 // many of these, those who have been here for long; and however many of these, those
 // for whom the log stands.
 func TestNewcomersLeavePlacesInTheQueue(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 2, 0)
 	s.machine.Open(s.clock)
 	s.elect(s.clock)
@@ -224,6 +225,7 @@ func TestHandsUpAndDown(t *testing.T) {
 // A flood of fresh keys has nobody forgotten who is here, or for whom the room
 // stands, or who was here for long: what they said before can't be played back.
 func TestAFloodForgetsNewcomersFirst(t *testing.T) {
+	t.Parallel()
 	s := still(t, protocol.StageHost, 4, 0)
 	s.acts(0, protocol.Grant{Peer: s.nodes[1].id, Role: protocol.RoleModerator, Share: 8})
 	away := []*protocol.Message{s.says(1, 1, 1, presence("moderator")), s.says(2, 1, 1, presence("regular"))}

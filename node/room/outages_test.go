@@ -9,6 +9,7 @@ import (
 
 // Both halves go on, and are one room soon after they meet again.
 func TestPartition(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(4) {
 		inWorld(t, seed, protocol.StageOpen, 7, func(w *world) {
 			w.party()
@@ -36,6 +37,7 @@ func TestPartition(t *testing.T) {
 
 // Listeners that gossip does not reach miss nothing that the links bring.
 func TestWithoutGossip(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 7, protocol.StageOpen, 6, func(w *world) {
 		w.nodes[3].lends, w.nodes[5].lends = false, false
 		w.party()
@@ -53,6 +55,7 @@ func TestWithoutGossip(t *testing.T) {
 
 // A link that breaks is made again, with all that was bound on it.
 func TestLinksBreak(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 4, protocol.StageOpen, 6, func(w *world) {
 		w.party()
 		w.nodes[5].speaks()
@@ -71,6 +74,7 @@ func TestLinksBreak(t *testing.T) {
 
 // What a path had is set up again when it comes back.
 func TestPathFlaps(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(3) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
@@ -103,6 +107,7 @@ func TestPathUpTwice(t *testing.T) {
 
 // A room that is kept busy loses links, not its place.
 func TestInboxFull(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 4, protocol.StageOpen, 5, func(w *world) {
 		w.party()
 		n := w.nodes[3]

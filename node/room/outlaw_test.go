@@ -27,6 +27,7 @@ func wouldMoveAll(m *protocol.Message) bool {
 // claiming, pulsing and offering what it has. The others leave it at once, have
 // another one, and are moved by nothing that it says.
 func TestABannedCarrierGoesOnAlone(t *testing.T) {
+	t.Parallel()
 	for name, pick := range map[string]func(*world) *node{"relay": (*world).relay, "standby": (*world).standby} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, 1, protocol.StageOpen, 6, func(w *world) {

@@ -57,6 +57,7 @@ func seeds(n uint64) uint64 {
 }
 
 func TestPartySettles(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{1, 2, 3, 5, 8} {
 		inWorld(t, uint64(n), protocol.StageOpen, n, func(w *world) {
 			w.party()

@@ -33,6 +33,7 @@ func (n *node) keepsOut(victim *node, why pb.Refuse_Reason) {
 // A relay that keeps somebody out by a lie, even with its standby, keeps nobody out:
 // who comes gets the room from another who may carry it, and hears it.
 func TestALyingRelayKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
 	for _, why := range []pb.Refuse_Reason{pb.Refuse_BANNED, pb.Refuse_LOCKED} {
 		for liars := range 3 {
 			inWorld(t, uint64(liars), protocol.StageOpen, 6, func(w *world) {

@@ -69,6 +69,7 @@ func moderated(t *testing.T, nodes int, test func(w *world)) {
 // TestReportReachesModeratorsAlone: with what the reporter's node knows, and proof of
 // what was written.
 func TestReportReachesModeratorsAlone(t *testing.T) {
+	t.Parallel()
 	moderated(t, 6, func(w *world) {
 		villain, reporter := w.nodes[4], w.nodes[5]
 		villain.writes("an hour ago")
@@ -113,6 +114,7 @@ func TestReportReachesModeratorsAlone(t *testing.T) {
 
 // TestWhoIsReportedHasNoPartInIt: neither moderator nor relay.
 func TestWhoIsReportedHasNoPartInIt(t *testing.T) {
+	t.Parallel()
 	moderated(t, 6, func(w *world) {
 		villain := w.relay()
 		w.nodes[5].reports(villain, "")

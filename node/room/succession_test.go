@@ -14,6 +14,7 @@ import (
 // the room is dormant. When one of those returns, whatever it remembers beside what its
 // home keeps, the room wakes with its log, and everybody is what they were.
 func TestDormantRoomWakes(t *testing.T) {
+	t.Parallel()
 	for _, remembers := range []string{"whom to ask", "the room", "the link"} {
 		inWorld(t, 1, protocol.StageHost, 6, func(w *world) {
 			host, moderator, speaker, villain := w.nodes[0], w.nodes[1], w.nodes[2], w.nodes[5]
@@ -79,6 +80,7 @@ func TestDormantRoomWakes(t *testing.T) {
 // A moderator who has raised the era as often as it may can still end the relay: the
 // roster alone replaces it.
 func TestTheRelayIsRemovedWithoutAnEra(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageHost, 5, func(w *world) {
 		host, moderator, other := w.nodes[0], w.nodes[3], w.nodes[4]
 		moderator.lends = false
@@ -144,6 +146,7 @@ func TestStoredEraAboveTheLog(t *testing.T) {
 // A ban of an hour is one of an hour at a node that is restarted in between, by its
 // person or by a crash.
 func TestTimedBanOverRestarts(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageHost, 2, func(w *world) {
 		host, villain := w.nodes[0], w.nodes[1]
 		w.party()

@@ -10,6 +10,7 @@ import (
 // What one node tells of itself comes to each other once by each of its parents,
 // and does not go round.
 func TestOneVoiceIsFewMessages(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 1, protocol.StageOpen, 6, func(w *world) {
 		w.party()
 		w.stays(5 * time.Second)
@@ -85,6 +86,7 @@ func TestListeningDecidesModes(t *testing.T) {
 // A listener whose parent falls silent takes the other's sound, until the relay
 // changes.
 func TestSilentParent(t *testing.T) {
+	t.Parallel()
 	inWorld(t, 4, protocol.StageOpen, 6, func(w *world) {
 		w.party()
 		n := w.nodes[5]
@@ -130,6 +132,7 @@ func TestSpeakerRestarts(t *testing.T) {
 
 // Voices that ended while a half did not hear of it don't come back with it.
 func TestVoicesEndDuringAPartition(t *testing.T) {
+	t.Parallel()
 	for seed := range seeds(2) {
 		inWorld(t, seed, protocol.StageOpen, 6, func(w *world) {
 			w.party()
