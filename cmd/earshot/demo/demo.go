@@ -416,11 +416,13 @@ func (d *demo) finish(ctx context.Context) error {
 	if err := d.within(ctx, time.Minute, "the talk ends", t.done.Load); err != nil {
 		return err
 	}
-	// Who came late has heard the last word too once the others have, or its
-	// recording will show that it has not.
-	started := d.ears[:len(audience())]
+	started, late := d.ears[:len(audience())], d.ears[len(audience()):]
 	err := d.until(ctx, "the last words are heard", func() bool {
-		return !slices.ContainsFunc(started, func(e *ear) bool { return e.heardOf(second) < uint64(last) })
+		if slices.ContainsFunc(started, func(e *ear) bool { return e.heardOf(second) < uint64(last) }) {
+			return false
+		}
+		end, _ := started[0].lastOf(second)
+		return !slices.ContainsFunc(late, func(e *ear) bool { at, heard := e.lastOf(second); return !heard || at != end })
 	})
 	if err != nil {
 		return err

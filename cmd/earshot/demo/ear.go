@@ -160,6 +160,19 @@ func (e *ear) heardOf(speaker string) uint64 {
 	return e.tally.of[speaker]
 }
 
+// lastOf gives the counter of the newest frame of a speaker that was heard so far.
+func (e *ear) lastOf(speaker string) (counter uint16, heard bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for source, id := range e.sources {
+		if e.names(id) == speaker {
+			counter, heard = e.last[source]
+			return counter, heard
+		}
+	}
+	return 0, false
+}
+
 // relayed gives who relays, and when this node told so; "" before it did.
 func (e *ear) relayed() (peer string, at time.Time) {
 	e.mu.Lock()
