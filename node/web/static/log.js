@@ -11,7 +11,7 @@ import { language, languageName, span, t } from './words.js'
 
 /** @typedef {import('./live.js').RoomView} RoomView */
 /**
- * @typedef {{hash: string, at: string, actor: string, name: string, right: string, by: string, stands: boolean, act: string, peer: string,
+ * @typedef {{hash: string, at: string, actor: string, name: string, right: string, by: string, stands: boolean, ended_by?: string, act: string, peer: string,
  *   peer_name: string, role?: string, may_unmute?: boolean, for_ms?: number, text?: string, topics?: string[], next?: string}} Line
  * @typedef {{actions: Line[], host: string, banned: string[]}} Log
  */
@@ -79,18 +79,16 @@ function row(l, all, called) {
 }
 
 /**
- * Why an act does not stand: its author's moderating was ended by somebody above
- * them, whether they knew of it or not; or what made them a moderator is void, too.
+ * Why an act does not stand: its author's moderating was ended, by somebody above
+ * them or by themselves; or what made them a moderator is void, too.
  * @param {Line} l
  * @param {Line[]} all
  * @param {(peer: string) => string} called
  */
 function whyVoid(l, all, called) {
 	const who = called(l.actor)
-	const about = all.filter(o => o.peer === l.actor)
-	const end = about.findLast(o => o.stands && (o.act === 'remove' || o.act === 'ban' || (o.act === 'revoke' && o.role === 'moderator')))
-	if (end) return t('log.void.by', { name: called(end.actor), who })
-	const named = about.some(o => o.stands && o.act === 'grant' && o.role === 'moderator')
+	if (l.ended_by) return t(l.ended_by === l.actor ? 'log.void.self' : 'log.void.by', { name: called(l.ended_by), who })
+	const named = all.some(o => o.peer === l.actor && o.stands && o.act === 'grant' && o.role === 'moderator')
 	return t(named ? 'log.void' : 'log.void.named', { who })
 }
 

@@ -265,6 +265,7 @@ export default {
 	'log.opened': '{who} opened the room',
 	'log.void': 'does not stand: somebody with more say undid it',
 	'log.void.by': 'does not stand: {name} had ended {who}\'s moderating',
+	'log.void.self': 'does not stand: {who} had given moderating back',
 	'log.void.named': 'does not stand: neither does what made {who} a moderator',
 	'log.by': 'as moderator, named by {name}',
 	'log.host': 'as host',

@@ -265,6 +265,7 @@ export default {
 	'log.opened': '{who} membuka ruang',
 	'log.void': 'tidak berlaku: dibatalkan oleh yang lebih berwenang',
 	'log.void.by': 'tidak berlaku: {name} sudah mengakhiri peran moderator {who}',
+	'log.void.self': 'tidak berlaku: {who} sudah melepas peran moderatornya',
 	'log.void.named': 'tidak berlaku: pengangkatan {who} sebagai moderator juga tidak berlaku',
 	'log.by': 'sebagai moderator, ditunjuk {name}',
 	'log.host': 'sebagai tuan rumah',

@@ -265,6 +265,7 @@ export default {
 	'log.opened': '{who} mở phòng',
 	'log.void': 'không còn hiệu lực: người có quyền cao hơn đã huỷ',
 	'log.void.by': 'không còn hiệu lực: {name} đã thôi cho {who} làm điều phối viên',
+	'log.void.self': 'không còn hiệu lực: {who} đã tự thôi làm điều phối viên',
 	'log.void.named': 'không còn hiệu lực: việc chọn {who} làm điều phối viên cũng không còn hiệu lực',
 	'log.by': 'là điều phối viên, do {name} chọn',
 	'log.host': 'là chủ phòng',

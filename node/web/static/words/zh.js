@@ -265,6 +265,7 @@ export default {
 	'log.opened': '{who} 创建了房间',
 	'log.void': '已失效：被权限更高的人撤回',
 	'log.void.by': '已失效：{name} 当时已终止 {who} 的管理员身份',
+	'log.void.self': '已失效：{who} 当时已自行放弃管理员身份',
 	'log.void.named': '已失效：{who} 的管理员任命本身也已失效',
 	'log.by': '作为管理员，由 {name} 指定',
 	'log.host': '作为房主',
