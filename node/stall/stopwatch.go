@@ -14,7 +14,7 @@ type Stopwatch struct {
 	pressed time.Duration
 }
 
-// Start starts one.
+// Start begins to measure.
 func Start() Stopwatch { return Stopwatch{time.Now(), pressed()} }
 
 // Elapsed is the time since the start.
@@ -27,7 +27,7 @@ func (s Stopwatch) Pressed() time.Duration { return pressed() - s.pressed }
 // some finds how many microseconds some process waited, since the machine started.
 var some = regexp.MustCompile(`(?m)^some .* total=(\d+)$`)
 
-// pressed reads Linux's pressure stall information (PSI).
+// pressed reads Linux's pressure stall information (Documentation/accounting/psi.rst).
 func pressed() time.Duration {
 	told, _ := os.ReadFile("/proc/pressure/cpu")
 	found := some.FindSubmatch(told)
